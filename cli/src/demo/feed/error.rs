@@ -10,6 +10,8 @@ use crate::demo::decimal::DecimalError;
 
 /// The most characters of a line that a report shows.
 const EXCERPT_CHARS_MAX: usize = 60;
+/// The most characters of a JSON parser's message, which may quote the line.
+const MESSAGE_CHARS_MAX: usize = 120;
 
 /// The feed cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -127,9 +129,18 @@ impl LineFault {
 
 /// A piece of foreign text that is safe to print: short, and nothing in it moves the cursor.
 pub(super) fn printable(text: &str) -> String {
+    printable_within(text, EXCERPT_CHARS_MAX)
+}
+
+/// The same for a JSON parser's message.
+pub(super) fn printable_message(text: &str) -> String {
+    printable_within(text, MESSAGE_CHARS_MAX)
+}
+
+fn printable_within(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == EXCERPT_CHARS_MAX {
+        if count == chars_max {
             out.push('…');
             break;
         }

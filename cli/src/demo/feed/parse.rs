@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::error::{LineFault, printable};
+use super::error::{LineFault, printable, printable_message};
 use crate::demo::decimal::{Decimal, DecimalError};
 use crate::demo::tick::{BookTicker, Depth, Message, Snapshot, Tick, Trade};
 
@@ -142,7 +142,7 @@ fn json_fault(error: &serde_json::Error, json_start: usize) -> LineFault {
         .map_or(text.as_str(), |(message, _)| message);
     LineFault::Json {
         column: json_start + error.column(),
-        message: printable(message),
+        message: printable_message(message),
     }
 }
 
