@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     pub(crate) order_size: Decimal,
     /// Every so many orders one is rejected; 0: none is.
     pub(crate) reject_every: u64,
-    /// Every so many book tickers one is an event for people, the rest is detail; 0: all are detail.
+    /// Every so many book tickers one is an event for people, the rest is detail; 0: all are.
     ///
     /// With 4, and every trade a line too, a feed of 94,000 messages makes some 38,000 entries at
     /// INFO, and the same number of lines in the log.

@@ -15,7 +15,10 @@ const MESSAGE_CHARS_MAX: usize = 120;
 
 /// The feed cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the feed {path}: give a recording, plain or gzip, or - for stdin", path = .path.display())]
+#[error(
+    "cannot open the feed {path}: give a recording, plain or gzip, or - for stdin",
+    path = .path.display()
+)]
 pub(crate) struct OpenError {
     pub(crate) path: PathBuf,
     pub(crate) source: io::Error,

@@ -5,7 +5,7 @@ use crate::demo::tick::Depth;
 
 /// Remembers where the last depth update ended.
 ///
-/// A futures message names the end of the one before (`pu`); a spot message must begin one after it.
+/// A futures message names the end of the one before (`pu`); a spot one must begin right after it.
 #[derive(Debug, Default)]
 pub(super) struct DepthSequence {
     last_update_id: Option<u64>,
