@@ -1,1 +1,6 @@
 //! tapelog
+
+mod ring;
+mod sync;
+
+pub use ring::PushError;
