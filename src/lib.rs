@@ -1,1 +1,3 @@
 //! tapelog
+
+mod handlers;
