@@ -236,6 +236,12 @@ impl ContextDefinition {
             })
     }
 
+    /// Whether one of the values is a reading of the tick counter, or a list of them: what it
+    /// shows then depends on a calibration.
+    pub(crate) fn has_ticks(&self) -> bool {
+        self.fields.iter().any(|(field, _)| field.code.scalar() == TypeCode::TICKS)
+    }
+
     /// The bytes it was decoded from.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

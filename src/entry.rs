@@ -55,6 +55,12 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Whether [`Self::category`] depends on the values given at the call, and not on the call
+    /// site and the context alone.
+    pub(crate) fn has_dynamic_category(&self) -> bool {
+        !self.site.trade && self.site.fields.iter().any(|field| &*field.name == "category")
+    }
+
     /// The fields given at the call, in their order. After an error nothing more follows.
     pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
         let mut values = Fields::new(self.arguments);

@@ -7,6 +7,8 @@ mod definition;
 mod engine;
 mod entry;
 mod face;
+mod formatters;
+mod handlers;
 mod level;
 mod logger;
 mod macros;

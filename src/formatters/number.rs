@@ -1,0 +1,168 @@
+//! Digits: integers, floats, decimals, hexadecimal. What both formats write alike.
+
+use crate::record::{Decimal, Value};
+
+/// Appends an integer of any width.
+#[inline]
+pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends the shortest digits that read back as `value`; `false` if it is not finite.
+#[inline]
+pub(super) fn float(out: &mut Vec<u8>, value: f64) -> bool {
+    let finite = value.is_finite();
+    if finite {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
+    finite
+}
+
+/// As [`float`], with the digits that tell a value from its neighbours of 32 bits.
+#[inline]
+fn float32(out: &mut Vec<u8>, value: f32) -> bool {
+    let finite = value.is_finite();
+    if finite {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
+    finite
+}
+
+/// Appends a value that is the same in text and JSON, outside quotes: a number, a truth value or
+/// nothing. `false`, and nothing is appended, for all others.
+#[inline]
+pub(super) fn common(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
+    match *value {
+        Value::None => out.extend_from_slice(b"null"),
+        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        Value::Unsigned(value) => integer(out, value),
+        Value::Signed(value) => integer(out, value),
+        Value::U128(value) => integer(out, value),
+        Value::I128(value) => integer(out, value),
+        Value::F32(value) => return float32(out, value),
+        Value::F64(value) => return float(out, value),
+        Value::Decimal(value) => decimal(out, value),
+        _ => return false,
+    }
+    true
+}
+
+/// Appends an exact decimal number with all the places of its scale: 10 × 10^-4 is `0.0010`.
+pub(super) fn decimal(out: &mut Vec<u8>, Decimal { mantissa, scale }: Decimal) {
+    const ZEROS: [u8; 255] = [b'0'; 255];
+    if mantissa < 0 {
+        out.push(b'-');
+    }
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(mantissa.unsigned_abs()).as_bytes();
+    let places = usize::from(scale);
+    if places == 0 {
+        out.extend_from_slice(digits);
+    } else if let Some(whole) = digits.len().checked_sub(places).filter(|&whole| whole > 0) {
+        out.extend_from_slice(&digits[..whole]);
+        out.push(b'.');
+        out.extend_from_slice(&digits[whole..]);
+    } else {
+        out.extend_from_slice(b"0.");
+        out.extend_from_slice(&ZEROS[digits.len()..places]);
+        out.extend_from_slice(digits);
+    }
+}
+
+/// Appends bytes in lower-case hexadecimal.
+pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len() * 2);
+    for byte in bytes {
+        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+        out.extend_from_slice(&[DIGITS[high], DIGITS[low]]);
+    }
+}
+
+/// Appends a UUID as RFC 9562 writes it.
+pub(super) fn uuid(out: &mut Vec<u8>, bytes: [u8; 16]) {
+    for (range, dash) in [(0..4, true), (4..6, true), (6..8, true), (8..10, true), (10..16, false)] {
+        hexadecimal(out, &bytes[range]);
+        if dash {
+            out.push(b'-');
+        }
+    }
+}
+
+/// How the text format names a float that is no number of digits.
+pub(super) fn not_finite(value: f64) -> &'static str {
+    match (value.is_nan(), value.is_sign_negative()) {
+        (true, _) => "NaN",
+        (false, false) => "inf",
+        (false, true) => "-inf",
+    }
+}
+
+/// How JSON names it, as a string.
+pub(super) fn not_finite_json(value: f64) -> &'static str {
+    match (value.is_nan(), value.is_sign_negative()) {
+        (true, _) => "\"NaN\"",
+        (false, false) => "\"Infinity\"",
+        (false, true) => "\"-Infinity\"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn decimals_keep_every_place_of_their_scale() {
+        let cases = [
+            (10, 4, "0.0010"),
+            (-10, 4, "-0.0010"),
+            (0, 0, "0"),
+            (0, 2, "0.00"),
+            (7_000_050, 2, "70000.50"),
+            (-5, 0, "-5"),
+            (12, 2, "0.12"),
+            (123, 2, "1.23"),
+        ];
+        for (mantissa, scale, expected) in cases {
+            assert_eq!(written(|out| decimal(out, Decimal { mantissa, scale })), expected);
+        }
+        let smallest = Decimal { mantissa: i128::MIN, scale: 255 };
+        let text = written(|out| decimal(out, smallest));
+        assert_eq!(text.len(), "-0.".len() + 255);
+        assert!(text.ends_with("00170141183460469231731687303715884105728"), "{text}");
+        let widest = written(|out| decimal(out, Decimal { mantissa: i128::MIN, scale: 38 }));
+        assert_eq!(widest, "-1.70141183460469231731687303715884105728");
+    }
+
+    #[test]
+    fn floats_are_the_shortest_digits_and_valid_json() {
+        let cases = [
+            (70_000.5, "70000.5"),
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (1e300, "1e300"),
+            (1e-7, "1e-7"),
+            (5e-324, "5e-324"),
+            (1.0, "1.0"),
+            (123_456_789.012_345_6, "123456789.0123456"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(written(|out| assert!(float(out, value))), expected);
+        }
+        assert_eq!(written(|out| assert!(float32(out, 0.1))), "0.1");
+        assert_eq!(written(|out| assert!(!float(out, f64::NAN))), "");
+    }
+
+    #[test]
+    fn bytes_and_uuids_are_hexadecimal() {
+        assert_eq!(written(|out| hexadecimal(out, &[0, 0xff, 0x1a])), "00ff1a");
+        let bytes = [0x01, 0x93, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0xff];
+        assert_eq!(written(|out| uuid(out, bytes)), "01930405-0607-0809-0a0b-0c0d0e0f10ff");
+    }
+}
