@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::clock::Calibration;
-use crate::definition::{ContextDefinition, Piece, SiteDefinition};
+use crate::definition::{ContextDefinition, Piece, SiteDefinition, SiteSpec};
 use crate::level::{Category, Level};
-use crate::record::{Fields, Malformed, UnixNanos, Value};
+use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
 
 /// One entry, borrowed from the record it was read from.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +91,35 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn template(&self) -> &'a [Piece] {
         &self.site.template
+    }
+}
+
+/// An entry that the engine itself makes, outside any record.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    site: Arc<SiteDefinition>,
+    arguments: Vec<u8>,
+    time: UnixNanos,
+}
+
+impl OwnEntry {
+    /// An entry with these fields.
+    pub(crate) fn new<A: Args>(spec: SiteSpec<'_>, args: &A, time: UnixNanos) -> Option<Self> {
+        let site = Arc::new(SiteDefinition::decode(&spec.encode(A::types)).ok()?);
+        let mut arguments = vec![0; A::FIXED + args.extra(usize::MAX)];
+        args.put(&mut Sink::new(&mut arguments), usize::MAX);
+        Some(Self { site, arguments, time })
+    }
+
+    /// The entry, for formatters.
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        Entry {
+            time: self.time,
+            site: &self.site,
+            context: None,
+            arguments: &self.arguments,
+            calibration: Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 0, stepped: false },
+        }
     }
 }
 

@@ -203,12 +203,20 @@ macro_rules! __value {
             [($values, $crate::__private::stored(&$crate::__private::Text::debug(&$value)))]
             $($($rest)*)?)
     };
-    ($then:tt [$($names:tt)*] [$values:expr] ($text:expr) (error)
-     $(&)? $value:expr $(, $($rest:tt)*)?) => {
+    ($then:tt $names:tt $values:tt ($text:expr) (error) & $value:expr $(, $($rest:tt)*)?) => {
+        $crate::__value!($then $names $values ($text) (an error) $value $(, $($rest)*)?)
+    };
+    ($then:tt $names:tt $values:tt ($text:expr) (error) $value:expr $(, $($rest:tt)*)?) => {
+        $crate::__value!($then $names $values ($text) (an error) $value $(, $($rest)*)?)
+    };
+    ($then:tt [$($names:tt)*] [$values:expr] ($text:expr) (an error)
+     $value:expr $(, $($rest:tt)*)?) => {
         $crate::__fields!($then [$($names)* $text,]
             [($values, $crate::__private::stored(&{
                 #[allow(unused_imports)]
-                use $crate::__private::{PickAsRef as _, PickError as _, PickErrorRef as _, PickValue as _};
+                use $crate::__private::{
+                    PickAsRef as _, PickError as _, PickErrorRef as _, PickValue as _,
+                };
                 (&&&&$crate::__private::Pick(&$value)).pick()
             }))]
             $($($rest)*)?)

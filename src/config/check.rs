@@ -160,6 +160,11 @@ impl Configuration {
         findings.refuse_unless(fits, "shutdown_timeout", timeout, "at most an hour");
     }
 
+    /// The paths of expert.log, trades.log and errors.log.
+    pub(crate) fn log_paths(&self) -> [PathBuf; 3] {
+        [&self.log_file, &self.trade_log_file, &self.error_log_file].map(|file| self.log(file))
+    }
+
     /// Where a log lies.
     pub(crate) fn log(&self, file: &Path) -> PathBuf {
         self.log_dir.join(file)

@@ -5,4 +5,5 @@ mod error;
 mod model;
 
 pub use error::{ConfigError, Origin, Problem};
+pub(crate) use model::parameter_methods;
 pub use model::{Configuration, Idle, Overflow, Settings, Threading, UseColors};

@@ -14,8 +14,9 @@ use crate::journal::Position;
 pub(crate) struct Progress {
     /// Where the journal ends.
     pub(crate) journal: Position,
-    /// The newest pass that is in the journal whole, in ticks.
-    pub(crate) pass_ticks: u64,
+    /// What is stamped earlier, in ticks, is in the journal or comes too late: for
+    /// `Merge::advance`.
+    pub(crate) boundary: u64,
     /// The newest flush whose barrier is in the journal, and where that barrier ends.
     pub(crate) barrier: u64,
     pub(crate) barrier_position: Position,
@@ -27,11 +28,30 @@ pub(crate) struct Progress {
     pub(crate) journaled: u64,
     pub(crate) journal_bytes: u64,
     pub(crate) passes: u64,
-    /// Entries that the views have dealt with.
-    pub(crate) viewed: u64,
+    /// What the views have done.
+    pub(crate) views: ViewCounts,
     /// Whether the drain has ended, and whether the views have.
     pub(crate) drain_ended: bool,
     pub(crate) views_ended: bool,
+}
+
+/// What the views have done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ViewCounts {
+    /// Records that are in every log they belong to.
+    pub(crate) records: u64,
+    /// Lines of all three logs, of `trades.log`, of `errors.log`.
+    pub(crate) log_lines: u64,
+    pub(crate) trade_lines: u64,
+    pub(crate) error_lines: u64,
+    /// Lines that a log missed because it could not be written.
+    pub(crate) missed: u64,
+    /// Lines that the console did not take.
+    pub(crate) console_dropped: u64,
+    /// Entries that came too late to be put into order.
+    pub(crate) late: u64,
+    /// Rotations of all logs.
+    pub(crate) rotations: u64,
 }
 
 /// The writer's side door: flush requests in, progress out.
@@ -48,6 +68,12 @@ pub(crate) struct Control {
     drain: OnceLock<Thread>,
     /// Entries that took longer than a synchronous call waits.
     late_synchronous: AtomicU64,
+    rotations_asked: AtomicU64,
+    /// Set by tests that want a ring that nobody drains.
+    held: AtomicBool,
+    /// Segments before this one were synced.
+    synced: AtomicU64,
+    degraded: Mutex<Option<String>>,
 }
 
 impl Control {
@@ -135,19 +161,79 @@ impl Control {
         *self.progress.lock()
     }
 
-    /// Changes the state and wakes who waits for it.
-    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Progress) -> R) -> R {
-        let result = change(&mut self.progress.lock());
-        self.changed.notify_all();
-        result
+    /// Changes the state; wakes who waits for it only if that is `news`.
+    pub(crate) fn update(&self, news: bool, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock());
+        if news {
+            self.changed.notify_all();
+        }
     }
 
-    /// Waits for news; at most `timeout`.
-    pub(crate) fn wait_for_news(&self, known: u64, timeout: Duration) {
+    /// Waits until the journal has grown beyond `known`, the drain has ended, or `timeout`.
+    pub(crate) fn wait_for_journal(&self, known: Position, timeout: Duration) {
         let mut progress = self.progress.lock();
-        if progress.passes == known && !progress.drain_ended {
+        if progress.journal == known && !progress.drain_ended && !self.views_abandoned() {
             self.changed.wait_for(&mut progress, timeout);
         }
+    }
+
+    /// Asks the view to rotate its logs.
+    pub(crate) fn request_rotation(&self) {
+        // ORDERING: Relaxed, a request that publishes nothing.
+        // PAIRS WITH: the load in `rotations_asked`.
+        // IF WEAKENED: it is the weakest already.
+        self.rotations_asked.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// How often a rotation was asked for.
+    pub(crate) fn rotations_asked(&self) -> u64 {
+        // ORDERING: Relaxed, see `request_rotation`.
+        // PAIRS WITH: the addition there.
+        // IF WEAKENED: it is the weakest already.
+        self.rotations_asked.load(Ordering::Relaxed)
+    }
+
+    /// The segment from which on the journal has to be synced.
+    pub(crate) fn synced(&self) -> u64 {
+        // ORDERING: Relaxed, the disk is what matters, not memory.
+        // PAIRS WITH: the maximum in `set_synced`.
+        // IF WEAKENED: it is the weakest already.
+        self.synced.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the journal was synced up to this segment, which may still grow.
+    pub(crate) fn set_synced(&self, sequence: u64) {
+        // ORDERING: Relaxed, see `synced`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.synced.fetch_max(sequence, Ordering::Relaxed);
+    }
+
+    /// Notes why the engine runs with less than was asked for; the first reason stays.
+    pub(crate) fn degrade(&self, reason: &str) {
+        self.degraded.lock().get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Why the engine runs with less than was asked for, if it does.
+    pub(crate) fn degraded(&self) -> Option<String> {
+        self.degraded.lock().clone()
+    }
+
+    /// Stops the drain between two passes, or lets it go on; for tests.
+    pub(crate) fn hold_drain(&self, held: bool) {
+        // ORDERING: Relaxed, it takes effect soon and publishes nothing.
+        // PAIRS WITH: the load in `drain_is_held`.
+        // IF WEAKENED: it is the weakest already.
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether the drain should do nothing.
+    pub(crate) fn drain_is_held(&self) -> bool {
+        // ORDERING: Relaxed, see `hold_drain`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.held.load(Ordering::Relaxed) && !self.stopping()
     }
 
     /// Asks the drain to empty the ring and end.
@@ -195,6 +281,6 @@ pub struct Unfinished {
 
 impl Unfinished {
     fn of(progress: &Progress) -> Self {
-        Self { records: progress.accepted.saturating_sub(progress.viewed) }
+        Self { records: progress.accepted.saturating_sub(progress.views.records) }
     }
 }

@@ -2,8 +2,13 @@
 
 mod control;
 mod core;
+mod directory;
 mod levels;
+mod start;
+mod sync;
 
 pub use control::Unfinished;
-pub(crate) use control::{Control, Progress};
-pub(crate) use core::{ContextRef, Core, Unusual, ticks_now};
+pub use sync::SyncError;
+pub(crate) use control::{Control, Progress, ViewCounts};
+pub(crate) use core::{ContextRef, Core, Unusual};
+pub(crate) use start::{Engine, Place, start};

@@ -22,6 +22,12 @@ pub const fn check_names(names: &[&str]) {
     }
 }
 
+const LONE_BRACE: &str = "a lone `}` in the text of a log call: write `}}`";
+const OPEN_BRACE: &str =
+    "a `{` in the text of a log call is not closed: write `{{` for the brace itself";
+const UNKNOWN_FIELD: &str = "a `{name}` in the text of a log call must name one of its fields; \
+                             write `{{` for a brace that stands for itself";
+
 /// Refuses a placeholder that names no field, and a brace that belongs to none.
 ///
 /// # Panics
@@ -37,14 +43,10 @@ pub const fn check_text(text: &str, names: &[&str]) {
                 let end = closing_brace(bytes, at);
                 let (_, from) = bytes.split_at(at + 1);
                 let (name, _) = from.split_at(end - at - 1);
-                assert!(
-                    names_one_of(name, names),
-                    "a `{name}` in the text of a log call must name one of its fields; write `{{` \
-                     for a brace that stands for itself"
-                );
+                assert!(names_one_of(name, names), "{}", UNKNOWN_FIELD);
                 at = end + 1;
             }
-            b'}' => panic!("a lone `}` in the text of a log call: write `}}`"),
+            b'}' => panic!("{}", LONE_BRACE),
             _ => at += 1,
         }
     }
@@ -58,7 +60,7 @@ const fn closing_brace(bytes: &[u8], open: usize) -> usize {
         }
         at += 1;
     }
-    panic!("a `{` in the text of a log call is not closed: write `{{` for the brace itself");
+    panic!("{}", OPEN_BRACE);
 }
 
 const fn names_one_of(name: &[u8], names: &[&str]) -> bool {

@@ -17,6 +17,7 @@
 mod escape;
 mod json;
 mod number;
+mod plain;
 mod plan;
 mod text;
 mod time;
@@ -28,6 +29,7 @@ mod tests;
 mod tests_support;
 
 pub(crate) use json::{Identity, JsonFormatter};
+pub(crate) use plain::{event_text, value_text};
 pub(crate) use text::TextFormatter;
 
 use crate::entry::Entry;

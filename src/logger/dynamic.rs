@@ -44,7 +44,7 @@ impl MetaLogger {
     /// Logs a text and fields that are known at run time only.
     ///
     /// Each record carries the text and the names itself, so this takes several times as long as
-    /// a macro (about 100 ns), and may allocate. Where a name stands twice, the later value counts.
+    /// a macro (about 100 ns), and may allocate. Where a name stands twice, the first value counts.
     ///
     /// # Errors
     /// [`PushError`] when the record is refused; the loss has been counted.
@@ -77,7 +77,7 @@ impl MetaLogger {
         fields: &[(&str, DynamicValue<'_>)],
     ) -> Result<(), PushError> {
         let names: smallvec::SmallVec<[&str; 16]> = fields.iter().map(|(name, _)| *name).collect();
-        let category = fields.iter().rev().find(|(name, _)| *name == "category");
+        let category = fields.iter().find(|(name, _)| *name == "category");
         let own_trade = category.map(|(_, value)| *value == DynamicValue::Str("trade"));
         let trade = trade || own_trade.unwrap_or(self.trade);
         if !self.enabled(level, trade) {

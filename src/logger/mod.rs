@@ -16,7 +16,7 @@ pub use producer::{Producer, With};
 pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
-use crate::engine::{ContextRef, Core, Unfinished};
+use crate::engine::{ContextRef, Core, SyncError, Unfinished};
 use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::{Args, INLINE};
@@ -96,7 +96,7 @@ impl MetaLogger {
     /// Makes the calling thread ready: afterwards its log calls neither allocate nor fault nor
     /// enter the kernel, save for the first use of each call site.
     pub fn warm_up(&self) {
-        lanes::with_lane(&self.core, |lane| lane.warm_up());
+        lanes::with_lane(&self.core, |_registered| touch_stack());
     }
 
     /// Changes `log_level`, and with it the levels that follow it. Takes effect at once for later
@@ -114,13 +114,12 @@ impl MetaLogger {
     }
 
     /// Waits until every entry accepted before this call is in the journal and in the logs, and
-    /// both are on the disk (`fdatasync`): they then survive a power cut.
+    /// both are on the disk (`fdatasync`, on the calling thread): they then survive a power cut.
     ///
     /// # Errors
-    /// [`SyncError`](crate::SyncError) when the disk refuses, or a minute is not enough.
-    pub fn sync(&self) -> Result<(), crate::SyncError> {
-        self.core.control.flush(Duration::from_secs(60))?;
-        self.core.control.sync(Duration::from_secs(60))
+    /// [`SyncError`] when the disk refuses, or the entries are not written within a minute.
+    pub fn sync(&self) -> Result<(), SyncError> {
+        self.core.sync(Duration::from_secs(60))
     }
 
     /// Rotates the three logs now, whatever their size; empty ones stay. Takes effect with the
@@ -153,6 +152,12 @@ impl MetaLogger {
         let own = self.context_ref();
         ContextRef { id: if own.id == 0 { 0 } else { INLINE }, ..own }
     }
+}
+
+/// Faults in the stack that log calls with formatted values use.
+#[inline(never)]
+fn touch_stack() {
+    std::hint::black_box([0_u8; 128 << 10]);
 }
 
 impl Face for MetaLogger {

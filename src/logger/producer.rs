@@ -29,7 +29,6 @@ impl fmt::Debug for Producer {
 impl Producer {
     pub(super) fn new(logger: MetaLogger) -> Self {
         let lane = logger.core.ring.register();
-        lane.warm_up();
         Self { logger, lane }
     }
 
