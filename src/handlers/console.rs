@@ -61,20 +61,13 @@ impl Console {
         let terminal = sink.lock().is_some_and(|sink| sink.is_terminal());
         let (no_color, term) = (env::var_os("NO_COLOR"), env::var_os("TERM"));
         let colours = choice.decide(terminal, no_color.as_deref(), term.as_deref());
-        Console {
-            sink,
-            colours,
-            dropped: 0,
-        }
+        Console { sink, colours, dropped: 0 }
     }
 
     /// Writes the lines of a batch that there is room for; how many those were.
     pub(crate) fn write(&mut self, batch: &Batch) -> usize {
         let lines = batch.lines();
-        let taken = self
-            .sink
-            .lock()
-            .map_or(0, |mut sink| sink.write(batch, 0, lines));
+        let taken = self.sink.lock().map_or(0, |mut sink| sink.write(batch, 0, lines));
         self.dropped += (lines - taken) as u64;
         taken
     }
@@ -113,10 +106,7 @@ mod tests {
         };
         for choice in [ColorChoice::Auto, ColorChoice::Always] {
             assert!(decide(choice, true, None, "xterm"));
-            assert!(
-                decide(choice, true, Some(""), "xterm"),
-                "an empty NO_COLOR is unset"
-            );
+            assert!(decide(choice, true, Some(""), "xterm"), "an empty NO_COLOR is unset");
             assert!(!decide(choice, true, Some("1"), "xterm"));
             assert!(!decide(choice, false, None, "xterm"));
         }

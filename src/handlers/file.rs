@@ -67,12 +67,7 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
-        Ok(FileHandler {
-            options,
-            live,
-            rotations: 0,
-            rotations_unsynced: 0,
-        })
+        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0 })
     }
 
     /// Appends all lines of a batch.
@@ -184,19 +179,14 @@ impl FileHandler {
         let rotated = self.rotations_unsynced.min(self.options.backups);
         for number in (1..=rotated).rev() {
             let backup = rotation::backup_path(path, number);
-            let opened = OpenOptions::new()
-                .read(true)
-                .custom_flags(OPEN_FLAGS)
-                .open(&backup);
+            let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(&backup);
             match opened.and_then(|file| file.sync_data()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => outcome.map_err(|error| HandlerError::io("sync", &backup, error))?,
             }
         }
         if let Some(live) = &mut self.live {
-            live.file
-                .sync_data()
-                .map_err(|error| HandlerError::io("sync", path, error))?;
+            live.file.sync_data().map_err(|error| HandlerError::io("sync", path, error))?;
         }
         self.sync_names()
     }

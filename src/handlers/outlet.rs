@@ -62,10 +62,7 @@ impl Outlet {
     ///
     /// A closed descriptor makes a dead outlet.
     pub(super) fn new(fd: BorrowedFd<'_>) -> Outlet {
-        Outlet {
-            open: prepare(fd).ok(),
-            terminal: rustix::termios::isatty(fd),
-        }
+        Outlet { open: prepare(fd).ok(), terminal: rustix::termios::isatty(fd) }
     }
 
     /// Writes what there is room for, in one system call.
@@ -105,10 +102,7 @@ impl Outlet {
     #[cfg(test)]
     pub(super) fn polled(fd: BorrowedFd<'_>, piece_bytes: usize) -> Outlet {
         let own = fd.try_clone_to_owned().expect("a duplicate");
-        Outlet {
-            open: Some((own, Way::Polled(piece_bytes))),
-            terminal: false,
-        }
+        Outlet { open: Some((own, Way::Polled(piece_bytes))), terminal: false }
     }
 
     /// How it is written.
@@ -149,13 +143,7 @@ fn open_again(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
 /// Writes if `poll` finds room. It also finds a reader that is gone before SIGPIPE tells of it.
 fn when_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     let mut polled = [PollFd::new(&fd, PollFlags::OUT)];
-    poll(
-        &mut polled,
-        Some(&Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        }),
-    )?;
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
     let ready = polled[0].revents();
     if ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
         Err(Errno::PIPE)

@@ -50,11 +50,8 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
     for number in (0..top).rev() {
         let oldest_goes = hole.is_none() && number + 1 == backups;
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
-        let renamed = if oldest_goes {
-            fs::rename(&from, &to)
-        } else {
-            rename_into_hole(&from, &to)
-        };
+        let renamed =
+            if oldest_goes { fs::rename(&from, &to) } else { rename_into_hole(&from, &to) };
         renamed.map_err(|error| HandlerError::io("rename", &from, error))?;
     }
     Ok(())
@@ -107,14 +104,9 @@ pub(super) fn refuse_log(found: &fs::Metadata) -> Option<Refusal> {
     if let Some(refusal) = refuse_type(found) {
         Some(refusal)
     } else if found.uid() != user {
-        Some(Refusal::ForeignOwner {
-            owner: found.uid(),
-            user,
-        })
+        Some(Refusal::ForeignOwner { owner: found.uid(), user })
     } else if found.nlink() > 1 {
-        Some(Refusal::HardLinks {
-            names: found.nlink(),
-        })
+        Some(Refusal::HardLinks { names: found.nlink() })
     } else {
         None
     }

@@ -30,11 +30,7 @@ pub(super) struct LineSink {
 
 impl LineSink {
     pub(super) fn new(outlet: Outlet) -> LineSink {
-        LineSink {
-            outlet,
-            pending: Vec::new(),
-            dropped_unreported: 0,
-        }
+        LineSink { outlet, pending: Vec::new(), dropped_unreported: 0 }
     }
 
     /// Writes the lines `first..last`; how many of them were taken. The others are dropped.
@@ -43,11 +39,7 @@ impl LineSink {
     /// those that still stand in a pipe's buffer.
     pub(super) fn write(&mut self, batch: &Batch, first: usize, last: usize) -> usize {
         let lines = last - first;
-        let taken = if self.settle() {
-            self.write_lines(batch, first, last)
-        } else {
-            0
-        };
+        let taken = if self.settle() { self.write_lines(batch, first, last) } else { 0 };
         self.dropped_unreported += (lines - taken) as u64;
         taken
     }
@@ -75,10 +67,7 @@ impl LineSink {
         if self.dropped_unreported == 0 {
             return true;
         }
-        let report = format!(
-            "tapelog: {} console lines dropped\n",
-            self.dropped_unreported
-        );
+        let report = format!("tapelog: {} console lines dropped\n", self.dropped_unreported);
         let sent = self.send(report.as_bytes());
         if sent == 0 {
             return false;
