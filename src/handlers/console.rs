@@ -36,9 +36,9 @@ impl ColorChoice {
 
 /// Rendered lines to stderr, without ever waiting for who reads them.
 ///
-/// Lines are whole: what did not fit of one is kept and finished first. Lines that come meanwhile are
-/// dropped and counted, and once there is room again one line says how many. When the reader is gone
-/// the console is dead: everything is counted, nothing is tried.
+/// Lines are whole: what did not fit of one is kept and finished first. Lines that come meanwhile
+/// are dropped and counted, and once there is room again one line says how many. When the reader is
+/// gone the console is dead: everything is counted, nothing is tried.
 #[derive(Debug)]
 pub(crate) struct Console {
     sink: SharedSink,
@@ -72,7 +72,8 @@ impl Console {
         taken
     }
 
-    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of both.
+    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of
+    /// both.
     ///
     /// To be called when it is quiet, and at the end.
     pub(crate) fn settle(&mut self) -> bool {

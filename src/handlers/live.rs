@@ -87,7 +87,8 @@ impl Live {
         match prepared {
             Ok(found) => Ok(Live { file, at: identity(&found), named: false }),
             Err(error) => {
-                // The error that is reported is the first one; an empty file that stays is harmless.
+                // The error that is reported is the first one; an empty file that stays is
+                // harmless.
                 let _ = fs::remove_file(path);
                 Err(HandlerError::io("set the mode and group of", path, error))
             }

@@ -1,14 +1,14 @@
 //! Bytes to a descriptor that belongs to our host, without ever waiting for who reads it.
 //!
-//! O_NONBLOCK belongs to the open file description, which stderr shares with the host, its shell and
-//! whatever else runs on the terminal. It is never set there. What is done instead:
+//! O_NONBLOCK belongs to the open file description, which stderr shares with the host, its shell
+//! and whatever else runs on the terminal. It is never set there. What is done instead:
 //!
 //! | descriptor | how it is written |
 //! |---|---|
 //! | pipe, terminal | through a description of our own, opened with O_NONBLOCK by way of `/proc` |
 //! | regular file | plainly: it has no reader to wait for |
 //! | socket | `send` with MSG_DONTWAIT and MSG_NOSIGNAL |
-//! | a pipe or terminal that cannot be opened again, others | in small pieces, each after a `poll` says there is room |
+//! | others, or where that fails | in small pieces, each after a `poll` found room |
 //!
 //! The last row can wait where another process fills the room between the `poll` and the write.
 
@@ -22,7 +22,8 @@ use rustix::net::{SendFlags, send};
 /// What a pipe takes without waiting once `poll` says it can be written (PIPE_BUF).
 const PIECE_BYTES: usize = 4096;
 
-/// A terminal promises less: room is handed out in pieces of 256 bytes, and a line feed may take two.
+/// A terminal promises less: room is handed out in pieces of 256 bytes, and a line feed may take
+/// two.
 const TERMINAL_PIECE_BYTES: usize = 128;
 
 /// What became of one write.

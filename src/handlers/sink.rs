@@ -9,12 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use super::batch::Batch;
 use super::outlet::{Outlet, Took};
 
-/// How long to wait for another thread's lines. No holder waits for a reader, so that this passes only
-/// where stderr is a file on a stalled disk, or in the child of a fork that happened in between.
+/// How long to wait for another thread's lines. No holder waits for a reader, so that this passes
+/// only where stderr is a file on a stalled disk, or in the child of a fork that happened in
+/// between.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// The process's stderr, opened at first use. All that writes there shares it, so that one line is never
-/// put into the middle of another.
+/// The process's stderr, opened at first use. All that writes there shares it, so that one line is
+/// never put into the middle of another.
 static STDERR: LazyLock<SharedSink> =
     LazyLock::new(|| SharedSink::new(LineSink::new(Outlet::new(std::io::stderr().as_fd()))));
 
@@ -35,8 +36,8 @@ impl LineSink {
 
     /// Writes the lines `first..last`; how many of them were taken. The others are dropped.
     ///
-    /// A line counts as taken once it is begun, and as read by nobody if the reader then goes away: so do
-    /// those that still stand in a pipe's buffer.
+    /// A line counts as taken once it is begun, and as read by nobody if the reader then goes away:
+    /// so do those that still stand in a pipe's buffer.
     pub(super) fn write(&mut self, batch: &Batch, first: usize, last: usize) -> usize {
         let lines = last - first;
         let taken = if self.settle() { self.write_lines(batch, first, last) } else { 0 };
@@ -59,7 +60,8 @@ impl LineSink {
         whole + 1
     }
 
-    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of both.
+    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of
+    /// both.
     pub(super) fn settle(&mut self) -> bool {
         if !self.send_pending() {
             return false;

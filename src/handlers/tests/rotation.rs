@@ -165,7 +165,9 @@ fn a_file_that_someone_else_put_there_is_not_renamed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96, failure_persistence: None, ..Default::default()
+    })]
 
     #[test]
     fn no_line_is_lost_split_or_repeated(
