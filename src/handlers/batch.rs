@@ -23,10 +23,7 @@ impl Batch {
         let start = self.bytes.len();
         render(&mut self.bytes);
         debug_assert!(self.bytes.len() >= start, "a renderer took bytes away");
-        debug_assert!(
-            !self.bytes[start..].contains(&b'\n'),
-            "a line feed inside a line"
-        );
+        debug_assert!(!self.bytes[start..].contains(&b'\n'), "a line feed inside a line");
         self.bytes.push(b'\n');
         self.ends.push(self.bytes.len());
     }

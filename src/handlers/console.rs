@@ -36,9 +36,9 @@ impl ColorChoice {
 
 /// Rendered lines to stderr, without ever waiting for who reads them.
 ///
-/// Lines are whole: what did not fit of one is kept and finished first. Lines that come meanwhile are
-/// dropped and counted, and once there is room again one line says how many. When the reader is gone
-/// the console is dead: everything is counted, nothing is tried.
+/// Lines are whole: what did not fit of one is kept and finished first. Lines that come meanwhile
+/// are dropped and counted, and once there is room again one line says how many. When the reader is
+/// gone the console is dead: everything is counted, nothing is tried.
 #[derive(Debug)]
 pub(crate) struct Console {
     sink: SharedSink,
@@ -61,25 +61,19 @@ impl Console {
         let terminal = sink.lock().is_some_and(|sink| sink.is_terminal());
         let (no_color, term) = (env::var_os("NO_COLOR"), env::var_os("TERM"));
         let colours = choice.decide(terminal, no_color.as_deref(), term.as_deref());
-        Console {
-            sink,
-            colours,
-            dropped: 0,
-        }
+        Console { sink, colours, dropped: 0 }
     }
 
     /// Writes the lines of a batch that there is room for; how many those were.
     pub(crate) fn write(&mut self, batch: &Batch) -> usize {
         let lines = batch.lines();
-        let taken = self
-            .sink
-            .lock()
-            .map_or(0, |mut sink| sink.write(batch, 0, lines));
+        let taken = self.sink.lock().map_or(0, |mut sink| sink.write(batch, 0, lines));
         self.dropped += (lines - taken) as u64;
         taken
     }
 
-    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of both.
+    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of
+    /// both.
     ///
     /// To be called when it is quiet, and at the end.
     pub(crate) fn settle(&mut self) -> bool {
@@ -113,10 +107,7 @@ mod tests {
         };
         for choice in [ColorChoice::Auto, ColorChoice::Always] {
             assert!(decide(choice, true, None, "xterm"));
-            assert!(
-                decide(choice, true, Some(""), "xterm"),
-                "an empty NO_COLOR is unset"
-            );
+            assert!(decide(choice, true, Some(""), "xterm"), "an empty NO_COLOR is unset");
             assert!(!decide(choice, true, Some("1"), "xterm"));
             assert!(!decide(choice, false, None, "xterm"));
         }

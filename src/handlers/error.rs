@@ -47,27 +47,17 @@ pub(crate) enum HandlerError {
 
 impl HandlerError {
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> HandlerError {
-        HandlerError::Io {
-            action,
-            path: path.into(),
-            source,
-        }
+        HandlerError::Io { action, path: path.into(), source }
     }
 
     pub(super) fn refused(path: &Path, refusal: Refusal) -> HandlerError {
-        HandlerError::Refused {
-            path: path.into(),
-            refusal,
-        }
+        HandlerError::Refused { path: path.into(), refusal }
     }
 
     /// An error of a call that opened or created `path`: a missing file means a missing directory.
     pub(super) fn opening(action: &'static str, path: &Path, source: io::Error) -> HandlerError {
         if source.kind() == io::ErrorKind::NotFound {
-            return HandlerError::NoDirectory {
-                path: path.into(),
-                source,
-            };
+            return HandlerError::NoDirectory { path: path.into(), source };
         }
         if Errno::from_io_error(&source) == Some(Errno::LOOP) {
             return HandlerError::refused(path, Refusal::Symlink);
@@ -151,28 +141,15 @@ mod tests {
             error.to_string(),
             "cannot write to logs/expert.log: the disk is full; free some space on it"
         );
-        assert!(
-            error
-                .source()
-                .expect("the cause")
-                .to_string()
-                .contains("No space left")
-        );
+        assert!(error.source().expect("the cause").to_string().contains("No space left"));
     }
 
     #[test]
     fn a_missing_directory_and_a_link_have_their_own_words() {
         let path = Path::new("logs/expert.log");
         let missing = HandlerError::opening("create", path, io::Error::from(Errno::NOENT));
-        assert!(
-            missing
-                .to_string()
-                .starts_with("logs/expert.log: its directory does not exist")
-        );
+        assert!(missing.to_string().starts_with("logs/expert.log: its directory does not exist"));
         let link = HandlerError::opening("open", path, io::Error::from(Errno::LOOP));
-        assert!(
-            link.to_string()
-                .starts_with("logs/expert.log: a symbolic link stands there;")
-        );
+        assert!(link.to_string().starts_with("logs/expert.log: a symbolic link stands there;"));
     }
 }

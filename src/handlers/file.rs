@@ -4,8 +4,8 @@
 //!
 //! The file has its exact length at every moment and holds no NUL bytes: it is appended to, never
 //! preallocated or mapped. While a write is on its way, the file may end inside a line, because the
-//! kernel publishes a write page by page; only a line feed completes a line, and `tail -F` waits for it. A
-//! write that stops early is taken back to the last whole line.
+//! kernel publishes a write page by page; only a line feed completes a line, and `tail -F` waits
+//! for it. A write that stops early is taken back to the last whole line.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -67,12 +67,7 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
-        Ok(FileHandler {
-            options,
-            live,
-            rotations: 0,
-            rotations_unsynced: 0,
-        })
+        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0 })
     }
 
     /// Appends all lines of a batch.
@@ -138,8 +133,8 @@ impl FileHandler {
     /// A file that was moved away meanwhile is not renamed again: the log is opened anew.
     ///
     /// # Errors
-    /// [`HandlerError`]; the log goes on in the old file, or, once that is renamed, in a new one that the
-    /// next write creates.
+    /// [`HandlerError`]; the log goes on in the old file, or, once that is renamed, in a new one
+    /// that the next write creates.
     pub(crate) fn rotate(&mut self) -> Result<(), HandlerError> {
         self.live()?;
         if self.reopen_if_moved()? || self.live()?.at.len == 0 {
@@ -155,8 +150,8 @@ impl FileHandler {
 
     /// Follows what others did to the file, with one `stat` if they did nothing.
     ///
-    /// Opens the path anew if it names another file or none (logrotate's `create`, `rm`), and goes on at
-    /// the new end if the file shrank (`copytruncate`). True if either was the case.
+    /// Opens the path anew if it names another file or none (logrotate's `create`, `rm`), and goes
+    /// on at the new end if the file shrank (`copytruncate`). True if either was the case.
     ///
     /// # Errors
     /// [`HandlerError`], if what stands at the path now cannot be opened. Writes fail until it can.
@@ -184,19 +179,14 @@ impl FileHandler {
         let rotated = self.rotations_unsynced.min(self.options.backups);
         for number in (1..=rotated).rev() {
             let backup = rotation::backup_path(path, number);
-            let opened = OpenOptions::new()
-                .read(true)
-                .custom_flags(OPEN_FLAGS)
-                .open(&backup);
+            let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(&backup);
             match opened.and_then(|file| file.sync_data()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => outcome.map_err(|error| HandlerError::io("sync", &backup, error))?,
             }
         }
         if let Some(live) = &mut self.live {
-            live.file
-                .sync_data()
-                .map_err(|error| HandlerError::io("sync", path, error))?;
+            live.file.sync_data().map_err(|error| HandlerError::io("sync", path, error))?;
         }
         self.sync_names()
     }

@@ -63,17 +63,11 @@ impl Live {
             .open(path)
             .map_err(|error| HandlerError::opening("open", path, error))?;
         // Again, because another file may have taken the path in between.
-        let found = file
-            .metadata()
-            .map_err(|error| HandlerError::io("look at", path, error))?;
+        let found = file.metadata().map_err(|error| HandlerError::io("look at", path, error))?;
         if let Some(refusal) = rotation::refuse_log(&found) {
             return Err(HandlerError::refused(path, refusal));
         }
-        let mut live = Live {
-            file,
-            at: identity(&found),
-            named: true,
-        };
+        let mut live = Live { file, at: identity(&found), named: true };
         live.complete_last_line(path)?;
         Ok(live)
     }
@@ -91,13 +85,10 @@ impl Live {
             .map_err(|error| HandlerError::opening("create", path, error))?;
         let prepared = own(&file, options).and_then(|()| file.metadata());
         match prepared {
-            Ok(found) => Ok(Live {
-                file,
-                at: identity(&found),
-                named: false,
-            }),
+            Ok(found) => Ok(Live { file, at: identity(&found), named: false }),
             Err(error) => {
-                // The error that is reported is the first one; an empty file that stays is harmless.
+                // The error that is reported is the first one; an empty file that stays is
+                // harmless.
                 let _ = fs::remove_file(path);
                 Err(HandlerError::io("set the mode and group of", path, error))
             }
@@ -111,23 +102,13 @@ impl Live {
         if error.is_none() {
             self.at.len += bytes.len() as u64;
             let (lines, bytes) = (last - first, bytes.len() as u64);
-            return Appended {
-                lines,
-                bytes,
-                error,
-                torn: false,
-            };
+            return Appended { lines, bytes, error, torn: false };
         }
         let lines = batch.lines_within(first, sent as u64);
         let whole = batch.span(first, first + lines).len();
         let torn = sent > whole && self.take_back((sent - whole) as u64).is_err();
         self.at.len += whole as u64;
-        Appended {
-            lines,
-            bytes: whole as u64,
-            error,
-            torn,
-        }
+        Appended { lines, bytes: whole as u64, error, torn }
     }
 
     /// Cuts off the last bytes of the file, counted from its actual end.
@@ -168,11 +149,7 @@ impl Live {
 }
 
 fn identity(found: &fs::Metadata) -> Identity {
-    Identity {
-        dev: found.dev(),
-        ino: found.ino(),
-        len: found.len(),
-    }
+    Identity { dev: found.dev(), ino: found.ino(), len: found.len() }
 }
 
 /// Gives a new file its group, then its mode, so that the wrong group never gets rights.

@@ -16,10 +16,11 @@
 //!
 //! # Signals
 //!
-//! Two of these writes can raise a signal whose default action ends the process. A pipe whose reader
-//! went away raises SIGPIPE, and a file at its RLIMIT_FSIZE raises SIGXFSZ. Both go to the thread that
-//! writes. Our threads block every asynchronous signal, so they see EPIPE and EFBIG instead. A Rust
-//! program ignores SIGPIPE from its start, and sockets are written with MSG_NOSIGNAL.
+//! Two of these writes can raise a signal whose default action ends the process. A pipe whose
+//! reader went away raises SIGPIPE, and a file at its RLIMIT_FSIZE raises SIGXFSZ. Both go to the
+//! thread that writes. Our threads block every asynchronous signal, so they see EPIPE and EFBIG
+//! instead. A Rust program ignores SIGPIPE from its start, and sockets are written with
+//! MSG_NOSIGNAL.
 
 mod batch;
 mod console;

@@ -1,14 +1,14 @@
 //! Bytes to a descriptor that belongs to our host, without ever waiting for who reads it.
 //!
-//! O_NONBLOCK belongs to the open file description, which stderr shares with the host, its shell and
-//! whatever else runs on the terminal. It is never set there. What is done instead:
+//! O_NONBLOCK belongs to the open file description, which stderr shares with the host, its shell
+//! and whatever else runs on the terminal. It is never set there. What is done instead:
 //!
 //! | descriptor | how it is written |
 //! |---|---|
 //! | pipe, terminal | through a description of our own, opened with O_NONBLOCK by way of `/proc` |
 //! | regular file | plainly: it has no reader to wait for |
 //! | socket | `send` with MSG_DONTWAIT and MSG_NOSIGNAL |
-//! | a pipe or terminal that cannot be opened again, others | in small pieces, each after a `poll` says there is room |
+//! | others, or where that fails | in small pieces, each after a `poll` found room |
 //!
 //! The last row can wait where another process fills the room between the `poll` and the write.
 
@@ -22,7 +22,8 @@ use rustix::net::{SendFlags, send};
 /// What a pipe takes without waiting once `poll` says it can be written (PIPE_BUF).
 const PIECE_BYTES: usize = 4096;
 
-/// A terminal promises less: room is handed out in pieces of 256 bytes, and a line feed may take two.
+/// A terminal promises less: room is handed out in pieces of 256 bytes, and a line feed may take
+/// two.
 const TERMINAL_PIECE_BYTES: usize = 128;
 
 /// What became of one write.
@@ -62,10 +63,7 @@ impl Outlet {
     ///
     /// A closed descriptor makes a dead outlet.
     pub(super) fn new(fd: BorrowedFd<'_>) -> Outlet {
-        Outlet {
-            open: prepare(fd).ok(),
-            terminal: rustix::termios::isatty(fd),
-        }
+        Outlet { open: prepare(fd).ok(), terminal: rustix::termios::isatty(fd) }
     }
 
     /// Writes what there is room for, in one system call.
@@ -105,10 +103,7 @@ impl Outlet {
     #[cfg(test)]
     pub(super) fn polled(fd: BorrowedFd<'_>, piece_bytes: usize) -> Outlet {
         let own = fd.try_clone_to_owned().expect("a duplicate");
-        Outlet {
-            open: Some((own, Way::Polled(piece_bytes))),
-            terminal: false,
-        }
+        Outlet { open: Some((own, Way::Polled(piece_bytes))), terminal: false }
     }
 
     /// How it is written.
@@ -149,13 +144,7 @@ fn open_again(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
 /// Writes if `poll` finds room. It also finds a reader that is gone before SIGPIPE tells of it.
 fn when_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     let mut polled = [PollFd::new(&fd, PollFlags::OUT)];
-    poll(
-        &mut polled,
-        Some(&Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        }),
-    )?;
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
     let ready = polled[0].revents();
     if ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
         Err(Errno::PIPE)

@@ -8,9 +8,9 @@
 //! after    (none) .1   .2   .3          the caller creates the new .log
 //! ```
 //!
-//! Every step is one rename, so that at each moment each file has exactly one name. A chain that was cut
-//! short leaves a hole, at `.2` after step 1. The next rotation fills the lowest hole instead of
-//! replacing `.N`: it resumes the chain, and no backup is given up early.
+//! Every step is one rename, so that at each moment each file has exactly one name. A chain that
+//! was cut short leaves a hole, at `.2` after step 1. The next rotation fills the lowest hole
+//! instead of replacing `.N`: it resumes the chain, and no backup is given up early.
 
 use std::ffi::OsString;
 use std::fs;
@@ -38,8 +38,8 @@ pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
 /// With `backups` = 0 the log is unlinked.
 ///
 /// # Errors
-/// [`HandlerError::Refused`] if something other than a regular file stands in the chain; nothing was
-/// moved. [`HandlerError::Io`] if a rename failed; the steps before it stay done, and the next
+/// [`HandlerError::Refused`] if something other than a regular file stands in the chain; nothing
+/// was moved. [`HandlerError::Io`] if a rename failed; the steps before it stay done, and the next
 /// call goes on from there.
 pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
     if backups == 0 {
@@ -50,11 +50,8 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
     for number in (0..top).rev() {
         let oldest_goes = hole.is_none() && number + 1 == backups;
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
-        let renamed = if oldest_goes {
-            fs::rename(&from, &to)
-        } else {
-            rename_into_hole(&from, &to)
-        };
+        let renamed =
+            if oldest_goes { fs::rename(&from, &to) } else { rename_into_hole(&from, &to) };
         renamed.map_err(|error| HandlerError::io("rename", &from, error))?;
     }
     Ok(())
@@ -107,14 +104,9 @@ pub(super) fn refuse_log(found: &fs::Metadata) -> Option<Refusal> {
     if let Some(refusal) = refuse_type(found) {
         Some(refusal)
     } else if found.uid() != user {
-        Some(Refusal::ForeignOwner {
-            owner: found.uid(),
-            user,
-        })
+        Some(Refusal::ForeignOwner { owner: found.uid(), user })
     } else if found.nlink() > 1 {
-        Some(Refusal::HardLinks {
-            names: found.nlink(),
-        })
+        Some(Refusal::HardLinks { names: found.nlink() })
     } else {
         None
     }

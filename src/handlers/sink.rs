@@ -9,12 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use super::batch::Batch;
 use super::outlet::{Outlet, Took};
 
-/// How long to wait for another thread's lines. No holder waits for a reader, so that this passes only
-/// where stderr is a file on a stalled disk, or in the child of a fork that happened in between.
+/// How long to wait for another thread's lines. No holder waits for a reader, so that this passes
+/// only where stderr is a file on a stalled disk, or in the child of a fork that happened in
+/// between.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// The process's stderr, opened at first use. All that writes there shares it, so that one line is never
-/// put into the middle of another.
+/// The process's stderr, opened at first use. All that writes there shares it, so that one line is
+/// never put into the middle of another.
 static STDERR: LazyLock<SharedSink> =
     LazyLock::new(|| SharedSink::new(LineSink::new(Outlet::new(std::io::stderr().as_fd()))));
 
@@ -30,24 +31,16 @@ pub(super) struct LineSink {
 
 impl LineSink {
     pub(super) fn new(outlet: Outlet) -> LineSink {
-        LineSink {
-            outlet,
-            pending: Vec::new(),
-            dropped_unreported: 0,
-        }
+        LineSink { outlet, pending: Vec::new(), dropped_unreported: 0 }
     }
 
     /// Writes the lines `first..last`; how many of them were taken. The others are dropped.
     ///
-    /// A line counts as taken once it is begun, and as read by nobody if the reader then goes away: so do
-    /// those that still stand in a pipe's buffer.
+    /// A line counts as taken once it is begun, and as read by nobody if the reader then goes away:
+    /// so do those that still stand in a pipe's buffer.
     pub(super) fn write(&mut self, batch: &Batch, first: usize, last: usize) -> usize {
         let lines = last - first;
-        let taken = if self.settle() {
-            self.write_lines(batch, first, last)
-        } else {
-            0
-        };
+        let taken = if self.settle() { self.write_lines(batch, first, last) } else { 0 };
         self.dropped_unreported += (lines - taken) as u64;
         taken
     }
@@ -67,7 +60,8 @@ impl LineSink {
         whole + 1
     }
 
-    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of both.
+    /// Finishes a line that was begun, and says how many were dropped; true if nothing is left of
+    /// both.
     pub(super) fn settle(&mut self) -> bool {
         if !self.send_pending() {
             return false;
@@ -75,10 +69,7 @@ impl LineSink {
         if self.dropped_unreported == 0 {
             return true;
         }
-        let report = format!(
-            "tapelog: {} console lines dropped\n",
-            self.dropped_unreported
-        );
+        let report = format!("tapelog: {} console lines dropped\n", self.dropped_unreported);
         let sent = self.send(report.as_bytes());
         if sent == 0 {
             return false;

@@ -69,14 +69,7 @@ impl StderrNotice {
 
     fn with(sink: SharedSink) -> StderrNotice {
         let line = Batch::new();
-        StderrNotice {
-            sink,
-            since: None,
-            shown_in_second: 0,
-            unreported: 0,
-            lost: 0,
-            line,
-        }
+        StderrNotice { sink, since: None, shown_in_second: 0, unreported: 0, lost: 0, line }
     }
 
     /// Shows the first lines of a batch, as many as the limit and the reader allow; how many.
@@ -121,18 +114,13 @@ impl StderrNotice {
         self.settle_at(now);
         self.since.get_or_insert(now);
         let allowed = self.admit(batch.lines());
-        let shown = self
-            .sink
-            .lock()
-            .map_or(0, |mut sink| sink.write(batch, 0, allowed));
+        let shown = self.sink.lock().map_or(0, |mut sink| sink.write(batch, 0, allowed));
         self.lost += (allowed - shown) as u64;
         shown
     }
 
     fn settle_at(&mut self, now: Instant) {
-        let over = self
-            .since
-            .is_none_or(|since| now >= since + Duration::from_secs(1));
+        let over = self.since.is_none_or(|since| now >= since + Duration::from_secs(1));
         if !over {
             return;
         }
@@ -161,9 +149,7 @@ impl StderrNotice {
             out.extend_from_slice(b"tapelog: ");
             push_escaped(out, text);
         });
-        self.sink
-            .lock()
-            .is_some_and(|mut sink| sink.write(&self.line, 0, 1) == 1)
+        self.sink.lock().is_some_and(|mut sink| sink.write(&self.line, 0, 1) == 1)
     }
 }
 
@@ -219,11 +205,8 @@ mod tests {
         drop((fallback, writer));
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        let reports: Vec<(usize, &str)> = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| line.starts_with("tapelog"))
-            .collect();
+        let reports: Vec<(usize, &str)> =
+            text.lines().enumerate().filter(|(_, line)| line.starts_with("tapelog")).collect();
         let expected = [
             (100, "tapelog: 21 more suppressed"),
             (200, "tapelog: 101 more suppressed"),

@@ -20,25 +20,19 @@ fn numbered(from: usize, count: usize) -> Batch {
 
 /// Fills a console that nobody reads, then reads it to its end.
 fn fill_then_read(console: Console, writer: impl AsFd, mut reader: impl Read + Send) {
-    const BATCH: usize = 100;
     let mut console = console;
     let started = Instant::now();
     let mut pushed = 0;
-    while pushed < 200 * BATCH {
-        console.write(&numbered(pushed, BATCH));
-        pushed += BATCH;
+    for turn in 0..200 {
+        // The second large one is longer than the room that is left, so that a line is begun only.
+        let count = 1 + turn * 211 % 400;
+        console.write(&numbered(pushed, count));
+        pushed += count;
     }
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "it waited: {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(2), "it waited: {:?}", started.elapsed());
     assert!(console.dropped() > 0 && !console.is_dead());
     let flags = fcntl_getfl(&writer).expect("the flags");
-    assert!(
-        !flags.contains(OFlags::NONBLOCK),
-        "the host's flags were changed"
-    );
+    assert!(!flags.contains(OFlags::NONBLOCK), "the host's flags were changed");
     thread::scope(|scope| {
         let text = scope.spawn(move || {
             let mut text = String::new();
@@ -66,16 +60,10 @@ fn check(text: &str, pushed: usize, dropped: u64) {
     let (mut shown, mut reported, mut next) = (0, 0, 0);
     for line in text.lines() {
         if let Some(report) = line.strip_prefix("tapelog: ") {
-            let count = report
-                .strip_suffix(" console lines dropped")
-                .expect("a report");
+            let count = report.strip_suffix(" console lines dropped").expect("a report");
             reported += count.parse::<u64>().expect("a number");
         } else if line != "the end" {
-            let n: usize = line
-                .split(' ')
-                .next()
-                .and_then(|n| n.parse().ok())
-                .expect("a number");
+            let n: usize = line.split(' ').next().and_then(|n| n.parse().ok()).expect("a number");
             assert!(n >= next, "line {n} after {next}");
             assert_eq!(line, format!("{n} {}", "z".repeat(n * 7 % 300)));
             (shown, next) = (shown + 1, n + 1);
@@ -164,17 +152,11 @@ fn notices_are_limited_escaped_and_prefixed() {
     let output = rerun("console::notices_are_limited_escaped_and_prefixed", ":");
     assert_passed(&output);
     let text = String::from_utf8(output.stderr).unwrap();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("tapelog: "))
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("tapelog: ")).collect();
     let trouble = lines.iter().filter(|line| line.contains("trouble")).count();
     let suppressed: usize = lines
         .iter()
-        .filter_map(|line| {
-            line.strip_prefix("tapelog: ")?
-                .strip_suffix(" more suppressed")
-        })
+        .filter_map(|line| line.strip_prefix("tapelog: ")?.strip_suffix(" more suppressed"))
         .map(|count| count.parse::<usize>().unwrap())
         .sum();
     assert!(trouble >= 100 && suppressed > 0);
@@ -198,16 +180,11 @@ fn notices_wait_for_nobody_when_stderr_is_not_read() {
         let directory = directory();
         let fifo = directory.path().join("stderr").display().to_string();
         let prelude = format!("mkfifo '{fifo}'; exec 2<>'{fifo}'");
-        let output = rerun(
-            "console::notices_wait_for_nobody_when_stderr_is_not_read",
-            &prelude,
-        );
+        let output = rerun("console::notices_wait_for_nobody_when_stderr_is_not_read", &prelude);
         done.send(()).expect("the test waits");
         output
     });
-    finished
-        .recv_timeout(Duration::from_secs(20))
-        .expect("it waited for the reader");
+    finished.recv_timeout(Duration::from_secs(20)).expect("it waited for the reader");
     assert_passed(&thread.join().unwrap());
 }
 

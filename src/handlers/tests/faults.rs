@@ -18,9 +18,7 @@ impl TinyDisk {
             .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
             .arg(disk.0.path())
             .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then_some(disk)
+        mounted.is_ok_and(|output| output.status.success()).then_some(disk)
     }
 }
 
@@ -45,22 +43,11 @@ fn a_short_write_is_taken_back_to_the_last_whole_line() {
     let lines = batch(["123456789", "123456789", "123456789", "123456789"]);
     let before = getrlimit(Resource::Fsize);
     for limit in 20..30 {
-        setrlimit(
-            Resource::Fsize,
-            Rlimit {
-                current: Some(limit),
-                ..before
-            },
-        )
-        .unwrap();
+        setrlimit(Resource::Fsize, Rlimit { current: Some(limit), ..before }).unwrap();
         let error = log.write(&lines).unwrap_err();
         setrlimit(Resource::Fsize, before).unwrap();
         assert_eq!((error.written.lines, error.written.bytes), (2, 20));
-        assert!(
-            error.source.to_string().contains("raise `ulimit -f`"),
-            "{}",
-            error.source
-        );
+        assert!(error.source.to_string().contains("raise `ulimit -f`"), "{}", error.source);
         assert_eq!(content(&path), "123456789\n123456789\n");
         assert_eq!(log.identity().unwrap().len, 20);
         log.write_from(&lines, error.written.lines).unwrap();
@@ -81,32 +68,16 @@ fn a_full_disk_stops_the_log_between_lines_until_there_is_room() {
     let mut log = open(&path, 1 << 20, 2);
     let lines = batch((0..1000).map(|n| format!("{n:0>99}")));
     let error = log.write(&lines).unwrap_err();
-    assert!(
-        error.source.to_string().contains("the disk is full"),
-        "{}",
-        error.source
-    );
+    assert!(error.source.to_string().contains("the disk is full"), "{}", error.source);
     let kept = content(&path);
     assert_eq!(kept.len(), error.written.lines * 100);
     assert!(kept.ends_with('\n') && error.written.lines > 300);
-    assert_eq!(
-        log.write_from(&lines, error.written.lines)
-            .unwrap_err()
-            .written
-            .lines,
-        0
-    );
+    assert_eq!(log.write_from(&lines, error.written.lines).unwrap_err().written.lines, 0);
     assert_eq!(content(&path), kept);
     fs::remove_file(&ballast).unwrap();
-    let rest = log
-        .write_from(&lines, error.written.lines)
-        .unwrap_err()
-        .written;
+    let rest = log.write_from(&lines, error.written.lines).unwrap_err().written;
     assert!(rest.lines > 100);
-    assert_eq!(
-        content(&path).as_bytes(),
-        &lines.bytes()[..kept.len() + rest.bytes as usize]
-    );
+    assert_eq!(content(&path).as_bytes(), &lines.bytes()[..kept.len() + rest.bytes as usize]);
 }
 
 #[test]

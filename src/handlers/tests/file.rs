@@ -4,6 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -12,10 +15,7 @@ use super::*;
 
 fn refusal(path: &Path) -> Refusal {
     match FileHandler::open(options(path, 100, 1)) {
-        Err(HandlerError::Refused {
-            path: named,
-            refusal,
-        }) => {
+        Err(HandlerError::Refused { path: named, refusal }) => {
             assert_eq!(named, path);
             refusal
         }
@@ -46,9 +46,7 @@ fn lines_are_appended_to_what_is_there() {
 fn a_write_can_go_on_in_the_middle_of_a_batch() {
     let directory = directory();
     let path = log_path(&directory);
-    let written = open(&path, 100, 1)
-        .write_from(&batch(["one", "two", "three"]), 1)
-        .unwrap();
+    let written = open(&path, 100, 1).write_from(&batch(["one", "two", "three"]), 1).unwrap();
     assert_eq!(written.lines, 2);
     assert_eq!(content(&path), "two\nthree\n");
 }
@@ -85,6 +83,51 @@ fn traps_are_refused_and_their_targets_untouched() {
 }
 
 #[test]
+fn a_link_that_takes_the_path_while_it_is_opened_is_not_followed() {
+    let directory = directory();
+    let (path, target) = (log_path(&directory), directory.path().join("target"));
+    fs::write(&target, "precious").unwrap();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let aside = directory.path().join("aside");
+            // ORDERING: Relaxed, nothing else is handed over.
+            while !ended.load(Ordering::Relaxed) {
+                fs::write(&aside, "ours\n").expect("a file");
+                fs::rename(&aside, &path).expect("a swap");
+                symlink(&target, &aside).expect("a link");
+                fs::rename(&aside, &path).expect("a swap");
+            }
+        });
+        let until = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < until {
+            // An error of any kind will do.
+            drop(FileHandler::open(options(&path, 100, 1)));
+        }
+        // ORDERING: Relaxed, as above.
+        ended.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(content(&target), "precious");
+}
+
+#[test]
+fn lines_that_fit_are_one_system_call() {
+    let writes = || {
+        let counters = fs::read_to_string("/proc/thread-self/io").ok()?;
+        counters.lines().find_map(|line| line.strip_prefix("syscw: ")?.parse::<u64>().ok())
+    };
+    let directory = directory();
+    let mut log = open(&log_path(&directory), 1000, 3);
+    let lines = batch(["123456789"; 250]);
+    let Some(before) = writes() else {
+        println!("skipped: the kernel does not count system calls");
+        return;
+    };
+    assert_eq!(log.write(&lines).unwrap().rotations, 2);
+    assert_eq!(writes().unwrap() - before, 3);
+}
+
+#[test]
 fn another_users_file_is_refused() {
     let directory = directory();
     let path = log_path(&directory);
@@ -94,13 +137,7 @@ fn another_users_file_is_refused() {
         return;
     }
     let user = rustix::process::geteuid().as_raw();
-    assert_eq!(
-        refusal(&path),
-        Refusal::ForeignOwner {
-            owner: 12_345,
-            user
-        }
-    );
+    assert_eq!(refusal(&path), Refusal::ForeignOwner { owner: 12_345, user });
     assert_eq!(content(&path), "theirs\n");
 }
 
@@ -109,10 +146,7 @@ fn a_missing_directory_is_named() {
     let directory = directory();
     let path = directory.path().join("missing/expert.log");
     let error = FileHandler::open(options(&path, 100, 1)).unwrap_err();
-    assert!(
-        matches!(error, HandlerError::NoDirectory { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, HandlerError::NoDirectory { .. }), "{error:?}");
     assert!(error.to_string().contains(path.to_str().unwrap()));
 }
 
@@ -135,10 +169,7 @@ fn a_renamed_file_is_followed_to_a_new_one() {
     assert!(log.reopen_if_moved().unwrap());
     log.write(&batch(["three"])).unwrap();
     assert!(!log.reopen_if_moved().unwrap());
-    assert_eq!(
-        (content(&aside), content(&path)),
-        ("one\ntwo\n".into(), "three\n".into())
-    );
+    assert_eq!((content(&aside), content(&path)), ("one\ntwo\n".into(), "three\n".into()));
 }
 
 #[test]
@@ -163,10 +194,7 @@ fn an_unlinked_file_is_made_again() {
     assert!(log.reopen_if_moved().unwrap());
     log.write(&batch(["two"])).unwrap();
     assert_eq!(content(&path), "two\n");
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
 }
 
 #[test]
@@ -175,12 +203,7 @@ fn a_truncated_file_goes_on_at_its_start() {
     let path = log_path(&directory);
     let mut log = open(&path, 100, 1);
     log.write(&batch(["one", "two"])).unwrap();
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(0)
-        .unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
     assert!(log.reopen_if_moved().unwrap());
     log.write(&batch(["three"])).unwrap();
     assert_eq!(content(&path), "three\n");
@@ -193,12 +216,7 @@ fn a_file_cut_inside_a_line_goes_on_with_a_new_line() {
     let path = log_path(&directory);
     let mut log = open(&path, 100, 1);
     log.write(&batch(["one", "two"])).unwrap();
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(5)
-        .unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(5).unwrap();
     assert!(log.reopen_if_moved().unwrap());
     log.write(&batch(["three"])).unwrap();
     assert_eq!(content(&path), "one\nt\nthree\n");
@@ -213,10 +231,7 @@ fn a_removed_directory_is_an_error_until_it_is_back() {
     let mut log = open(&path, 100, 1);
     fs::remove_dir_all(&logs).unwrap();
     let error = log.reopen_if_moved().unwrap_err();
-    assert!(
-        matches!(error, HandlerError::NoDirectory { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, HandlerError::NoDirectory { .. }), "{error:?}");
     assert_eq!(log.write(&batch(["lost"])).unwrap_err().written.lines, 0);
     assert!(log.identity().is_none());
     fs::create_dir(&logs).unwrap();
@@ -232,10 +247,7 @@ fn a_trap_in_place_of_the_live_file_stops_the_log() {
     fs::write(&target, "precious").unwrap();
     fs::remove_file(&path).unwrap();
     symlink(&target, &path).unwrap();
-    assert!(matches!(
-        log.reopen_if_moved(),
-        Err(HandlerError::Refused { .. })
-    ));
+    assert!(matches!(log.reopen_if_moved(), Err(HandlerError::Refused { .. })));
     assert!(log.write(&batch(["lost"])).is_err());
     assert!(log.rotate().is_err());
     assert_eq!(content(&target), "precious");
@@ -257,15 +269,8 @@ fn new_files_have_the_mode_that_was_asked_for() {
     for mode in [0o600, 0o640] {
         let path = directory.path().join(format!("{mode:o}.log"));
         let group = Some(rustix::process::getegid().as_raw());
-        let asked = FileOptions {
-            mode,
-            group,
-            ..options(&path, 4, 1)
-        };
-        FileHandler::open(asked)
-            .unwrap()
-            .write(&batch(["one", "two"]))
-            .unwrap();
+        let asked = FileOptions { mode, group, ..options(&path, 4, 1) };
+        FileHandler::open(asked).unwrap().write(&batch(["one", "two"])).unwrap();
         for number in 0..=1 {
             let found = fs::metadata(backup_path(&path, number)).unwrap();
             assert_eq!(found.permissions().mode() & 0o7777, mode);

@@ -17,7 +17,8 @@ struct Progress {
     ended: AtomicBool,
 }
 
-/// Reads an open file and, whenever the path names another one, the old one to its end and then that.
+/// Reads an open file and, whenever the path names another one, the old one to its end and then
+/// that.
 fn follow(path: &Path, mut file: File, progress: &Progress) -> Vec<u8> {
     let mut seen = Vec::new();
     loop {
@@ -47,7 +48,7 @@ fn a_follower_sees_each_line_once(backups: u32) {
         let reader = scope.spawn(|| follow(&path, first, &progress));
         let (mut next, mut turn) = (0, 0);
         while next < LINES {
-            // `tail -F` misses a file that comes and goes between two of its looks: not tested here.
+            // A file that comes and goes between two looks is missed by `tail -F`, too.
             // ORDERING: Acquire, pairs with the reader's Release.
             while progress.opened.load(Ordering::Acquire) < log.rotations() {
                 thread::yield_now();

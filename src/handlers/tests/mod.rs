@@ -28,13 +28,7 @@ fn log_path(directory: &TempDir) -> PathBuf {
 }
 
 fn options(path: &Path, max_bytes: u64, backups: u32) -> FileOptions {
-    FileOptions {
-        path: path.into(),
-        max_bytes,
-        backups,
-        mode: 0o600,
-        group: None,
-    }
+    FileOptions { path: path.into(), max_bytes, backups, mode: 0o600, group: None }
 }
 
 fn open(path: &Path, max_bytes: u64, backups: u32) -> FileHandler {
@@ -69,10 +63,7 @@ fn is_child() -> bool {
 /// Runs the named test of this program again, alone, in a shell that first does `prelude`.
 fn rerun(test: &str, prelude: &str) -> Output {
     let program = std::env::current_exe().expect("this program's path");
-    let name = format!(
-        "{}::{test}",
-        module_path!().split_once("::").expect("a module").1
-    );
+    let name = format!("{}::{test}", module_path!().split_once("::").expect("a module").1);
     Command::new("sh")
         .args(["-c", &format!("{prelude}; exec \"$0\" \"$@\"")])
         .arg(program)
@@ -85,8 +76,5 @@ fn rerun(test: &str, prelude: &str) -> Output {
 fn assert_passed(output: &Output) {
     let (out, err) = (&output.stdout, &output.stderr);
     let (out, err) = (String::from_utf8_lossy(out), String::from_utf8_lossy(err));
-    assert!(
-        output.status.success() && out.contains("1 passed"),
-        "child failed: {out}\n{err}"
-    );
+    assert!(output.status.success() && out.contains("1 passed"), "child failed: {out}\n{err}");
 }

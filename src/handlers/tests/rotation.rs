@@ -14,10 +14,7 @@ fn a_file_is_filled_to_the_exact_size() {
     let path = log_path(&directory);
     let mut log = open(&path, 12, 2);
     let written = log.write(&batch(["123", "456", "789", "abc"])).unwrap();
-    assert_eq!(
-        (written.lines, written.bytes, written.rotations),
-        (4, 16, 1)
-    );
+    assert_eq!((written.lines, written.bytes, written.rotations), (4, 16, 1));
     assert_eq!(chain(&path, 2), ["123\n456\n789\n", "abc\n"]);
     assert_eq!(log.rotations(), 1);
 }
@@ -45,9 +42,7 @@ fn one_byte_too_many_goes_into_the_next_file() {
 fn a_line_longer_than_a_file_has_one_of_its_own() {
     let directory = directory();
     let path = log_path(&directory);
-    open(&path, 8, 3)
-        .write(&batch(["1", "0123456789", "2", "3"]))
-        .unwrap();
+    open(&path, 8, 3).write(&batch(["1", "0123456789", "2", "3"])).unwrap();
     assert_eq!(chain(&path, 3), ["1\n", "0123456789\n", "2\n3\n"]);
 }
 
@@ -55,9 +50,7 @@ fn a_line_longer_than_a_file_has_one_of_its_own() {
 fn one_batch_can_fill_many_files() {
     let directory = directory();
     let path = log_path(&directory);
-    let written = open(&path, 4, 2)
-        .write(&batch(["1", "2", "3", "4", "5", "6", "7"]))
-        .unwrap();
+    let written = open(&path, 4, 2).write(&batch(["1", "2", "3", "4", "5", "6", "7"])).unwrap();
     assert_eq!((written.lines, written.rotations), (7, 3));
     assert_eq!(chain(&path, 2), ["3\n4\n", "5\n6\n", "7\n"]);
 }
@@ -101,10 +94,7 @@ fn a_request_rotates_unless_the_file_is_empty() {
     assert_eq!((chain(&path, 2), log.rotations()), (vec![String::new()], 0));
     log.write(&batch(["1"])).unwrap();
     log.rotate().unwrap();
-    assert_eq!(
-        (chain(&path, 2), log.rotations()),
-        (vec!["1\n".into(), String::new()], 1)
-    );
+    assert_eq!((chain(&path, 2), log.rotations()), (vec!["1\n".into(), String::new()], 1));
     log.sync().unwrap();
 }
 
@@ -146,25 +136,18 @@ fn a_trap_in_the_chain_is_refused_by_name_and_nothing_moves() {
     let error = log.write(&batch(["one", "two"])).unwrap_err();
     assert_eq!(error.written.lines, 1);
     match error.source {
-        HandlerError::Refused {
-            path: named,
-            refusal,
-        } => {
+        HandlerError::Refused { path: named, refusal } => {
             assert_eq!((named, refusal), (trap.clone(), Refusal::Symlink));
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        (content(&target), content(&path)),
-        ("precious".into(), "one\n".into())
-    );
+    assert_eq!((content(&target), content(&path)), ("precious".into(), "one\n".into()));
     assert_eq!(content(&backup_path(&path, 1)), "1\n");
     fs::remove_file(&trap).unwrap();
     fs::create_dir(&trap).unwrap();
     assert!(log.rotate().is_err());
     fs::remove_dir(&trap).unwrap();
-    log.write_from(&batch(["one", "two"]), error.written.lines)
-        .unwrap();
+    log.write_from(&batch(["one", "two"]), error.written.lines).unwrap();
     assert_eq!(chain(&path, 2), ["1\n", "one\n", "two\n"]);
 }
 
@@ -182,7 +165,9 @@ fn a_file_that_someone_else_put_there_is_not_renamed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96, failure_persistence: None, ..Default::default()
+    })]
 
     #[test]
     fn no_line_is_lost_split_or_repeated(
