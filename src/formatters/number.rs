@@ -135,7 +135,8 @@ pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a UUID as RFC 9562 writes it.
 pub(super) fn uuid(out: &mut Vec<u8>, bytes: [u8; 16]) {
-    for (range, dash) in [(0..4, true), (4..6, true), (6..8, true), (8..10, true), (10..16, false)] {
+    for (range, dash) in [(0..4, true), (4..6, true), (6..8, true), (8..10, true), (10..16, false)]
+    {
         hexadecimal(out, &bytes[range]);
         if dash {
             out.push(b'-');

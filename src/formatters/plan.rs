@@ -120,14 +120,28 @@ fn starts(entry: &Entry<'_>) -> SmallVec<[u32; 16]> {
     starts
 }
 
+/// The bytes of a stored text and those behind it; `None` if it was cut: the mark makes its length
+/// longer than any record.
+#[inline]
+pub(super) fn whole_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
 fn end_of_variable(arguments: &[u8], start: u32, code: TypeCode) -> u32 {
     let Some(bytes) = arguments.get(start as usize..) else { return u32::MAX };
-    let mut fields = Fields::new(bytes);
-    match fields.next(code) {
-        // A record's length has 32 bits.
-        Ok(_) => (arguments.len() - fields.rest().len()) as u32,
-        Err(_) => u32::MAX,
-    }
+    let rest = match (code, whole_text(bytes)) {
+        (TypeCode::STR, Some((_, rest))) => rest,
+        _ => {
+            let mut fields = Fields::new(bytes);
+            if fields.next(code).is_err() {
+                return u32::MAX;
+            }
+            fields.rest()
+        }
+    };
+    // A record's length has 32 bits.
+    (arguments.len() - rest.len()) as u32
 }
 
 /// The fields that a line shows: no name twice, the call before the context.

@@ -171,12 +171,7 @@ pub(super) fn text_line(sample: &Sample) -> String {
 }
 
 pub(super) fn identity() -> Identity {
-    Identity {
-        app_name: "metaexpert".into(),
-        hostname: "desk7".into(),
-        procid: 4711,
-        facility: 16,
-    }
+    Identity { app_name: "metaexpert".into(), hostname: "desk7".into(), procid: 4711, facility: 16 }
 }
 
 pub(super) fn json_line(sample: &Sample) -> String {

@@ -2,7 +2,7 @@
 
 use super::escape::{self, ELLIPSIS};
 use super::number;
-use super::plan::StoredValue;
+use super::plan::{StoredValue, whole_text};
 use super::time::TimeValues;
 use crate::clock::Calibration;
 use crate::record::{Cuttable, List, TypeCode, Value};
@@ -91,7 +91,9 @@ impl Values {
             Value::Bytes(bytes) if bytes.content.is_empty() => {
                 escape::bare_or_quoted(out, "", bytes.cut);
             }
-            Value::F32(value) => out.extend_from_slice(number::not_finite(f64::from(*value)).as_bytes()),
+            Value::F32(value) => {
+                out.extend_from_slice(number::not_finite(f64::from(*value)).as_bytes())
+            }
             Value::F64(value) => out.extend_from_slice(number::not_finite(*value).as_bytes()),
             Value::List(list) => self.text_list(out, list, line),
             other => self.plain(out, other, line),
@@ -238,7 +240,10 @@ fn usual(
         TypeCode::F64 => {
             bytes.first_chunk().is_some_and(|bytes| number::float(out, f64::from_le_bytes(*bytes)))
         }
-        TypeCode::STR => whole_text(bytes).map(|text| write(out, text)).is_some(),
+        TypeCode::STR => {
+            let text = whole_text(bytes).and_then(|(text, _)| std::str::from_utf8(text).ok());
+            text.map(|text| write(out, text)).is_some()
+        }
         _ => false,
     }
 }
@@ -246,14 +251,6 @@ fn usual(
 #[inline(always)]
 fn chunk<const N: usize>(bytes: &[u8], write: impl FnOnce(&[u8; N])) -> bool {
     bytes.first_chunk().map(write).is_some()
-}
-
-/// A stored text; `None` if it was cut: the mark makes its length longer than any record.
-#[inline]
-fn whole_text(bytes: &[u8]) -> Option<&str> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let text = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    std::str::from_utf8(text).ok()
 }
 
 #[inline]

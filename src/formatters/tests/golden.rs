@@ -254,9 +254,7 @@ fn colours_stand_around_level_and_names_only() {
         "[2026-01-02T03:04:05.123456Z] [\u{1b}[31mERROR    \u{1b}[0m] x \
          \u{1b}[36ma\u{1b}[0m=\"b c\""
     );
-    let stripped = coloured
-        .replace("\u{1b}[31m", "")
-        .replace("\u{1b}[36m", "")
-        .replace("\u{1b}[0m", "");
+    let stripped =
+        coloured.replace("\u{1b}[31m", "").replace("\u{1b}[36m", "").replace("\u{1b}[0m", "");
     assert_eq!(stripped, line(&mut TextFormatter::new(false), &sample));
 }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::clock::Ticks;
 use crate::formatters::tests_support::{CAP, Sample, SampleField, identity, line, members};
 use crate::formatters::{JsonFormatter, TextFormatter};
-use crate::record::{Bytes, Decimal, LogValue, UnixNanos};
+use crate::record::{Bytes, Decimal, LogValue, TypeCode, UnixNanos};
 
 /// A value, and what JSON has to make of it.
 #[derive(Debug, Clone)]
@@ -166,8 +166,18 @@ fn check(name: &str, raw: &str, expected: &Expected) -> Result<(), TestCaseError
 }
 
 const OWN_KEYS: [&str; 12] = [
-    "timestamp", "level", "event", "pri", "facility", "severity", "version", "hostname",
-    "app_name", "procid", "msgid", "timestamp_ns",
+    "timestamp",
+    "level",
+    "event",
+    "pri",
+    "facility",
+    "severity",
+    "version",
+    "hostname",
+    "app_name",
+    "procid",
+    "msgid",
+    "timestamp_ns",
 ];
 
 proptest! {
@@ -224,5 +234,25 @@ proptest! {
             stripped = stripped.replace(colour, "");
         }
         prop_assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn arguments_of_any_bytes_under_any_types_cost_no_line(
+        call in prop::collection::vec((any::<u8>(), prop::collection::vec(0..9_u8, 0..24)), 0..5),
+        text in hostile_text(),
+    ) {
+        let mut sample = Sample::new(&format!("{text}{{2}}"));
+        for (index, (code, bytes)) in call.iter().enumerate() {
+            sample = sample.with(SampleField::raw(&index.to_string(), TypeCode(*code), bytes));
+        }
+        let sample = sample.finish();
+        let text = line(&mut TextFormatter::new(false), &sample);
+        prop_assert!(!text.contains(is_harmful), "{:?}", text);
+        let json = line(&mut JsonFormatter::new(identity()), &sample);
+        prop_assert!(!json.contains(is_harmful), "{:?}", json);
+        let read: Json = serde_json::from_str(&json).unwrap();
+        for index in 0..call.len() {
+            prop_assert!(read.get(index.to_string()).is_some(), "{}", json);
+        }
     }
 }
