@@ -229,10 +229,7 @@ mod tests {
     #[test]
     fn escapes_look_as_documented() {
         let text = "a\"b\\c\n\r\t\u{1b}\u{85}\u{2028}\u{202e}é€";
-        assert_eq!(
-            written(|out| json(out, text)),
-            r#"a\"b\\c\n\r\t\u001b\u0085\u2028\u202eé€"#
-        );
+        assert_eq!(written(|out| json(out, text)), r#"a\"b\\c\n\r\t\u001b\u0085\u2028\u202eé€"#);
         assert_eq!(
             written(|out| message(out, text)),
             r#"a"b\c\n\r\t\u{1b}\u{85}\u{2028}\u{202e}é€"#

@@ -87,8 +87,8 @@ impl Formatter for JsonFormatter {
         let plan = plans.get(entry, || composer.compose(entry));
         out.extend_from_slice(stamp.at(entry.time));
         plan.render(entry, out, |out, part, value| match part {
-            Part::Message(_) => values.json_message(out, value, entry.calibration),
-            Part::Field(_) => values.json(out, value, entry.calibration),
+            Part::Message(_) => values.stored_json_message(out, value, entry.calibration),
+            Part::Field(_) => values.stored_json(out, value, entry.calibration),
             Part::Category => message_id(out, entry.category()),
         });
         time::unix_nanos(out, entry.time);
@@ -112,7 +112,7 @@ struct Composer {
 impl Composer {
     #[cold]
     fn compose(&self, entry: &Entry<'_>) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan::new();
         let level = entry.level().as_lower_str();
         plan.constant().extend_from_slice(format!("\",\"level\":\"{level}\"").as_bytes());
         event(&mut plan, entry);

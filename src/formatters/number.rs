@@ -11,11 +11,65 @@ pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
 /// Appends the shortest digits that read back as `value`; `false` if it is not finite.
 #[inline]
 pub(super) fn float(out: &mut Vec<u8>, value: f64) -> bool {
+    if short(out, value) {
+        return true;
+    }
     let finite = value.is_finite();
     if finite {
         out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
     }
     finite
+}
+
+/// Appends `value` if it is a decimal number of few digits, as prices and sizes are: half the time
+/// that the general way takes.
+///
+/// A number of at most 15 digits that reads back as `value` is the only one of its kind, so that
+/// there can be none with fewer digits: the result is that of the general way.
+#[inline]
+fn short(out: &mut Vec<u8>, value: f64) -> bool {
+    const PLACES: usize = 8;
+    const SCALE: f64 = 1e8;
+    let magnitude = value.abs();
+    // Up to 15 digits, and from where the general way begins to write exponents.
+    if !(1e-5..1e7).contains(&magnitude) {
+        return false;
+    }
+    let scaled = (magnitude * SCALE + 0.5) as u64;
+    if scaled as f64 / SCALE != magnitude {
+        return false;
+    }
+    let scale = SCALE as u64;
+    // Below 10^7 and 10^8.
+    let (whole, fraction) = ((scaled / scale) as u32, (scaled % scale) as u32);
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    integer(out, whole);
+    let digits = digits::<PLACES>(fraction);
+    let kept = PLACES - (trailing_zeros(&digits)).min(PLACES - 1);
+    let mut text = [b'.'; PLACES + 1];
+    text[1..].copy_from_slice(&digits);
+    out.extend_from_slice(&text[..=kept]);
+    true
+}
+
+#[inline]
+fn trailing_zeros(digits: &[u8; 8]) -> usize {
+    // A zero is 0x30: what differs from it first, counted from the end, stands in the highest byte.
+    let word = u64::from_le_bytes(*digits) ^ u64::from_le_bytes([b'0'; 8]);
+    word.leading_zeros() as usize / 8
+}
+
+/// The last `N` digits of `value`, zeros in front.
+#[inline(always)]
+pub(super) fn digits<const N: usize>(mut value: u32) -> [u8; N] {
+    let mut text = [b'0'; N];
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    text
 }
 
 /// As [`float`], with the digits that tell a value from its neighbours of 32 bits.
@@ -81,7 +135,8 @@ pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a UUID as RFC 9562 writes it.
 pub(super) fn uuid(out: &mut Vec<u8>, bytes: [u8; 16]) {
-    for (range, dash) in [(0..4, true), (4..6, true), (6..8, true), (8..10, true), (10..16, false)] {
+    for (range, dash) in [(0..4, true), (4..6, true), (6..8, true), (8..10, true), (10..16, false)]
+    {
         hexadecimal(out, &bytes[range]);
         if dash {
             out.push(b'-');
@@ -109,6 +164,8 @@ pub(super) fn not_finite_json(value: f64) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -157,6 +214,36 @@ mod tests {
         }
         assert_eq!(written(|out| assert!(float32(out, 0.1))), "0.1");
         assert_eq!(written(|out| assert!(!float(out, f64::NAN))), "");
+    }
+
+    fn general(value: f64) -> String {
+        ryu::Buffer::new().format_finite(value).to_owned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn short_decimals_are_written_as_the_general_way_writes_them(
+            mantissa in -10_i64.pow(16)..10_i64.pow(16), places in 0..12_i32, step in -2..=2_i64,
+        ) {
+            let near = mantissa as f64 / 10_f64.powi(places);
+            let value = f64::from_bits(near.to_bits().wrapping_add_signed(step));
+            prop_assert_eq!(written(|out| assert!(float(out, value))), general(value));
+        }
+    }
+
+    #[test]
+    fn floats_at_the_limits_of_the_short_way_are_written_the_same() {
+        let limits = [0.0, 1e-8, 1e-6, 1e-5, 1e-3, 0.1, 0.5, 1.0, 1e6, 1e7, 1e15, 1e16, 1e17];
+        for limit in limits {
+            for value in [limit, f64::next_down(limit), f64::next_up(limit), limit + 1e-8] {
+                if value != 0.0 || value.is_sign_positive() {
+                    assert_eq!(written(|out| assert!(float(out, value))), general(value));
+                    assert_eq!(written(|out| assert!(float(out, -value))), general(-value));
+                }
+            }
+        }
     }
 
     #[test]

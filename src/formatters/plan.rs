@@ -1,6 +1,6 @@
 //! The constant parts of a line, composed once for each pair of call site and context.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -16,7 +16,7 @@ use crate::record::{Fields, TypeCode, Value};
 /// constant │ value │ constant │ value │ … │ constant
 ///          └ steps[0].end     └ steps[1].end       └ constants.len()
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Plan {
     constants: Vec<u8>,
     steps: SmallVec<[Step; 8]>,
@@ -29,6 +29,9 @@ struct Step {
     part: Part,
 }
 
+/// Bytes of constants that most plans need at most.
+const USUAL_BYTES: usize = 512;
+
 /// What differs from line to line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -40,10 +43,12 @@ pub(super) enum Part {
     Category,
 }
 
-/// What takes the place of a value that cannot be decoded.
-const UNDECODABLE: &str = "<undecodable>";
-
 impl Plan {
+    /// A plan that consists of an empty constant.
+    pub(super) fn new() -> Self {
+        Self { constants: Vec::with_capacity(USUAL_BYTES), steps: SmallVec::new() }
+    }
+
     /// The constant that is being composed, to append to.
     pub(super) fn constant(&mut self) -> &mut Vec<u8> {
         &mut self.constants
@@ -54,44 +59,89 @@ impl Plan {
         self.steps.push(Step { end: self.constants.len() as u32, part });
     }
 
-    /// Writes a line: the constants, and through `write` what stands between them. The value is
-    /// [`Value::None`] for parts that have none.
+    /// Writes a line: the constants, and through `write` what stands between them, with the
+    /// stored form of its value.
     #[inline]
     pub(super) fn render(
         &self,
         entry: &Entry<'_>,
         out: &mut Vec<u8>,
-        mut write: impl FnMut(&mut Vec<u8>, Part, &Value<'_>),
+        mut write: impl FnMut(&mut Vec<u8>, Part, StoredValue<'_>),
     ) {
-        let values = decode(entry);
+        let starts = starts(entry);
         let mut start = 0;
         for step in &self.steps {
             let end = step.end as usize;
             out.extend_from_slice(&self.constants[start..end]);
             start = end;
             let value = match step.part {
-                Part::Message(index) | Part::Field(index) => values[usize::from(index)],
-                Part::Category => Value::None,
+                Part::Message(index) | Part::Field(index) => {
+                    let index = usize::from(index);
+                    StoredValue {
+                        code: entry.site.fields[index].code,
+                        bytes: entry.arguments.get(starts[index] as usize..).unwrap_or_default(),
+                    }
+                }
+                Part::Category => StoredValue { code: TypeCode(0), bytes: &[] },
             };
-            write(out, step.part, &value);
+            write(out, step.part, value);
         }
         out.extend_from_slice(&self.constants[start..]);
     }
 }
 
-/// The values of all the call's fields.
+/// A value in its stored form: the bytes begin with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredValue<'a> {
+    pub(super) code: TypeCode,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> StoredValue<'a> {
+    /// The value, or what takes its place if it cannot be decoded.
+    pub(super) fn decode(self) -> Value<'a> {
+        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from("<undecodable>"))
+    }
+}
+
+/// Where the values of the call's fields begin; past the end of the arguments for those that
+/// cannot be found.
 #[inline]
-fn decode<'a>(entry: &Entry<'a>) -> SmallVec<[Value<'a>; 6]> {
-    let mut arguments = Fields::new(entry.arguments);
-    let mut failed = false;
-    let decode = |code: TypeCode| {
-        let value = if failed { None } else { arguments.next(code).ok() };
-        failed = value.is_none();
-        value.unwrap_or(Value::from(UNDECODABLE))
+fn starts(entry: &Entry<'_>) -> SmallVec<[u32; 16]> {
+    let mut starts = SmallVec::new();
+    let mut start = 0_u32;
+    for field in &entry.site.fields {
+        starts.push(start);
+        start = match field.code.fixed_bytes() {
+            Some(bytes) => start.saturating_add(bytes as u32),
+            None => end_of_variable(entry.arguments, start, field.code),
+        };
+    }
+    starts
+}
+
+/// The bytes of a stored text and those behind it; `None` if it was cut: the mark makes its length
+/// longer than any record.
+#[inline]
+pub(super) fn whole_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+fn end_of_variable(arguments: &[u8], start: u32, code: TypeCode) -> u32 {
+    let Some(bytes) = arguments.get(start as usize..) else { return u32::MAX };
+    let rest = match (code, whole_text(bytes)) {
+        (TypeCode::STR, Some((_, rest))) => rest,
+        _ => {
+            let mut fields = Fields::new(bytes);
+            if fields.next(code).is_err() {
+                return u32::MAX;
+            }
+            fields.rest()
+        }
     };
-    let mut values = SmallVec::new();
-    values.extend(entry.site.fields.iter().map(|field| field.code).map(decode));
-    values
+    // A record's length has 32 bits.
+    (arguments.len() - rest.len()) as u32
 }
 
 /// The fields that a line shows: no name twice, the call before the context.
@@ -104,7 +154,7 @@ pub(super) struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     pub(super) fn of(entry: &Entry<'a>) -> Self {
-        let mut seen = BTreeSet::new();
+        let mut seen = Names::default();
         let site: &'a SiteDefinition = entry.site;
         // A definition counts its fields in 16 bits.
         let call = site
@@ -112,10 +162,31 @@ impl<'a> Shown<'a> {
             .iter()
             .zip(0_u16..)
             .map(|(field, index)| (&*field.name, index))
-            .filter(|(name, _)| seen.insert(*name))
+            .filter(|(name, _)| seen.add(name))
             .collect();
-        let context = entry.context().filter(|(name, _)| seen.insert(name)).collect();
+        let context = entry.context().filter(|(name, _)| seen.add(name)).collect();
         Self { call, context }
+    }
+}
+
+/// A set of names: a short list, for few of them.
+#[derive(Default)]
+struct Names<'a> {
+    few: SmallVec<[&'a str; 16]>,
+    many: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Adds a name; `false` if it was there already.
+    fn add(&mut self, name: &'a str) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < self.few.inline_size() {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
     }
 }
 

@@ -45,8 +45,8 @@ impl Formatter for TextFormatter {
         let plan = plans.get(entry, || composer.compose(entry));
         out.extend_from_slice(stamp.at(entry.time));
         plan.render(entry, out, |out, part, value| match part {
-            Part::Message(_) => values.message(out, value, entry.calibration),
-            Part::Field(_) => values.text(out, value, entry.calibration),
+            Part::Message(_) => values.stored_message(out, value, entry.calibration),
+            Part::Field(_) => values.stored_text(out, value, entry.calibration),
             Part::Category => {}
         });
     }
@@ -61,7 +61,7 @@ struct Composer {
 impl Composer {
     #[cold]
     fn compose(self, entry: &Entry<'_>) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan::new();
         let level = entry.level();
         plan.constant().extend_from_slice(b"] [");
         self.styled(plan.constant(), level_style(level), |out| {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::number;
+use super::number::{self, digits};
 use crate::record::UnixNanos;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -61,17 +61,6 @@ fn civil(second: i64) -> [u8; SECOND_BYTES] {
 #[inline(always)]
 fn two_digits(value: u8) -> [u8; 2] {
     [b'0' + value / 10, b'0' + value % 10]
-}
-
-/// Three digits for each of `N / 3` groups of a value below 10^N.
-#[inline(always)]
-fn digits<const N: usize>(mut value: u32) -> [u8; N] {
-    let mut text = [b'0'; N];
-    for digit in text.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-    text
 }
 
 #[inline(always)]

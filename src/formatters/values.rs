@@ -2,9 +2,10 @@
 
 use super::escape::{self, ELLIPSIS};
 use super::number;
+use super::plan::{StoredValue, whole_text};
 use super::time::TimeValues;
 use crate::clock::Calibration;
-use crate::record::{Cuttable, List, Value};
+use crate::record::{Cuttable, List, TypeCode, Value};
 
 /// Writes values. Keeps what makes the next one cheaper.
 #[derive(Debug)]
@@ -16,6 +17,58 @@ pub(super) struct Values {
 impl Values {
     pub(super) fn new() -> Self {
         Self { times: TimeValues::new(), scratch: Vec::new() }
+    }
+
+    /// Appends a stored value as [`Self::text`] does.
+    #[inline]
+    pub(super) fn stored_text(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, |out, text| escape::bare_or_quoted(out, text, false)) {
+            self.text(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a stored value as [`Self::message`] does.
+    #[inline]
+    pub(super) fn stored_message(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, escape::message) {
+            self.message(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a stored value as [`Self::json`] does.
+    #[inline]
+    pub(super) fn stored_json(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, |out, text| json_string(out, text, false)) {
+            self.json(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a stored value as [`Self::json_message`] does.
+    #[inline]
+    pub(super) fn stored_json_message(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, escape::json) {
+            self.json_message(out, &value.decode(), line);
+        }
     }
 
     /// Appends a value as the text format shows it behind `key=`.
@@ -38,7 +91,9 @@ impl Values {
             Value::Bytes(bytes) if bytes.content.is_empty() => {
                 escape::bare_or_quoted(out, "", bytes.cut);
             }
-            Value::F32(value) => out.extend_from_slice(number::not_finite(f64::from(*value)).as_bytes()),
+            Value::F32(value) => {
+                out.extend_from_slice(number::not_finite(f64::from(*value)).as_bytes())
+            }
             Value::F64(value) => out.extend_from_slice(number::not_finite(*value).as_bytes()),
             Value::List(list) => self.text_list(out, list, line),
             other => self.plain(out, other, line),
@@ -167,6 +222,35 @@ impl Values {
         }
         out.push(b']');
     }
+}
+
+/// Appends a value of the types that most fields have, without a detour over [`Value`]: integers,
+/// finite floats and, through `write`, whole texts. `false`, and nothing is appended, for others.
+#[inline]
+fn usual(
+    out: &mut Vec<u8>,
+    StoredValue { code, bytes }: StoredValue<'_>,
+    write: impl FnOnce(&mut Vec<u8>, &str),
+) -> bool {
+    match code {
+        TypeCode::U64 => chunk(bytes, |bytes| number::integer(out, u64::from_le_bytes(*bytes))),
+        TypeCode::U32 => chunk(bytes, |bytes| number::integer(out, u32::from_le_bytes(*bytes))),
+        TypeCode::I64 => chunk(bytes, |bytes| number::integer(out, i64::from_le_bytes(*bytes))),
+        TypeCode::I32 => chunk(bytes, |bytes| number::integer(out, i32::from_le_bytes(*bytes))),
+        TypeCode::F64 => {
+            bytes.first_chunk().is_some_and(|bytes| number::float(out, f64::from_le_bytes(*bytes)))
+        }
+        TypeCode::STR => {
+            let text = whole_text(bytes).and_then(|(text, _)| std::str::from_utf8(text).ok());
+            text.map(|text| write(out, text)).is_some()
+        }
+        _ => false,
+    }
+}
+
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], write: impl FnOnce(&[u8; N])) -> bool {
+    bytes.first_chunk().map(write).is_some()
 }
 
 #[inline]
