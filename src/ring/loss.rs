@@ -1,9 +1,6 @@
 //! Counting what was lost, so that it can be told.
 
-#![expect(
-    unsafe_code,
-    reason = "declares that counters are valid in zeroed, shared memory"
-)]
+#![expect(unsafe_code, reason = "declares that counters are valid in zeroed, shared memory")]
 
 use crate::sync::{ArenaItem, AtomicU64, Ordering, spin};
 
@@ -231,9 +228,7 @@ impl Folded {
             word.fetch_add(count, Ordering::Release);
         }
         // ORDERING: Relaxed, a time only describes.
-        self.counters
-            .last_ticks
-            .fetch_max(losses.last_ticks, Ordering::Relaxed);
+        self.counters.last_ticks.fetch_max(losses.last_ticks, Ordering::Relaxed);
         lane.reset();
         self.sequence.fetch_add(1, Ordering::Release);
     }

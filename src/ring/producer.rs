@@ -70,19 +70,8 @@ impl LaneHandle {
     pub(super) fn new(ring: &Arc<Ring>, lane: u32, generation: u32, shared: bool) -> LaneHandle {
         let own = NonNull::from(&ring.privates[lane as usize]);
         let always_busy = &ring.privates[ring.geometry.lanes as usize];
-        let front = if shared {
-            NonNull::from(always_busy)
-        } else {
-            own
-        };
-        LaneHandle {
-            front,
-            own,
-            lane,
-            generation,
-            shared,
-            ring: Arc::clone(ring),
-        }
+        let front = if shared { NonNull::from(always_busy) } else { own };
+        LaneHandle { front, own, lane, generation, shared, ring: Arc::clone(ring) }
     }
 
     /// Copies one record of `len` bytes, a multiple of 8, into the ring.
@@ -120,10 +109,7 @@ impl LaneHandle {
     where
         F: FnOnce(Slot<'_>),
     {
-        debug_assert!(
-            len >= 8 && len.is_multiple_of(8),
-            "a record's length is a multiple of 8"
-        );
+        debug_assert!(len >= 8 && len.is_multiple_of(8), "a record's length is a multiple of 8");
         // SAFETY: `front` leads into a table that `ring` keeps mapped.
         let front = unsafe { self.front.as_ref() };
         // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
@@ -177,6 +163,11 @@ impl LaneHandle {
         self.lane
     }
 
+    /// The lane's generation.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Counts an entry that was refused with `error` as lost.
     #[cold]
     #[inline(never)]
@@ -187,16 +178,10 @@ impl LaneHandle {
         }
         let now_ticks = (self.ring.clock)();
         if reason == LossReason::Closed {
-            self.ring
-                .closed_losses
-                .count(reason, class.trade, now_ticks);
+            self.ring.closed_losses.count(reason, class.trade, now_ticks);
             return;
         }
-        let reason = if reason == LossReason::Full {
-            self.ring.full_reason()
-        } else {
-            reason
-        };
+        let reason = if reason == LossReason::Full { self.ring.full_reason() } else { reason };
         self.entry().losses.count(reason, class.trade, now_ticks);
         // The next push takes the cold path and tells the loss. When this one is nested in another
         // push that is just setting a limit: that one looks for losses after it has done so.
@@ -245,11 +230,7 @@ impl LaneHandle {
     fn enter(&self, entered: bool) -> Result<Busy<'_>, PushError> {
         let own = self.own();
         if !self.shared {
-            return if entered {
-                Ok(Busy(own))
-            } else {
-                Err(PushError::Reentrant)
-            };
+            return if entered { Ok(Busy(own)) } else { Err(PushError::Reentrant) };
         }
         if self.ring.process().forked() {
             return Err(PushError::Forked);
@@ -258,9 +239,7 @@ impl LaneHandle {
             // ORDERING: Acquire, the private state now belongs to this thread.
             // PAIRS WITH: the Release store in `Busy::drop`.
             // IF WEAKENED: two threads write one block (loom-tests: `lanes_come_and_go`).
-            let taken = own
-                .busy
-                .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+            let taken = own.busy.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
                 // As in `push_inner`, for the gate.
                 light_fence();
