@@ -65,7 +65,9 @@ impl Arena {
             source,
         })?;
         let arena = Arena { shared, private, id, file, fallback_reason };
-        arena.write_header(geometry, owner);
+        if arena.crash_safe() {
+            arena.write_header(geometry, owner);
+        }
         Ok(arena)
     }
 
@@ -148,8 +150,11 @@ impl Arena {
         unsafe { self.shared.area(0, HEADER_BYTES).write(0, &page.0) };
     }
 
-    /// Writes the magic: from now on the ring counts.
+    /// Writes the magic: from now on the file counts. Anonymous memory needs none.
     pub(super) fn seal(&self) {
+        if !self.crash_safe() {
+            return;
+        }
         // SAFETY: only this process has the arena mapped, and nobody in it reads the magic.
         unsafe { self.shared.area(0, HEADER_BYTES).write(0, &MAGIC) };
     }

@@ -108,7 +108,7 @@ impl RingDrain {
             return;
         }
         for lane in 0..self.lanes() as usize {
-            let total = self.ring.lanes[lane].losses.totals().total();
+            let total = self.ring.lanes[lane].losses.total();
             let lost = &mut self.lanes[lane].lost;
             *lost = [lost[1], total];
         }

@@ -170,11 +170,17 @@ impl LossCounters {
         }
     }
 
+    /// How many were lost, as far as this thread sees.
+    pub(crate) fn total(&self) -> u64 {
+        // ORDERING: Relaxed, a number of its own.
+        self.total.load(Ordering::Relaxed)
+    }
+
     /// Whether something was lost that no gap record has told yet.
     pub(crate) fn unreported(&self) -> bool {
         // ORDERING: Relaxed, a thread sees its own additions; for the drain, a loss that it does
         // not see yet is one that it will see in its next pass or after the gate is closed.
-        self.total.load(Ordering::Relaxed) > self.reported.load(Ordering::Relaxed)
+        self.total() > self.reported.load(Ordering::Relaxed)
     }
 
     /// Notes that a gap record told these losses.

@@ -38,7 +38,7 @@ pub(crate) use definitions::Definitions;
 pub(crate) use drain::{RingDrain, Run};
 pub use error::PushError;
 pub(crate) use error::RingError;
-pub(crate) use layout::Geometry;
+pub(crate) use layout::{DefinitionGeometry, Geometry};
 pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LOSS_REASONS, LossReason, Losses};
 pub(crate) use producer::{Class, LaneHandle};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Ring;
 use super::error::PushError;
 use super::lane::{LaneEntry, Private};
-use super::layout::{BLOCK_HEADER_BYTES, join, low};
+use super::layout::{BLOCK_HEADER_BYTES, BlockHeader, join, low};
 use super::loss::{GAP_BYTES_MAX, GapInfo, LossReason, Losses};
 use crate::sync::{Ordering, SPINS_MAX, Slot, light_fence, spin};
 
@@ -134,10 +134,8 @@ impl LaneHandle {
         let busy = Busy(front);
         // SAFETY: a limit above 0 means that the lane has a block, which is this producer's; the
         // record ends below the limit and begins where the last one ended.
-        let slot = unsafe { front.block.slot(low(cursor), len) };
+        let (slot, header) = unsafe { front.block.open(low(cursor), len) };
         write(slot);
-        // SAFETY: the lane has a block, see above, and its arena is mapped.
-        let header = unsafe { front.block.header() };
         // ORDERING: Release, publishes the record's bytes written above.
         // PAIRS WITH: the Acquire load of `committed` in `RingDrain::peek`.
         // IF WEAKENED: the drain copies bytes that are not there yet
@@ -215,9 +213,9 @@ impl LaneHandle {
         let pushed = self.enter(entered).and_then(|busy| {
             let ticket = self.prepare(busy.0, len, class)?;
             // SAFETY: `prepare` found a block with room for the record at this place.
-            let slot = unsafe { busy.0.block.slot(low(ticket.cursor), len) };
+            let (slot, header) = unsafe { busy.0.block.open(low(ticket.cursor), len) };
             write(slot);
-            self.finish(busy.0, &ticket, len);
+            self.finish(busy.0, header, &ticket, len);
             Ok(())
         });
         if let (true, Err(error)) = (COUNT, pushed) {
@@ -345,15 +343,13 @@ impl LaneHandle {
         let bytes = &mut buffer[..gap.bytes as usize];
         (gap.write)(bytes, &info);
         // SAFETY: `find_room` found room for the gap record and the record behind it.
-        let mut slot = unsafe { own.block.slot(offset, gap.bytes) };
+        let (mut slot, _) = unsafe { own.block.open(offset, gap.bytes) };
         slot.copy_from(0, bytes);
     }
 
     /// Commits the record, with the gap record before it, and sets the next limit.
-    fn finish(&self, own: &Private, ticket: &Ticket, len: u32) {
+    fn finish(&self, own: &Private, header: &BlockHeader, ticket: &Ticket, len: u32) {
         let end = ticket.cursor.wrapping_add(RECORD + u64::from(len));
-        // SAFETY: `prepare` has seen to it that the lane has a block; its arena is mapped.
-        let header = unsafe { own.block.header() };
         // ORDERING: Release, as in `push_inner`. It publishes the gap record as well: both or
         // nothing.
         header.committed.store(end, Ordering::Release);

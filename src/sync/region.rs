@@ -192,7 +192,7 @@ pub(crate) struct Blocks<H> {
 }
 
 // SAFETY: headers are made of atomics (`ArenaItem`); who may touch which bytes is the contract of
-// `bytes` and of `BlockCell::slot`.
+// `bytes` and of `BlockCell::open`.
 unsafe impl<H: ArenaItem> Send for Blocks<H> {}
 // SAFETY: as above.
 unsafe impl<H: ArenaItem> Sync for Blocks<H> {}
@@ -246,30 +246,20 @@ impl<H: ArenaItem> BlockCell<H> {
         self.start.store(blocks.address(block), Ordering::Relaxed);
     }
 
-    /// The header of the block.
+    /// Room for a record, `length` bytes at `offset` of the block, and the block's header.
     ///
     /// # Safety
     ///
-    /// The caller owns the cell, it was [`set`](BlockCell::set), and the arena is still mapped.
+    /// The caller owns the cell, it was [`set`](BlockCell::set), and the arena is still mapped. The
+    /// block belongs to the caller, and the bytes lie inside it and behind what is committed.
     #[inline(always)]
-    pub(crate) unsafe fn header(&self) -> &H {
+    pub(crate) unsafe fn open(&self, offset: u32, length: u32) -> (Slot<'_>, &H) {
         // ORDERING: Relaxed, the cell has one owner at a time.
-        let header = self.start.load(Ordering::Relaxed).cast::<H>();
+        let block = self.start.load(Ordering::Relaxed);
+        let start = block.wrapping_add(offset as usize);
         // SAFETY: `set` took the address from `Blocks`, which checked it; mapped by contract.
-        unsafe { &*header }
-    }
-
-    /// Room for a record: `length` bytes at `offset` of the block.
-    ///
-    /// # Safety
-    ///
-    /// As for [`header`](BlockCell::header); besides, the bytes lie inside the block, behind what
-    /// is committed, and the block belongs to the caller.
-    #[inline(always)]
-    pub(crate) unsafe fn slot(&self, offset: u32, length: u32) -> Slot<'_> {
-        // ORDERING: Relaxed, the cell has one owner at a time.
-        let start = self.start.load(Ordering::Relaxed).wrapping_add(offset as usize);
-        Slot { start, length, _borrow: PhantomData }
+        let header = unsafe { &*block.cast::<H>() };
+        (Slot { start, length, _borrow: PhantomData }, header)
     }
 }
 

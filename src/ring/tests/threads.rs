@@ -158,7 +158,7 @@ fn after_the_gate_is_closed_one_pass_takes_everything() {
 /// A record as a trading loop would write it: 24 bytes of header, three numbers.
 #[inline(never)]
 fn log_call(handle: &LaneHandle, stamp: u64, a: u64, b: u64) -> Result<(), PushError> {
-    handle.push(48, ORDINARY, |mut slot| {
+    handle.push(48, ORDINARY, move |mut slot| {
         slot.write_u64(0, 48 | 7 << 32);
         slot.write_u64(8, 3);
         slot.write_u64(16, stamp);
@@ -168,21 +168,30 @@ fn log_call(handle: &LaneHandle, stamp: u64, a: u64, b: u64) -> Result<(), PushE
     })
 }
 
+/// The median and the 99th percentile of a batch of calls, in ns per call.
+fn percentiles(mut batches_ns: Vec<u128>, batch: u64) -> (f64, f64) {
+    batches_ns.sort_unstable();
+    let at = |percent: usize| batches_ns[batches_ns.len() * percent / 100] as f64 / batch as f64;
+    (at(50), at(99))
+}
+
 #[test]
 fn a_push_takes_nanoseconds() {
     const BATCH: u64 = 20;
-    let sizes = RingConfig { ring_bytes: 64 << 20, block_bytes: 64 << 10, ..config() };
+    let sizes = RingConfig { ring_bytes: 8 << 20, block_bytes: 64 << 10, ..config() };
     let (ring, mut drain) = Ring::create(sizes).unwrap();
     let handle = ring.register();
-    let mut batches = Vec::new();
-    for _ in 0..10 {
-        for batch in 0..50_000 {
+    let (mut calls, mut timers) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        for batch in 0..5_000 {
+            let begin = Instant::now();
+            timers.push(begin.elapsed().as_nanos());
             let begin = Instant::now();
             for call in 0..BATCH {
                 let number = black_box(batch * BATCH + call);
                 assert_eq!(log_call(&handle, number, number, number), Ok(()));
             }
-            batches.push(begin.elapsed().as_nanos());
+            calls.push(begin.elapsed().as_nanos());
         }
         drain.begin_pass();
         while let Some(run) = drain.peek(0) {
@@ -190,9 +199,7 @@ fn a_push_takes_nanoseconds() {
         }
         drain.commit();
     }
-    batches.sort_unstable();
-    let per_call = |at: usize| batches[at] as f64 / BATCH as f64;
-    let (p50, p99) = (batches.len() / 2, batches.len() / 100 * 99);
-    println!("push of 48 bytes: p50 {:.2} ns, p99 {:.2} ns", per_call(p50), per_call(p99));
-    assert!(per_call(p50) < 1_000.0, "a push does not enter the kernel");
+    let ((p50, p99), (timer, _)) = (percentiles(calls, BATCH), percentiles(timers, BATCH));
+    println!("push of 48 bytes: p50 {p50:.2} ns, p99 {p99:.2} ns, of it the timer {timer:.2} ns");
+    assert!(p50 < 1_000.0, "a push does not enter the kernel");
 }
