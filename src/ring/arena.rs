@@ -1,9 +1,6 @@
 //! The memory of a ring: a file on tmpfs that survives the process, or anonymous memory.
 
-#![expect(
-    unsafe_code,
-    reason = "writes the header page through a view of the arena"
-)]
+#![expect(unsafe_code, reason = "writes the header page through a view of the arena")]
 
 use std::fs::File;
 use std::io;
@@ -67,14 +64,10 @@ impl Arena {
             what: "the producers' private state, which needs Linux 4.14",
             source,
         })?;
-        let arena = Arena {
-            shared,
-            private,
-            id,
-            file,
-            fallback_reason,
-        };
-        arena.write_header(geometry, owner);
+        let arena = Arena { shared, private, id, file, fallback_reason };
+        if arena.crash_safe() {
+            arena.write_header(geometry, owner);
+        }
         Ok(arena)
     }
 
@@ -87,10 +80,7 @@ impl Arena {
     /// The tables in the private memory.
     pub(super) fn private_tables(&self, geometry: &Geometry) -> (Table<Process>, Table<Private>) {
         let lanes = geometry.lanes as usize + 1;
-        (
-            self.private.table(0, 1),
-            self.private.table(size_of::<Process>(), lanes),
-        )
+        (self.private.table(0, 1), self.private.table(size_of::<Process>(), lanes))
     }
 
     /// The memory that the drain and, after a crash, recovery see.
@@ -160,8 +150,11 @@ impl Arena {
         unsafe { self.shared.area(0, HEADER_BYTES).write(0, &page.0) };
     }
 
-    /// Writes the magic: from now on the ring counts.
+    /// Writes the magic: from now on the file counts. Anonymous memory needs none.
     pub(super) fn seal(&self) {
+        if !self.crash_safe() {
+            return;
+        }
         // SAFETY: only this process has the arena mapped, and nobody in it reads the magic.
         unsafe { self.shared.area(0, HEADER_BYTES).write(0, &MAGIC) };
     }
@@ -195,11 +188,7 @@ impl RingFile {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let file = RingFile {
-            directory: opened,
-            path,
-            _locked: File::from(file),
-        };
+        let file = RingFile { directory: opened, path, _locked: File::from(file) };
         match file.fill(bytes) {
             Ok(region) => Ok((region, file)),
             Err(error) => {
@@ -248,10 +237,7 @@ fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
     let status = rustix::fs::fstat(&opened).map_err(|error| error.to_string())?;
     let user = rustix::process::geteuid().as_raw();
     if status.st_uid != user {
-        return Err(format!(
-            "it belongs to user {}, not to {user}",
-            status.st_uid
-        ));
+        return Err(format!("it belongs to user {}, not to {user}", status.st_uid));
     }
     let system = rustix::fs::fstatfs(&opened).map_err(|error| error.to_string())?;
     let kind = u64::try_from(system.f_type).unwrap_or(0);
@@ -284,9 +270,7 @@ fn random_id() -> u64 {
 }
 
 fn unix_ns() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

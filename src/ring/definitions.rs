@@ -6,10 +6,7 @@
 //! the ring at that moment. Its id holds the slot's generation, so that an old id never finds a
 //! new context.
 
-#![expect(
-    unsafe_code,
-    reason = "writes and reads claimed parts of the definition area"
-)]
+#![expect(unsafe_code, reason = "writes and reads claimed parts of the definition area")]
 
 use super::lane::Process;
 use super::layout::{DefinitionGeometry, high, join, low};
@@ -87,12 +84,8 @@ impl Definitions {
         // PAIRS WITH: the Acquire load in `site`.
         // IF WEAKENED: a reader sees zeroes (loom-tests: `a_site_is_defined_before_it_is_read`).
         // Who loses against another definition of the same id leaves its bytes unused.
-        let _ = entry.compare_exchange(
-            0,
-            join(offset, length),
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
+        let _ =
+            entry.compare_exchange(0, join(offset, length), Ordering::Release, Ordering::Relaxed);
         true
     }
 
@@ -106,10 +99,7 @@ impl Definitions {
         // ORDERING: Relaxed, the number alone is what counts; the index publishes the bytes.
         let mut used = word.load(Ordering::Relaxed);
         loop {
-            let end = usize::try_from(used)
-                .ok()?
-                .checked_add(length)?
-                .next_multiple_of(8);
+            let end = usize::try_from(used).ok()?.checked_add(length)?.next_multiple_of(8);
             if end > self.geometry.heap_bytes {
                 return None;
             }
@@ -132,10 +122,7 @@ impl Definitions {
             return None;
         }
         // SAFETY: `define_site` wrote and published these bytes, and nobody writes them again.
-        Some(unsafe {
-            self.site_heap
-                .bytes(high(entry) as usize, low(entry) as usize)
-        })
+        Some(unsafe { self.site_heap.bytes(high(entry) as usize, low(entry) as usize) })
     }
 
     /// The longest context that has room in a slot.

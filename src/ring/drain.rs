@@ -78,14 +78,9 @@ pub(crate) struct Run<'a> {
 
 impl RingDrain {
     pub(super) fn new(ring: Arc<Ring>) -> RingDrain {
-        let sweep = Sweep {
-            slots: vec![0; ring.definitions.retired_words()],
-            waiting: false,
-        };
+        let sweep = Sweep { slots: vec![0; ring.definitions.retired_words()], waiting: false };
         RingDrain {
-            lanes: (0..ring.geometry.lanes)
-                .map(|_| Cursor::default())
-                .collect(),
+            lanes: (0..ring.geometry.lanes).map(|_| Cursor::default()).collect(),
             emptied: RefCell::new(Vec::with_capacity(ring.geometry.blocks as usize)),
             accepted_retired: 0,
             sweep,
@@ -113,7 +108,7 @@ impl RingDrain {
             return;
         }
         for lane in 0..self.lanes() as usize {
-            let total = self.ring.lanes[lane].losses.totals().total();
+            let total = self.ring.lanes[lane].losses.total();
             let lost = &mut self.lanes[lane].lost;
             *lost = [lost[1], total];
         }
@@ -150,10 +145,7 @@ impl RingDrain {
         // ORDERING: Acquire, before the block's header is read.
         // PAIRS WITH: the Release store in `LaneHandle::link`.
         // IF WEAKENED: see there.
-        self.entry(lane)
-            .first
-            .load(Ordering::Acquire)
-            .checked_sub(1)
+        self.entry(lane).first.load(Ordering::Acquire).checked_sub(1)
     }
 
     /// The next records of a lane that are committed and not yet taken.
@@ -203,12 +195,7 @@ impl RingDrain {
     /// The position at a block's first record.
     fn start_of(&self, block: u32, accepted: u64) -> Position {
         let serial = self.ring.blocks.header(block).serial.get();
-        Position {
-            block: block + 1,
-            offset: BLOCK_HEADER_BYTES,
-            serial,
-            accepted,
-        }
+        Position { block: block + 1, offset: BLOCK_HEADER_BYTES, serial, accepted }
     }
 
     /// Takes the first `bytes` of the run that [`peek`](RingDrain::peek) gave. Nothing is given
@@ -217,10 +204,7 @@ impl RingDrain {
         let cursor = &self.lanes[lane as usize].now;
         let mut position = cursor.get();
         position.offset += bytes;
-        debug_assert!(
-            position.offset <= self.ring.geometry.block_bytes,
-            "inside the block"
-        );
+        debug_assert!(position.offset <= self.ring.geometry.block_bytes, "inside the block");
         cursor.set(position);
     }
 
@@ -235,9 +219,7 @@ impl RingDrain {
             if (now.block, now.offset) != (cursor.kept.block, cursor.kept.offset) {
                 // ORDERING: Release, before the blocks are given back: who reads a dead process's
                 // ring begins here, and must find the block still the lane's.
-                entry
-                    .drained
-                    .store(join(now.offset, now.block), Ordering::Release);
+                entry.drained.store(join(now.offset, now.block), Ordering::Release);
             }
             cursor.kept = now;
         }
@@ -323,8 +305,9 @@ impl RingDrain {
         unsafe { self.ring.definitions.context(id) }
     }
 
-    /// What a lane lost that no gap record will tell soon: its thread is gone, or the gate is
-    /// closed, or it neither lost nor told anything for a whole pass.
+    /// What a lane lost that no gap record will tell soon: everything that it committed is taken,
+    /// and its thread is gone, or the gate is closed, or it neither lost nor told anything for a
+    /// whole pass.
     pub(crate) fn unreported_losses(&self, lane: u32) -> Option<GapInfo> {
         let entry = self.entry(lane);
         if self.ring.process().forked() || !entry.losses.unreported() {
@@ -334,7 +317,9 @@ impl RingDrain {
         let losses = entry.losses.totals();
         let lost = self.lanes[lane as usize].lost;
         let silent = lost[0] == lost[1] && lost[1] == losses.total();
-        (closed || silent).then(|| GapInfo {
+        // The gap stands behind what was committed before it.
+        let tell = (closed || silent) && self.chain_taken(lane);
+        tell.then(|| GapInfo {
             lane,
             generation: entry.generation(),
             losses,

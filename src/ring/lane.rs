@@ -1,9 +1,6 @@
 //! A lane: what its producer keeps to itself, and what it shares with the drain.
 
-#![expect(
-    unsafe_code,
-    reason = "declares that lanes are valid in zeroed, shared memory"
-)]
+#![expect(unsafe_code, reason = "declares that lanes are valid in zeroed, shared memory")]
 
 use super::layout::{BlockHeader, LANE_BYTES, high, join, low};
 use super::loss::LossCounters;
@@ -68,8 +65,7 @@ impl LaneEntry {
         // PAIRS WITH: the Acquire load in `closed`.
         // IF WEAKENED: the drain retires the lane with records still in it
         //   (loom-tests: `lanes_come_and_go`).
-        self.state
-            .store(join(generation, CLOSED), Ordering::Release);
+        self.state.store(join(generation, CLOSED), Ordering::Release);
     }
 
     /// The generation, if the lane's producer is gone.
@@ -98,8 +94,7 @@ impl LaneEntry {
         // ORDERING: Release, publishes the emptied entry and that the last owner has let go.
         // PAIRS WITH: the Acquire exchange in `acquire`.
         // IF WEAKENED: see there.
-        self.state
-            .store(join(generation.wrapping_add(1), FREE), Ordering::Release);
+        self.state.store(join(generation.wrapping_add(1), FREE), Ordering::Release);
     }
 }
 

@@ -47,10 +47,7 @@
 //!
 //! All numbers are little endian. The magic is written last: without it the ring was never used.
 
-#![expect(
-    unsafe_code,
-    reason = "declares which types are valid in zeroed, shared memory"
-)]
+#![expect(unsafe_code, reason = "declares which types are valid in zeroed, shared memory")]
 
 use super::error::RingError;
 use crate::sync::{ArenaItem, AtomicU32, AtomicU64, MAPPED, Plain32, Plain64};
@@ -194,21 +191,18 @@ impl Geometry {
             return Err(RingError::BlockBytes { block_bytes });
         }
         let block = block_bytes as usize;
-        let wrong_size = || RingError::RingBytes {
-            ring_bytes,
-            block_bytes,
-        };
+        let wrong_size = || RingError::RingBytes { ring_bytes, block_bytes };
         if ring_bytes > RING_BYTES_MAX || !ring_bytes.is_multiple_of(block) {
             return Err(wrong_size());
         }
         let definition_bytes = (ring_bytes / 8 / block).max(1) * block;
         // The head is measured for more blocks than there will be, and for the lanes these allow.
         let blocks_most = u32::try_from(ring_bytes / block).map_err(|_| wrong_size())?;
-        let lanes_most = lanes.unwrap_or(LANES_DEFAULT.min(blocks_most / 2));
+        let lanes_most = lanes.unwrap_or(LANES_DEFAULT).min(blocks_most / 2);
         let bitmap_offset = HEADER_BYTES;
         let bitmap_bytes = blocks_most.div_ceil(64) as usize * 8;
         let lanes_offset = (bitmap_offset + bitmap_bytes).next_multiple_of(256);
-        let lane_bytes = (lanes_most.min(LANES_MAX) as usize) * LANE_BYTES;
+        let lane_bytes = lanes_most.min(LANES_MAX) as usize * LANE_BYTES;
         let head_bytes = (lanes_offset + lane_bytes).next_multiple_of(block);
         let data_offset = head_bytes + definition_bytes;
         let blocks = ring_bytes.saturating_sub(data_offset) / block;
@@ -218,21 +212,10 @@ impl Geometry {
         }
         let lanes = lanes.unwrap_or(lanes_most.min(blocks / 2));
         if lanes < 2 || lanes > blocks / 2 || lanes > LANES_MAX {
-            return Err(RingError::Lanes {
-                lanes,
-                blocks,
-                ring_bytes,
-                block_bytes,
-            });
+            return Err(RingError::Lanes { lanes, blocks, ring_bytes, block_bytes });
         }
         if reserve >= blocks - lanes || reserve >= blocks.div_ceil(2) {
-            return Err(RingError::Reserve {
-                reserve,
-                blocks,
-                lanes,
-                ring_bytes,
-                block_bytes,
-            });
+            return Err(RingError::Reserve { reserve, blocks, lanes, ring_bytes, block_bytes });
         }
         Ok(Geometry {
             ring_bytes,

@@ -1,9 +1,6 @@
 //! Counting what was lost, so that it can be told.
 
-#![expect(
-    unsafe_code,
-    reason = "declares that counters are valid in zeroed, shared memory"
-)]
+#![expect(unsafe_code, reason = "declares that counters are valid in zeroed, shared memory")]
 
 use crate::sync::{ArenaItem, AtomicU64, Ordering, spin};
 
@@ -173,11 +170,17 @@ impl LossCounters {
         }
     }
 
+    /// How many were lost, as far as this thread sees.
+    pub(crate) fn total(&self) -> u64 {
+        // ORDERING: Relaxed, a number of its own.
+        self.total.load(Ordering::Relaxed)
+    }
+
     /// Whether something was lost that no gap record has told yet.
     pub(crate) fn unreported(&self) -> bool {
         // ORDERING: Relaxed, a thread sees its own additions; for the drain, a loss that it does
         // not see yet is one that it will see in its next pass or after the gate is closed.
-        self.total.load(Ordering::Relaxed) > self.reported.load(Ordering::Relaxed)
+        self.total() > self.reported.load(Ordering::Relaxed)
     }
 
     /// Notes that a gap record told these losses.
@@ -231,9 +234,7 @@ impl Folded {
             word.fetch_add(count, Ordering::Release);
         }
         // ORDERING: Relaxed, a time only describes.
-        self.counters
-            .last_ticks
-            .fetch_max(losses.last_ticks, Ordering::Relaxed);
+        self.counters.last_ticks.fetch_max(losses.last_ticks, Ordering::Relaxed);
         lane.reset();
         self.sequence.fetch_add(1, Ordering::Release);
     }

@@ -38,7 +38,7 @@ pub(crate) use definitions::Definitions;
 pub(crate) use drain::{RingDrain, Run};
 pub use error::PushError;
 pub(crate) use error::RingError;
-pub(crate) use layout::Geometry;
+pub(crate) use layout::{DefinitionGeometry, Geometry};
 pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LOSS_REASONS, LossReason, Losses};
 pub(crate) use producer::{Class, LaneHandle};
 
@@ -134,10 +134,7 @@ impl Ring {
         register_heavy_fence();
         let arena = Arena::create(&geometry, config.dir.as_deref(), &config.owner)?;
         let shared = arena.shared();
-        let words = shared.table(
-            geometry.bitmap_offset,
-            geometry.blocks.div_ceil(64) as usize,
-        );
+        let words = shared.table(geometry.bitmap_offset, geometry.blocks.div_ceil(64) as usize);
         let (process, privates) = arena.private_tables(&geometry);
         let lanes: Table<LaneEntry> = shared.table(geometry.lanes_offset, geometry.lanes as usize);
         let ring = Ring {
@@ -257,10 +254,7 @@ impl Ring {
     fn full_reason(&self) -> LossReason {
         // ORDERING: Relaxed, a hint of its own.
         let index = self.full_reason.load(Ordering::Relaxed) as usize;
-        LossReason::ALL
-            .get(index)
-            .copied()
-            .unwrap_or(LossReason::Full)
+        LossReason::ALL.get(index).copied().unwrap_or(LossReason::Full)
     }
 
     /// What was lost since the ring was made, over all lanes and generations.

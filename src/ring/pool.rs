@@ -81,19 +81,13 @@ impl Pool {
         // PAIRS WITH: the Acquire exchange in `claim_below`.
         // IF WEAKENED: see there.
         let before = self.words[index].fetch_or(1 << bit, Ordering::Release);
-        debug_assert!(
-            before & (1 << bit) == 0,
-            "block {block} was given back twice"
-        );
+        debug_assert!(before & (1 << bit) == 0, "block {block} was given back twice");
     }
 
     /// Number of free blocks, the reserve included.
     pub(crate) fn free(&self) -> u32 {
         // ORDERING: Relaxed, a statistic.
-        self.words
-            .iter()
-            .map(|word| word.load(Ordering::Relaxed).count_ones())
-            .sum()
+        self.words.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
     }
 
     /// Number of blocks.
@@ -105,8 +99,7 @@ impl Pool {
     /// before each of them sees every peak and costs the producers nothing.
     pub(crate) fn note_used(&self) {
         // ORDERING: Relaxed, a statistic.
-        self.used_max
-            .fetch_max(self.blocks - self.free(), Ordering::Relaxed);
+        self.used_max.fetch_max(self.blocks - self.free(), Ordering::Relaxed);
     }
 
     /// The most blocks that were ever in use.
@@ -119,9 +112,5 @@ impl Pool {
 
 /// The lowest `count` bits, all of them from 64.
 fn mask_below(count: u32) -> u64 {
-    if count >= 64 {
-        u64::MAX
-    } else {
-        (1 << count) - 1
-    }
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }

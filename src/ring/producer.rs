@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Ring;
 use super::error::PushError;
 use super::lane::{LaneEntry, Private};
-use super::layout::{BLOCK_HEADER_BYTES, join, low};
+use super::layout::{BLOCK_HEADER_BYTES, BlockHeader, join, low};
 use super::loss::{GAP_BYTES_MAX, GapInfo, LossReason, Losses};
 use crate::sync::{Ordering, SPINS_MAX, Slot, light_fence, spin};
 
@@ -70,19 +70,8 @@ impl LaneHandle {
     pub(super) fn new(ring: &Arc<Ring>, lane: u32, generation: u32, shared: bool) -> LaneHandle {
         let own = NonNull::from(&ring.privates[lane as usize]);
         let always_busy = &ring.privates[ring.geometry.lanes as usize];
-        let front = if shared {
-            NonNull::from(always_busy)
-        } else {
-            own
-        };
-        LaneHandle {
-            front,
-            own,
-            lane,
-            generation,
-            shared,
-            ring: Arc::clone(ring),
-        }
+        let front = if shared { NonNull::from(always_busy) } else { own };
+        LaneHandle { front, own, lane, generation, shared, ring: Arc::clone(ring) }
     }
 
     /// Copies one record of `len` bytes, a multiple of 8, into the ring.
@@ -120,10 +109,7 @@ impl LaneHandle {
     where
         F: FnOnce(Slot<'_>),
     {
-        debug_assert!(
-            len >= 8 && len.is_multiple_of(8),
-            "a record's length is a multiple of 8"
-        );
+        debug_assert!(len >= 8 && len.is_multiple_of(8), "a record's length is a multiple of 8");
         // SAFETY: `front` leads into a table that `ring` keeps mapped.
         let front = unsafe { self.front.as_ref() };
         // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
@@ -148,10 +134,8 @@ impl LaneHandle {
         let busy = Busy(front);
         // SAFETY: a limit above 0 means that the lane has a block, which is this producer's; the
         // record ends below the limit and begins where the last one ended.
-        let slot = unsafe { front.block.slot(low(cursor), len) };
+        let (slot, header) = unsafe { front.block.open(low(cursor), len) };
         write(slot);
-        // SAFETY: the lane has a block, see above, and its arena is mapped.
-        let header = unsafe { front.block.header() };
         // ORDERING: Release, publishes the record's bytes written above.
         // PAIRS WITH: the Acquire load of `committed` in `RingDrain::peek`.
         // IF WEAKENED: the drain copies bytes that are not there yet
@@ -177,6 +161,11 @@ impl LaneHandle {
         self.lane
     }
 
+    /// The lane's generation.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Counts an entry that was refused with `error` as lost.
     #[cold]
     #[inline(never)]
@@ -187,16 +176,10 @@ impl LaneHandle {
         }
         let now_ticks = (self.ring.clock)();
         if reason == LossReason::Closed {
-            self.ring
-                .closed_losses
-                .count(reason, class.trade, now_ticks);
+            self.ring.closed_losses.count(reason, class.trade, now_ticks);
             return;
         }
-        let reason = if reason == LossReason::Full {
-            self.ring.full_reason()
-        } else {
-            reason
-        };
+        let reason = if reason == LossReason::Full { self.ring.full_reason() } else { reason };
         self.entry().losses.count(reason, class.trade, now_ticks);
         // The next push takes the cold path and tells the loss. When this one is nested in another
         // push that is just setting a limit: that one looks for losses after it has done so.
@@ -230,9 +213,9 @@ impl LaneHandle {
         let pushed = self.enter(entered).and_then(|busy| {
             let ticket = self.prepare(busy.0, len, class)?;
             // SAFETY: `prepare` found a block with room for the record at this place.
-            let slot = unsafe { busy.0.block.slot(low(ticket.cursor), len) };
+            let (slot, header) = unsafe { busy.0.block.open(low(ticket.cursor), len) };
             write(slot);
-            self.finish(busy.0, &ticket, len);
+            self.finish(busy.0, header, &ticket, len);
             Ok(())
         });
         if let (true, Err(error)) = (COUNT, pushed) {
@@ -245,11 +228,7 @@ impl LaneHandle {
     fn enter(&self, entered: bool) -> Result<Busy<'_>, PushError> {
         let own = self.own();
         if !self.shared {
-            return if entered {
-                Ok(Busy(own))
-            } else {
-                Err(PushError::Reentrant)
-            };
+            return if entered { Ok(Busy(own)) } else { Err(PushError::Reentrant) };
         }
         if self.ring.process().forked() {
             return Err(PushError::Forked);
@@ -258,9 +237,7 @@ impl LaneHandle {
             // ORDERING: Acquire, the private state now belongs to this thread.
             // PAIRS WITH: the Release store in `Busy::drop`.
             // IF WEAKENED: two threads write one block (loom-tests: `lanes_come_and_go`).
-            let taken = own
-                .busy
-                .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+            let taken = own.busy.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
                 // As in `push_inner`, for the gate.
                 light_fence();
@@ -366,15 +343,13 @@ impl LaneHandle {
         let bytes = &mut buffer[..gap.bytes as usize];
         (gap.write)(bytes, &info);
         // SAFETY: `find_room` found room for the gap record and the record behind it.
-        let mut slot = unsafe { own.block.slot(offset, gap.bytes) };
+        let (mut slot, _) = unsafe { own.block.open(offset, gap.bytes) };
         slot.copy_from(0, bytes);
     }
 
     /// Commits the record, with the gap record before it, and sets the next limit.
-    fn finish(&self, own: &Private, ticket: &Ticket, len: u32) {
+    fn finish(&self, own: &Private, header: &BlockHeader, ticket: &Ticket, len: u32) {
         let end = ticket.cursor.wrapping_add(RECORD + u64::from(len));
-        // SAFETY: `prepare` has seen to it that the lane has a block; its arena is mapped.
-        let header = unsafe { own.block.header() };
         // ORDERING: Release, as in `push_inner`. It publishes the gap record as well: both or
         // nothing.
         header.committed.store(end, Ordering::Release);

@@ -1,9 +1,6 @@
 //! Mapped memory, seen as tables of atomics, as blocks of records and as plain areas.
 
-#![expect(
-    unsafe_code,
-    reason = "views into mapped memory are made from raw pointers"
-)]
+#![expect(unsafe_code, reason = "views into mapped memory are made from raw pointers")]
 
 use std::fs::File;
 use std::io;
@@ -80,9 +77,7 @@ impl Region {
     ///
     /// Panics when they do not lie inside the region or are not aligned: a mistake in the layout.
     fn pointer<T>(&self, offset: usize, count: usize) -> NonNull<T> {
-        let bytes = size_of::<T>()
-            .checked_mul(count)
-            .expect("a table's size fits usize");
+        let bytes = size_of::<T>().checked_mul(count).expect("a table's size fits usize");
         let end = offset.checked_add(bytes).expect("a table's end fits usize");
         assert!(end <= self.map.len(), "a table lies inside its region");
         let address = self.map.as_mut_ptr().wrapping_add(offset).cast::<T>();
@@ -92,20 +87,12 @@ impl Region {
 
     /// The `count` items of `T` that lie at `offset`.
     pub(crate) fn table<T: ArenaItem>(&self, offset: usize, count: usize) -> Table<T> {
-        Table {
-            first: self.pointer(offset, count),
-            count,
-            _region: self.clone(),
-        }
+        Table { first: self.pointer(offset, count), count, _region: self.clone() }
     }
 
     /// The `bytes` bytes at `offset`, whose parts are claimed and published by the caller.
     pub(crate) fn area(&self, offset: usize, bytes: usize) -> Area {
-        Area {
-            first: self.pointer(offset, bytes),
-            bytes,
-            _region: self.clone(),
-        }
+        Area { first: self.pointer(offset, bytes), bytes, _region: self.clone() }
     }
 
     /// The `count` blocks of `block_bytes` each that lie at `offset`, headed by an `H`.
@@ -115,26 +102,11 @@ impl Region {
         count: u32,
         block_bytes: u32,
     ) -> Blocks<H> {
-        assert!(
-            size_of::<H>() <= block_bytes as usize,
-            "a header fits its block"
-        );
-        assert!(
-            (block_bytes as usize).is_multiple_of(align_of::<H>()),
-            "headers are aligned"
-        );
+        assert!(size_of::<H>() <= block_bytes as usize, "a header fits its block");
+        assert!((block_bytes as usize).is_multiple_of(align_of::<H>()), "headers are aligned");
         let first = self.pointer::<u8>(offset, count as usize * block_bytes as usize);
-        assert!(
-            first.cast::<H>().is_aligned(),
-            "the first header is aligned"
-        );
-        Blocks {
-            first,
-            count,
-            block_bytes,
-            _region: self.clone(),
-            _header: PhantomData,
-        }
+        assert!(first.cast::<H>().is_aligned(), "the first header is aligned");
+        Blocks { first, count, block_bytes, _region: self.clone(), _header: PhantomData }
     }
 }
 
@@ -148,11 +120,7 @@ pub(crate) struct Table<T> {
 
 impl<T> Clone for Table<T> {
     fn clone(&self) -> Table<T> {
-        Table {
-            first: self.first,
-            count: self.count,
-            _region: self._region.clone(),
-        }
+        Table { first: self.first, count: self.count, _region: self._region.clone() }
     }
 }
 
@@ -192,10 +160,7 @@ impl Area {
     ///
     /// The caller alone has claimed that part: nobody else reads or writes it meanwhile.
     pub(crate) unsafe fn write(&self, offset: usize, source: &[u8]) {
-        assert!(
-            offset <= self.bytes && source.len() <= self.bytes - offset,
-            "inside the area"
-        );
+        assert!(offset <= self.bytes && source.len() <= self.bytes - offset, "inside the area");
         let target = self.first.as_ptr().wrapping_add(offset);
         // SAFETY: in bounds by the assertion; the part is the caller's alone, so it cannot
         // overlap with `source`.
@@ -209,10 +174,7 @@ impl Area {
     /// They were written and published to the caller, and nobody writes them while they are
     /// borrowed.
     pub(crate) unsafe fn bytes(&self, offset: usize, length: usize) -> Bytes<'_> {
-        assert!(
-            offset <= self.bytes && length <= self.bytes - offset,
-            "inside the area"
-        );
+        assert!(offset <= self.bytes && length <= self.bytes - offset, "inside the area");
         let start = self.first.as_ptr().wrapping_add(offset);
         // SAFETY: in bounds by the assertion, and not written by the caller's contract.
         unsafe { std::slice::from_raw_parts(start, length) }
@@ -230,7 +192,7 @@ pub(crate) struct Blocks<H> {
 }
 
 // SAFETY: headers are made of atomics (`ArenaItem`); who may touch which bytes is the contract of
-// `bytes` and of `BlockCell::slot`.
+// `bytes` and of `BlockCell::open`.
 unsafe impl<H: ArenaItem> Send for Blocks<H> {}
 // SAFETY: as above.
 unsafe impl<H: ArenaItem> Sync for Blocks<H> {}
@@ -238,9 +200,7 @@ unsafe impl<H: ArenaItem> Sync for Blocks<H> {}
 impl<H: ArenaItem> Blocks<H> {
     fn address(&self, block: u32) -> *mut u8 {
         assert!(block < self.count, "a block of this arena");
-        self.first
-            .as_ptr()
-            .wrapping_add(block as usize * self.block_bytes as usize)
+        self.first.as_ptr().wrapping_add(block as usize * self.block_bytes as usize)
     }
 
     /// The header of a block.
@@ -275,10 +235,7 @@ pub(crate) struct BlockCell<H> {
 
 impl<H> Default for BlockCell<H> {
     fn default() -> BlockCell<H> {
-        BlockCell {
-            start: AtomicPtr::default(),
-            _header: PhantomData,
-        }
+        BlockCell { start: AtomicPtr::default(), _header: PhantomData }
     }
 }
 
@@ -289,37 +246,20 @@ impl<H: ArenaItem> BlockCell<H> {
         self.start.store(blocks.address(block), Ordering::Relaxed);
     }
 
-    /// The header of the block.
+    /// Room for a record, `length` bytes at `offset` of the block, and the block's header.
     ///
     /// # Safety
     ///
-    /// The caller owns the cell, it was [`set`](BlockCell::set), and the arena is still mapped.
+    /// The caller owns the cell, it was [`set`](BlockCell::set), and the arena is still mapped. The
+    /// block belongs to the caller, and the bytes lie inside it and behind what is committed.
     #[inline(always)]
-    pub(crate) unsafe fn header(&self) -> &H {
+    pub(crate) unsafe fn open(&self, offset: u32, length: u32) -> (Slot<'_>, &H) {
         // ORDERING: Relaxed, the cell has one owner at a time.
-        let header = self.start.load(Ordering::Relaxed).cast::<H>();
+        let block = self.start.load(Ordering::Relaxed);
+        let start = block.wrapping_add(offset as usize);
         // SAFETY: `set` took the address from `Blocks`, which checked it; mapped by contract.
-        unsafe { &*header }
-    }
-
-    /// Room for a record: `length` bytes at `offset` of the block.
-    ///
-    /// # Safety
-    ///
-    /// As for [`header`](BlockCell::header); besides, the bytes lie inside the block, behind what
-    /// is committed, and the block belongs to the caller.
-    #[inline(always)]
-    pub(crate) unsafe fn slot(&self, offset: u32, length: u32) -> Slot<'_> {
-        // ORDERING: Relaxed, the cell has one owner at a time.
-        let start = self
-            .start
-            .load(Ordering::Relaxed)
-            .wrapping_add(offset as usize);
-        Slot {
-            start,
-            length,
-            _borrow: PhantomData,
-        }
+        let header = unsafe { &*block.cast::<H>() };
+        (Slot { start, length, _borrow: PhantomData }, header)
     }
 }
 

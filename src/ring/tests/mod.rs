@@ -19,30 +19,13 @@ const GAP_MARK: u32 = u32::MAX;
 /// A record as the tests write and read it: length, lane's mark, number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
-    Record {
-        len: u32,
-        mark: u32,
-        number: u64,
-    },
-    Gap {
-        generation: u32,
-        by_reason: [u64; LOSS_REASONS],
-        trade: u64,
-    },
+    Record { len: u32, mark: u32, number: u64 },
+    Gap { generation: u32, by_reason: [u64; LOSS_REASONS], trade: u64 },
 }
 
-pub(super) const ORDINARY: Class = Class {
-    privileged: false,
-    trade: false,
-};
-pub(super) const PRIVILEGED: Class = Class {
-    privileged: true,
-    trade: false,
-};
-pub(super) const TRADE: Class = Class {
-    privileged: true,
-    trade: true,
-};
+pub(super) const ORDINARY: Class = Class { privileged: false, trade: false };
+pub(super) const PRIVILEGED: Class = Class { privileged: true, trade: false };
+pub(super) const TRADE: Class = Class { privileged: true, trade: true };
 
 fn ticks() -> u64 {
     static TICKS: AtomicU64 = AtomicU64::new(1);
@@ -71,10 +54,7 @@ pub(super) fn config() -> RingConfig {
         lanes: Some(4),
         dir: None,
         owner: b"/var/log/bot".to_vec(),
-        gap: GapRecord {
-            bytes: GAP_BYTES,
-            write: write_gap,
-        },
+        gap: GapRecord { bytes: GAP_BYTES, write: write_gap },
         clock: ticks,
     }
 }
@@ -85,10 +65,7 @@ pub(super) fn ring() -> (Arc<Ring>, RingDrain) {
 
 /// A directory on tmpfs that vanishes with the value.
 pub(super) fn memory_directory() -> tempfile::TempDir {
-    tempfile::Builder::new()
-        .prefix("tapelog-test-")
-        .tempdir_in("/dev/shm")
-        .unwrap()
+    tempfile::Builder::new().prefix("tapelog-test-").tempdir_in("/dev/shm").unwrap()
 }
 
 /// Fills a slot as `entries` reads it.
@@ -122,17 +99,9 @@ fn entry(bytes: &[u8]) -> Entry {
     }
     let number = word(bytes, 8);
     for offset in (16..bytes.len()).step_by(8) {
-        assert_eq!(
-            word(bytes, offset),
-            number ^ offset as u64,
-            "byte {offset} is torn"
-        );
+        assert_eq!(word(bytes, offset), number ^ offset as u64, "byte {offset} is torn");
     }
-    Entry::Record {
-        len: u32::try_from(bytes.len()).unwrap(),
-        mark,
-        number,
-    }
+    Entry::Record { len: u32::try_from(bytes.len()).unwrap(), mark, number }
 }
 
 /// Reads a run.
@@ -140,10 +109,7 @@ pub(super) fn entries(mut bytes: &[u8]) -> Vec<Entry> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
         let len = (word(bytes, 0) & 0xFFFF_FFFF) as usize;
-        assert!(
-            len >= 16 && len.is_multiple_of(8) && len <= bytes.len(),
-            "a torn length: {len}"
-        );
+        assert!(len >= 16 && len.is_multiple_of(8) && len <= bytes.len(), "a torn length: {len}");
         let (record, rest) = bytes.split_at(len);
         found.push(entry(record));
         bytes = rest;

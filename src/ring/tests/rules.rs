@@ -5,10 +5,7 @@ use super::*;
 /// Pushes ordinary records until the ring refuses one; the result is how many were accepted.
 fn fill_up(handle: &LaneHandle) -> u64 {
     let mut accepted = 0;
-    while handle
-        .try_push(32, ORDINARY, |slot| fill(slot, 0, accepted))
-        .is_ok()
-    {
+    while handle.try_push(32, ORDINARY, |slot| fill(slot, 0, accepted)).is_ok() {
         accepted += 1;
     }
     accepted
@@ -44,27 +41,9 @@ fn a_full_ring_refuses_and_counts() {
     assert_eq!(numbers(&found), (0..accepted).collect::<Vec<_>>());
     push(&handle, 7, ORDINARY).unwrap();
     let found = pass(&mut drain);
-    let told = Entry::Gap {
-        generation: 0,
-        by_reason: [5, 0, 0, 0, 0, 0],
-        trade: 0,
-    };
-    assert_eq!(
-        found,
-        [
-            told,
-            Entry::Record {
-                len: 32,
-                mark: 0,
-                number: 7
-            }
-        ]
-    );
-    assert_eq!(
-        drain.accepted(),
-        accepted + 1,
-        "a gap record is not an accepted one"
-    );
+    let told = Entry::Gap { generation: 0, by_reason: [5, 0, 0, 0, 0, 0], trade: 0 };
+    assert_eq!(found, [told, Entry::Record { len: 32, mark: 0, number: 7 }]);
+    assert_eq!(drain.accepted(), accepted + 1, "a gap record is not an accepted one");
 }
 
 #[test]
@@ -76,37 +55,23 @@ fn the_reserve_is_for_privileged_records_alone() {
     while push(&handle, privileged, PRIVILEGED).is_ok() {
         privileged += 1;
         // In between, an ordinary record is refused although the block has room.
-        assert_eq!(
-            handle.try_push(32, ORDINARY, |_| unreachable!()),
-            Err(PushError::Full)
-        );
+        assert_eq!(handle.try_push(32, ORDINARY, |_| unreachable!()), Err(PushError::Full));
     }
     assert_eq!(privileged, 2 * 126);
     assert_eq!(ring.occupancy().free_blocks, 0);
     assert_eq!(ring.occupancy().used_blocks_max, 12);
-    assert_eq!(
-        numbers(&pass(&mut drain)).len() as u64,
-        ordinary + privileged
-    );
+    assert_eq!(numbers(&pass(&mut drain)).len() as u64, ordinary + privileged);
     // With ordinary blocks free again, even a privileged record leaves the reserve.
     push(&handle, 0, PRIVILEGED).unwrap();
     pass(&mut drain);
-    assert_eq!(
-        ring.occupancy().free_blocks,
-        11,
-        "the idle lane keeps one block"
-    );
+    assert_eq!(ring.occupancy().free_blocks, 11, "the idle lane keeps one block");
 }
 
 #[test]
 fn an_idle_lane_keeps_one_block() {
     let (ring, mut drain) = ring();
     let handle = ring.register();
-    assert_eq!(
-        ring.occupancy().free_blocks,
-        12,
-        "a lane without a record has no block"
-    );
+    assert_eq!(ring.occupancy().free_blocks, 12, "a lane without a record has no block");
     for number in 0..1000 {
         push(&handle, number, ORDINARY).unwrap();
     }
@@ -119,26 +84,9 @@ fn a_silent_lane_has_its_gap_told_by_the_drain() {
     let (ring, mut drain) = ring();
     let handle = ring.register();
     fill_up(&handle);
-    assert_eq!(
-        push(
-            &handle,
-            0,
-            Class {
-                trade: true,
-                ..ORDINARY
-            }
-        ),
-        Err(PushError::Full)
-    );
-    let told = Entry::Gap {
-        generation: 0,
-        by_reason: [1, 0, 0, 0, 0, 0],
-        trade: 1,
-    };
-    assert!(
-        !pass(&mut drain).contains(&told),
-        "the lane may speak for itself"
-    );
+    assert_eq!(push(&handle, 0, Class { trade: true, ..ORDINARY }), Err(PushError::Full));
+    let told = Entry::Gap { generation: 0, by_reason: [1, 0, 0, 0, 0, 0], trade: 1 };
+    assert!(!pass(&mut drain).contains(&told), "the lane may speak for itself");
     assert!(!drain.is_drained());
     assert_eq!(pass(&mut drain), [told]);
     assert!(drain.is_drained());
@@ -173,11 +121,7 @@ fn a_push_inside_a_push_is_refused_and_told() {
     push(&handle, 2, ORDINARY).unwrap();
     let found = pass(&mut drain);
     assert_eq!(numbers(&found), [0, 1, 2]);
-    let told = |lost| Entry::Gap {
-        generation: 0,
-        by_reason: [0, 0, lost, 0, 0, 0],
-        trade: lost,
-    };
+    let told = |lost| Entry::Gap { generation: 0, by_reason: [0, 0, lost, 0, 0, 0], trade: lost };
     assert_eq!(found[1], told(1));
     assert_eq!(found[3], told(2));
 }
@@ -196,11 +140,7 @@ fn a_panic_inside_a_push_leaves_the_lane_usable() {
         handle.count_loss(PushError::Full, ORDINARY);
     }
     push(&handle, 1, ORDINARY).unwrap();
-    let told = Entry::Gap {
-        generation: 0,
-        by_reason: [2, 0, 0, 0, 0, 0],
-        trade: 0,
-    };
+    let told = Entry::Gap { generation: 0, by_reason: [2, 0, 0, 0, 0, 0], trade: 0 };
     let found = pass(&mut drain);
     assert_eq!(numbers(&found), [0, 1]);
     assert_eq!(found[1], told);
@@ -216,9 +156,7 @@ fn a_record_is_at_most_a_quarter_of_a_block() {
         assert_eq!(long, Err(PushError::TooLong));
         let longest = handle.push(u32::MAX - 7, PRIVILEGED, |_| unreachable!());
         assert_eq!(longest, Err(PushError::TooLong));
-        handle
-            .push(1024, ORDINARY, |slot| fill(slot, 0, 1))
-            .unwrap();
+        handle.push(1024, ORDINARY, |slot| fill(slot, 0, 1)).unwrap();
     }
     assert_eq!(ring.losses(), Losses::default());
     assert_eq!(pass(&mut drain).len(), 2);
@@ -230,10 +168,7 @@ fn a_try_does_not_count() {
     let handle = ring.register();
     fill_up(&handle);
     for _ in 0..10 {
-        assert_eq!(
-            handle.try_push(32, ORDINARY, |_| unreachable!()),
-            Err(PushError::Full)
-        );
+        assert_eq!(handle.try_push(32, ORDINARY, |_| unreachable!()), Err(PushError::Full));
     }
     assert_eq!(ring.losses().total(), 0);
     handle.count_loss(PushError::Full, TRADE);
@@ -268,10 +203,7 @@ fn a_run_knows_its_place() {
         push(&handle, number, ORDINARY).unwrap();
     }
     let run = drain.peek(0).unwrap();
-    assert_eq!(
-        (run.lane, run.generation, run.serial, run.offset),
-        (0, 0, 1, 64)
-    );
+    assert_eq!((run.lane, run.generation, run.serial, run.offset), (0, 0, 1, 64));
     assert_eq!(run.bytes.len(), 126 * 32);
     drain.take(0, 64);
     assert_eq!(drain.peek(0).unwrap().offset, 128);
