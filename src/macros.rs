@@ -270,7 +270,7 @@ macro_rules! __emit {
                         trade: TRADE,
                         stamp,
                     },
-                    &values,
+                    values,
                 ),
             }
         } else {

@@ -83,7 +83,7 @@ pub trait Face {
     ///
     /// # Errors
     /// [`PushError`] when it is refused; the loss has been counted.
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError>;
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError>;
 }
 
 impl<F: Face + ?Sized> Face for &F {
@@ -97,7 +97,7 @@ impl<F: Face + ?Sized> Face for &F {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         (**self).submit(call, args)
     }
 }

@@ -10,6 +10,7 @@ use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
 
 /// The values of a dynamic call.
+#[derive(Clone, Copy)]
 struct Values<'a>(&'a [(&'a str, DynamicValue<'a>)]);
 
 impl Values<'_> {

@@ -58,7 +58,7 @@ impl Face for Producer {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         self.logger.core.push(&self.lane, self.logger.context_ref(), call, args)
     }
 }
@@ -95,7 +95,7 @@ impl Face for With<'_> {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         let Producer { logger, lane } = self.producer;
         logger.core.push(lane, self.context_ref(), call, args)
     }
