@@ -10,9 +10,10 @@ use crate::config::{Configuration, Overflow};
 use crate::face::{Call, Stamp};
 use crate::level::Level;
 use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink,
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind,
 };
 use crate::ring::{Class, LaneHandle, PushError, Ring};
+use crate::site::Site;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
@@ -67,6 +68,15 @@ pub(crate) struct ContextRef<'a> {
     pub(crate) bound: Option<&'a Bound>,
 }
 
+/// Whose context a record carries: a logger. The hot path reads the id alone.
+pub(crate) trait Bindings {
+    /// As [`ContextRef::id`].
+    fn context_id(&self) -> u32;
+
+    /// All of it.
+    fn context(&self) -> ContextRef<'_>;
+}
+
 /// A record's length: a multiple of 8.
 const fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(8)
@@ -93,19 +103,20 @@ impl Core {
     pub(crate) fn push<A: Args>(
         &self,
         lane: &LaneHandle,
-        context: ContextRef<'_>,
+        bindings: &impl Bindings,
         call: Call,
         args: A,
     ) -> Result<(), PushError> {
+        let context = bindings.context_id();
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let site = call.site.id();
-        let usual = site != 0 && site != INLINE && context.id != INLINE;
+        let usual = site != 0 && site != INLINE && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
         if usual && fits && !self.levels.synchronous() {
             let header = RecordHeader {
                 length: length as u32,
                 site,
-                context: context.id,
+                context,
                 flags: Flags::of_time(call.stamp.kind),
                 time: call.stamp.time,
             };
@@ -116,8 +127,10 @@ impl Core {
                 return Ok(());
             }
         }
-        // Copies are made for the cold path here, so that the originals may stay in registers.
-        self.push_unusual(lane, ContextRef { ..context }, Call { ..call }, args)
+        // Small values and references only: what is handed over in memory would have to be stored
+        // there in every call (PERF.md, "registers").
+        let Call { site, stamp: Stamp { time, kind } } = call;
+        self.push_unusual(lane, bindings, site, (time, kind), args)
     }
 
     /// Everything but the usual case: a first use, a full block, a record that carries definitions
@@ -127,19 +140,22 @@ impl Core {
     fn push_unusual<A: Args>(
         &self,
         lane: &LaneHandle,
-        context: ContextRef<'_>,
-        call: Call,
+        bindings: &impl Bindings,
+        site: &'static Site,
+        (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
-        let site = match call.site.id() {
-            0 => call.site.register(A::types),
+        let id = match site.id() {
+            0 => site.register(A::types),
             known => known,
         };
         let definition =
-            if site == INLINE { call.site.definition(A::types) } else { Default::default() };
-        let record = Unusual { site, definition: &definition, context, stamp: call.stamp };
-        let trade = call.trade || context.trade;
-        let class = Class { privileged: trade || call.level >= Level::Warning, trade };
+            if id == INLINE { site.definition(A::types) } else { Default::default() };
+        let context = bindings.context();
+        let trade = site.is_trade() || context.trade;
+        let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
+        let stamp = Stamp { time, kind };
+        let record = Unusual { site: id, definition: &definition, context, stamp };
         self.push_record(lane, record, class, &args)
     }
 

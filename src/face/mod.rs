@@ -59,10 +59,6 @@ impl From<UnixNanos> for Stamp {
 pub struct Call {
     /// Where the call stands.
     pub site: &'static Site,
-    /// Its level.
-    pub level: Level,
-    /// Whether the macro was `trade!`.
-    pub trade: bool,
     /// When it happened.
     pub stamp: Stamp,
 }

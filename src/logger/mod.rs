@@ -16,10 +16,10 @@ pub use producer::{Producer, With};
 pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
-use crate::engine::{Bound, ContextRef, Core, SyncError, Unfinished};
+use crate::engine::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
 use crate::face::{Call, Face};
 use crate::level::Level;
-use crate::record::{Args, INLINE};
+use crate::record::Args;
 use crate::ring::PushError;
 
 /// A logger: what programs hand around and log through.
@@ -123,15 +123,16 @@ impl MetaLogger {
         &self.core
     }
 
+}
+
+impl Bindings for MetaLogger {
     #[inline(always)]
-    fn context_ref(&self) -> ContextRef<'_> {
-        ContextRef { id: self.context, trade: self.trade, bound: self.bound.as_deref() }
+    fn context_id(&self) -> u32 {
+        self.context
     }
 
-    /// The context as it must be written into another engine's ring.
-    fn foreign_context_ref(&self) -> ContextRef<'_> {
-        let own = self.context_ref();
-        ContextRef { id: if own.id == 0 { 0 } else { INLINE }, ..own }
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef { id: self.context, trade: self.trade, bound: self.bound.as_deref() }
     }
 }
 
@@ -154,7 +155,7 @@ impl Face for MetaLogger {
     #[inline(always)]
     fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         lanes::with_lane(&self.core, |lane| {
-            self.core.push(lane, self.context_ref(), call, args)
+            self.core.push(lane, self, call, args)
         })
     }
 }
