@@ -291,6 +291,14 @@ impl Slot<'_> {
         self.copy_from(offset, &value.to_le_bytes());
     }
 
+    /// All bytes of the record, to be filled.
+    #[inline(always)]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: in bounds of the arena, the caller's alone until the record is committed, and
+        // initialised: the arena was made of zeroes.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.length as usize) }
+    }
+
     /// Copies bytes to `offset`, a multiple of 8.
     #[inline(always)]
     pub(crate) fn copy_from(&mut self, offset: u32, source: &[u8]) {

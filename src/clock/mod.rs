@@ -1,0 +1,7 @@
+//! Time: raw ticks for producers, and the calibrations that turn ticks into UTC.
+
+mod calibration;
+mod ticks;
+
+pub(crate) use calibration::{Calibration, Calibrator, Source};
+pub use ticks::{Ticks, now};

@@ -1,0 +1,341 @@
+//! Definitions: what a call site and a bound context are, as bytes that stand in the ring's
+//! definition area, in the journal's dictionary frames, or inline in a record.
+//!
+//! ```text
+//! site     level u8 │ flags u8 │ fields u16 │ line u32 │ text │ target │ file │ { type u8 │ name }…
+//! context  fields u16 │ { type u8 │ name │ value }…
+//! ```
+//!
+//! Text and names are a `u16` length and UTF-8; values are stored as in a record's arguments.
+
+use smallvec::SmallVec;
+
+use crate::level::Level;
+use crate::record::{Args, Fields, Malformed, Sink, TypeCode, Value};
+
+/// A definition while it is built: on the stack unless it is unusually long.
+pub(crate) type DefinitionBytes = SmallVec<[u8; 512]>;
+
+/// Bytes that a text inside a definition may take; what is longer is cut.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// Strings bound in a context are cut to this many bytes.
+const CONTEXT_VALUE_BYTES_MAX: usize = 512;
+
+/// The flag of a site whose entries are trade events.
+const TRADE: u8 = 1;
+
+/// What a call site looks like before it is encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SiteSpec<'a> {
+    pub(crate) level: Level,
+    pub(crate) trade: bool,
+    pub(crate) line: u32,
+    pub(crate) text: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) file: &'a str,
+    pub(crate) fields: &'a [&'a str],
+}
+
+impl SiteSpec<'_> {
+    /// The definition's bytes; `types` tells the type of each field.
+    pub(crate) fn encode(&self, types: fn(&mut dyn FnMut(TypeCode))) -> DefinitionBytes {
+        self.encode_with(types)
+    }
+
+    /// The same with types that are known at run time.
+    pub(crate) fn encode_with(
+        &self,
+        types: impl FnOnce(&mut dyn FnMut(TypeCode)),
+    ) -> DefinitionBytes {
+        let mut out = DefinitionBytes::new();
+        let flags = if self.trade { TRADE } else { 0 };
+        out.extend_from_slice(&[self.level as u8, flags]);
+        out.extend_from_slice(&(self.fields.len() as u16).to_le_bytes());
+        out.extend_from_slice(&self.line.to_le_bytes());
+        for text in [self.text, self.target, self.file] {
+            put_text(&mut out, text);
+        }
+        let mut names = self.fields.iter();
+        types(&mut |code| {
+            out.push(code.0);
+            put_text(&mut out, strip_raw(names.next().copied().unwrap_or_default()));
+        });
+        out
+    }
+}
+
+/// The name behind `r#`, which a field called like a keyword is written with.
+pub(crate) fn strip_raw(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+fn put_text(out: &mut DefinitionBytes, text: &str) {
+    let kept = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
+    out.extend_from_slice(&(kept.len() as u16).to_le_bytes());
+    out.extend_from_slice(kept.as_bytes());
+}
+
+/// A decoded field of a site or a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The field's name.
+    pub name: Box<str>,
+    /// The stored type of its values.
+    pub code: TypeCode,
+}
+
+/// A part of an event's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text as it stands.
+    Text(Box<str>),
+    /// The value of the field with this index.
+    Field(usize),
+}
+
+/// A decoded call site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteDefinition {
+    /// The level of its entries.
+    pub level: Level,
+    /// Whether its entries are trade events whatever their fields say.
+    pub trade: bool,
+    /// The line of the call in its file.
+    pub line: u32,
+    /// The event text as written, placeholders included.
+    pub text: Box<str>,
+    /// The event text cut at its placeholders.
+    pub template: Vec<Piece>,
+    /// The module path of the call.
+    pub target: Box<str>,
+    /// The source file of the call.
+    pub file: Box<str>,
+    /// The fields given at the call.
+    pub fields: Vec<Field>,
+}
+
+impl SiteDefinition {
+    /// Decodes a definition.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the bytes are no definition of a call site.
+    pub fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
+        let rest = &mut bytes;
+        let [level, flags] = take(rest)?;
+        let count = u16::from_le_bytes(take(rest)?);
+        let line = u32::from_le_bytes(take(rest)?);
+        let (text, target, file) = (text(rest)?, text(rest)?, text(rest)?);
+        let fields = (0..count)
+            .map(|_| {
+                let [code] = take(rest)?;
+                Ok(Field { code: TypeCode(code), name: self::text(rest)?.into() })
+            })
+            .collect::<Result<Vec<_>, Malformed>>()?;
+        Ok(Self {
+            level: Level::from_code(level).ok_or(Malformed)?,
+            trade: flags & TRADE != 0,
+            line,
+            template: template(text, &fields),
+            text: text.into(),
+            target: target.into(),
+            file: file.into(),
+            fields,
+        })
+    }
+}
+
+/// Cuts an event's text at `{name}`; `{{` and `}}` stand for one brace. A name that no field has
+/// stays in the text as it is: macros refuse it, dynamic callers may log anything.
+fn template(text: &str, fields: &[Field]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        plain.push_str(&rest[..at]);
+        let brace = &rest[at..];
+        rest = &brace[1..];
+        if brace.starts_with("{{") || brace.starts_with("}}") {
+            plain.push_str(&brace[..1]);
+            rest = &brace[2..];
+            continue;
+        }
+        let named = brace.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let found = named.and_then(|(name, after)| {
+            let index = fields.iter().position(|field| &*field.name == name)?;
+            Some((index, after))
+        });
+        match found {
+            Some((index, after)) => {
+                if !plain.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
+                }
+                pieces.push(Piece::Field(index));
+                rest = after;
+            }
+            None => plain.push_str(&brace[..1]),
+        }
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        pieces.push(Piece::Text(plain.into()));
+    }
+    pieces
+}
+
+/// A decoded context: named values that stand on every entry of a logger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextDefinition {
+    bytes: Box<[u8]>,
+    fields: SmallVec<[(Field, u32); 8]>,
+}
+
+impl ContextDefinition {
+    /// Decodes a definition.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the bytes are no definition of a context.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut rest = bytes;
+        let count = u16::from_le_bytes(take(&mut rest)?);
+        let mut fields = SmallVec::new();
+        for _ in 0..count {
+            let [code] = take(&mut rest)?;
+            let name = text(&mut rest)?.into();
+            let start = (bytes.len() - rest.len()) as u32;
+            let mut values = Fields::new(rest);
+            values.next(TypeCode(code))?;
+            rest = values.rest();
+            fields.push((Field { name, code: TypeCode(code) }, start));
+        }
+        Ok(Self { bytes: bytes.into(), fields })
+    }
+
+    /// The names and values in the order they were bound.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.fields.iter().map(|(field, start)| {
+            let value = Fields::new(&self.bytes[*start as usize..]).next(field.code);
+            // Decoded once already: it cannot fail here.
+            (&*field.name, value.unwrap_or(Value::None))
+        })
+    }
+
+    /// Each field with the bytes that encode it.
+    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = RawField<'_>> {
+        let starts = self.fields.iter().map(|(field, value)| {
+            // type u8, length u16 and the name stand before the value.
+            (*value as usize) - 3 - field.name.len()
+        });
+        let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
+        self.fields
+            .iter()
+            .zip(starts.zip(ends))
+            .map(|((field, _), (start, end))| RawField {
+                name: &field.name,
+                bytes: &self.bytes[start..end],
+            })
+    }
+
+    /// Whether one of the values is a reading of the tick counter, or a list of them: what it
+    /// shows then depends on a calibration.
+    pub(crate) fn has_ticks(&self) -> bool {
+        self.fields.iter().any(|(field, _)| field.code.scalar() == TypeCode::TICKS)
+    }
+
+    /// The bytes it was decoded from.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A field of a context in its encoded form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawField<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Appends a field to an encoded context.
+pub(crate) fn put_context_field(
+    out: &mut DefinitionBytes,
+    name: &str,
+    code: TypeCode,
+    value: &dyn crate::record::Stored,
+) {
+    out.push(code.0);
+    put_text(out, strip_raw(name));
+    let start = out.len();
+    out.resize(start + value.bytes(CONTEXT_VALUE_BYTES_MAX), 0);
+    value.put_stored(&mut Sink::new(&mut out[start..]), CONTEXT_VALUE_BYTES_MAX);
+}
+
+/// The bytes of a context with these fields.
+pub(crate) fn encode_context(names: &[&str], values: &impl Args) -> DefinitionBytes {
+    let mut out = DefinitionBytes::new();
+    out.extend_from_slice(&(names.len() as u16).to_le_bytes());
+    let mut names = names.iter();
+    values.each(&mut |code, value| {
+        put_context_field(&mut out, names.next().copied().unwrap_or_default(), code, value);
+    });
+    out
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or(Malformed)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Malformed> {
+    let length = u16::from_le_bytes(take(rest)?) as usize;
+    let (head, tail) = rest.split_at_checked(length).ok_or(Malformed)?;
+    *rest = tail;
+    std::str::from_utf8(head).map_err(|_| Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_reads_back_and_its_text_is_cut_at_the_placeholders() {
+        let spec = SiteSpec {
+            level: Level::Warning,
+            trade: true,
+            line: 12,
+            text: "{{x}} filled {qty} @ {type}{none}",
+            target: "bot::risk",
+            file: "src/risk.rs",
+            fields: &["qty", "r#type"],
+        };
+        let bytes = spec.encode(<(((), u64), &str) as Args>::types);
+        let site = SiteDefinition::decode(&bytes).unwrap();
+        assert_eq!((site.level, site.trade, site.line), (Level::Warning, true, 12));
+        assert_eq!(&*site.fields[1].name, "type");
+        assert_eq!(site.fields[1].code, TypeCode::STR);
+        assert_eq!(
+            site.template,
+            [
+                Piece::Text("{x} filled ".into()),
+                Piece::Field(0),
+                Piece::Text(" @ ".into()),
+                Piece::Field(1),
+                Piece::Text("{none}".into()),
+            ]
+        );
+        for end in 0..bytes.len() {
+            assert_eq!(SiteDefinition::decode(&bytes[..end]), Err(Malformed), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn a_context_reads_back_in_the_order_it_was_bound() {
+        let bytes = encode_context(&["symbol", "strategy_id"], &(((), "BTCUSDT"), 7_u32));
+        let context = ContextDefinition::decode(&bytes).unwrap();
+        let fields: Vec<_> = context.iter().collect();
+        let expected = [("symbol", Value::from("BTCUSDT")), ("strategy_id", Value::Unsigned(7))];
+        assert_eq!(fields, expected);
+        assert_eq!(ContextDefinition::decode(&bytes[..bytes.len() - 1]), Err(Malformed));
+    }
+}

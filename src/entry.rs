@@ -1,0 +1,131 @@
+//! A decoded log entry: what formatters and handlers work on.
+
+use std::sync::Arc;
+
+use crate::clock::Calibration;
+use crate::definition::{ContextDefinition, Piece, SiteDefinition, SiteSpec};
+use crate::level::{Category, Level};
+use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
+
+/// One entry, borrowed from the record it was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub(crate) time: UnixNanos,
+    pub(crate) site: &'a Arc<SiteDefinition>,
+    pub(crate) context: Option<&'a Arc<ContextDefinition>>,
+    pub(crate) arguments: &'a [u8],
+    pub(crate) calibration: Calibration,
+}
+
+impl<'a> Entry<'a> {
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> UnixNanos {
+        self.time
+    }
+
+    /// How severe it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.site.level
+    }
+
+    /// The call site it came from.
+    #[must_use]
+    pub fn site(&self) -> &'a SiteDefinition {
+        self.site
+    }
+
+    /// Whether it belongs into the trade log: its call site says so, or its `category` field, or
+    /// the `category` bound in its context, is `"trade"`; the call wins over the context.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        if self.site.trade {
+            return Category::Trade;
+        }
+        let own = if self.site.fields.iter().any(|field| &*field.name == "category") {
+            self.fields().flatten().find(|(name, _)| *name == "category").map(|(_, value)| value)
+        } else {
+            None
+        };
+        let bound = || self.context?.iter().find(|(name, _)| *name == "category");
+        match own.or_else(|| bound().map(|(_, value)| value)) {
+            Some(Value::Str(text)) if text.content == "trade" => Category::Trade,
+            _ => Category::General,
+        }
+    }
+
+    /// Whether [`Self::category`] depends on the values given at the call, and not on the call
+    /// site and the context alone.
+    pub(crate) fn has_dynamic_category(&self) -> bool {
+        !self.site.trade && self.site.fields.iter().any(|field| &*field.name == "category")
+    }
+
+    /// The fields given at the call, in their order. After an error nothing more follows.
+    pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
+        let mut values = Fields::new(self.arguments);
+        let calibration = self.calibration;
+        let mut failed = false;
+        let site: &'a SiteDefinition = self.site;
+        site.fields.iter().map_while(move |field| {
+            if failed {
+                return None;
+            }
+            let value = values.next(field.code).map(|value| resolve(value, calibration));
+            failed = value.is_err();
+            Some(value.map(|value| (&*field.name, value)))
+        })
+    }
+
+    /// The bound context's fields, in the order they were bound.
+    pub fn context(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let calibration = self.calibration;
+        let context: Option<&'a Arc<ContextDefinition>> = self.context;
+        context
+            .into_iter()
+            .flat_map(|context| context.iter())
+            .map(move |(name, value)| (name, resolve(value, calibration)))
+    }
+
+    /// The pieces of the event's text.
+    #[must_use]
+    pub fn template(&self) -> &'a [Piece] {
+        &self.site.template
+    }
+}
+
+/// An entry that the engine itself makes, outside any record.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    site: Arc<SiteDefinition>,
+    arguments: Vec<u8>,
+    time: UnixNanos,
+}
+
+impl OwnEntry {
+    /// An entry with these fields.
+    pub(crate) fn new<A: Args>(spec: SiteSpec<'_>, args: &A, time: UnixNanos) -> Option<Self> {
+        let site = Arc::new(SiteDefinition::decode(&spec.encode(A::types)).ok()?);
+        let mut arguments = vec![0; A::FIXED + args.extra(usize::MAX)];
+        args.put(&mut Sink::new(&mut arguments), usize::MAX);
+        Some(Self { site, arguments, time })
+    }
+
+    /// The entry, for formatters.
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        Entry {
+            time: self.time,
+            site: &self.site,
+            context: None,
+            arguments: &self.arguments,
+            calibration: Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 0, stepped: false },
+        }
+    }
+}
+
+fn resolve(value: Value<'_>, calibration: Calibration) -> Value<'_> {
+    match value {
+        Value::Ticks(ticks) => Value::Time(calibration.to_unix(ticks.0)),
+        other => other,
+    }
+}

@@ -1,0 +1,26 @@
+//! The binary record: what a producer writes into the ring and a reader decodes from the journal.
+//!
+//! ```text
+//!  0      4      8      12    14    16             24
+//! ┌──────┬──────┬───────┬─────┬─────┬──────────────┬──────────────┬──────────┬────────────┐
+//! │length│ site │context│flags│  0  │     time     │ inline site  │ inline   │ arguments  │
+//! │ u32  │ u32  │  u32  │ u16 │ u16 │     u64      │ (if flagged) │ context  │ + zero pad │
+//! └──────┴──────┴───────┴─────┴─────┴──────────────┴──────────────┴──────────┴────────────┘
+//! ```
+//!
+//! Everything is little endian; `length` covers the whole record and is a multiple of 8. An inline
+//! definition is a `u32` length followed by its bytes. `docs/format.md` describes every byte.
+
+mod decode;
+mod encode;
+mod gap;
+mod header;
+mod text;
+mod value;
+
+pub use decode::{Fields, Malformed};
+pub use encode::{Args, Bytes, Encode, ListOf, LogValue, Sink, Stored};
+pub(crate) use gap::{Gap, GAP_RECORD_BYTES, GAP_SITE, REASONS};
+pub use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
+pub use text::{ErrorChain, Text};
+pub use value::{Cuttable, Decimal, List, TypeCode, UnixNanos, Value};
