@@ -9,3 +9,4 @@ pub use level::{Category, Level, ParseLevelError};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 mod definition;
 mod entry;
+mod journal;

@@ -1,0 +1,506 @@
+//! The writing end of the journal; owned by the drain.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::bytes::put_u64;
+use super::defined::{Defined, Needed};
+use super::error::{AppendError, JournalError};
+use super::frame::{
+    BARRIER_BYTES, CALIBRATION_BYTES, CLEAN_END, END_BYTES, FrameHeader, Kind, LanePosition,
+    RECORDS_HEADER_BYTES, RunHeader, STEPPED, definition_frame_bytes, run_flags, write_calibration,
+    write_definition,
+};
+use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry};
+use super::segment::{Prepared, Retired, Segment};
+use super::survey::{Survey, survey};
+use crate::clock::Calibration;
+use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
+
+/// A run is at most this long.
+pub(crate) const RUN_BYTES_MAX: usize = 1 << 20;
+
+/// Room that every segment keeps for its last frames.
+const RESERVE_BYTES: usize = BARRIER_BYTES + END_BYTES;
+
+const _: () = assert!(RUN_BYTES_MAX + RECORDS_HEADER_BYTES <= super::frame::FRAME_BYTES_MAX);
+
+/// Where the definitions are that records name by their ids.
+pub(crate) trait Definitions {
+    /// The bytes of site `id`.
+    fn site(&self, id: u32) -> Option<&[u8]>;
+    /// The bytes of context `id`.
+    fn context(&self, id: u32) -> Option<&[u8]>;
+}
+
+/// A place between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    /// The segment.
+    pub(crate) sequence: u64,
+    /// The offset in it.
+    pub(crate) offset: u64,
+}
+
+/// What a pass has achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The end of what is published.
+    pub(crate) position: Position,
+    /// The number of the pass.
+    pub(crate) pass: u64,
+    /// When the pass began, in ticks.
+    pub(crate) pass_ticks: u64,
+    /// The next pass' boundary will not be smaller: for `Merge::advance`.
+    pub(crate) boundary: u64,
+    /// Bytes of all frames since the appender was made.
+    pub(crate) bytes: u64,
+    /// Records appended since the appender was made, gap records included.
+    pub(crate) records: u64,
+}
+
+/// Writes runs of records into the current segment. Makes no system call, except for the writes
+/// of a plain writer.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    segment: Segment,
+    end: u32,
+    /// Where the part of the segment begins that nothing but its opening is written into.
+    opened: u32,
+    last_definition: u32,
+    next_index: usize,
+    defined: SmallVec<[Defined; 1]>,
+    calibration: Calibration,
+    /// Whether the calibration still has to be written.
+    calibration_due: bool,
+    window_ticks: u64,
+    pass: u64,
+    pass_ticks: u64,
+    boundary: u64,
+    bytes: u64,
+    records: u64,
+    failure: Option<io::ErrorKind>,
+}
+
+impl Appender {
+    /// Begins with `first`; `calibration` turns the order window into ticks for good.
+    pub(crate) fn new(first: Prepared, calibration: Calibration) -> Self {
+        let header = &first.segment.header;
+        let mut appender = Self {
+            window_ticks: calibration.ticks_in(header.order_window_nanos),
+            defined: SmallVec::from_iter([Defined::new(header.writer)]),
+            segment: first.segment,
+            end: FIRST_OFFSET,
+            opened: FIRST_OFFSET,
+            last_definition: 0,
+            next_index: 1,
+            calibration,
+            calibration_due: true,
+            pass: 0,
+            pass_ticks: 0,
+            boundary: 0,
+            bytes: 0,
+            records: 0,
+            failure: None,
+        };
+        appender.open_segment();
+        appender
+    }
+
+    /// The segment that is being written.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.segment.header.sequence
+    }
+
+    /// Bytes of the segment that are still free.
+    pub(crate) fn room(&self) -> u64 {
+        self.segment.header.segment_bytes.saturating_sub(u64::from(self.end))
+    }
+
+    /// The segment's file, for a janitor that makes it durable.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.segment.file)
+    }
+
+    /// The memory range of the mapped segment, for the SIGBUS guard.
+    pub(crate) fn mapped_range(&self) -> Option<std::ops::Range<usize>> {
+        let mapping = self.segment.mapping.as_ref()?;
+        let start = mapping.as_ptr() as usize;
+        Some(start..start + mapping.len())
+    }
+
+    /// Begins a pass that started at `ticks`, under a new calibration if there is one.
+    pub(crate) fn begin_pass(&mut self, ticks: u64, calibration: Option<Calibration>) {
+        let previous = self.pass_ticks;
+        self.boundary = self.boundary.max(previous.saturating_sub(self.window_ticks));
+        self.pass_ticks = previous.max(ticks);
+        self.pass += 1;
+        if let Some(calibration) = calibration {
+            self.calibration = calibration;
+            self.calibration_due = true;
+        }
+    }
+
+    /// Appends the records of one lane that belong to this pass: those in front of the first one
+    /// whose own stamp is younger than the pass. Returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// [`AppendError::Full`] if the segment has no room: nothing was written, roll and try again.
+    /// The others say what the caller should do.
+    pub(crate) fn append_run(
+        &mut self,
+        position: LanePosition,
+        records: &[u8],
+        definitions: &impl Definitions,
+    ) -> Result<u32, AppendError> {
+        self.ready()?;
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let ring = self.defined_of(position.ring_id);
+        let mut limit = records.len().min(RUN_BYTES_MAX);
+        loop {
+            let found = survey(&mut self.defined[ring], &records[..limit], self.pass_ticks);
+            if found.bytes == 0 {
+                return if found.stopped { Ok(0) } else { Err(AppendError::Malformed) };
+            }
+            let mut bytes = SmallVec::<[Found<'_>; 8]>::new();
+            for &needed in &found.needed {
+                let definition = match needed {
+                    Needed::Site(id) => definitions.site(id),
+                    Needed::Context(id) => definitions.context(id),
+                };
+                match definition {
+                    Some(definition) => bytes.push((needed, definition)),
+                    None => self.defined[ring].forget(needed),
+                }
+            }
+            let frames: usize =
+                bytes.iter().map(|(_, definition)| definition_frame_bytes(definition.len())).sum();
+            if self.has_room(frames + RECORDS_HEADER_BYTES + found.bytes) {
+                return self.write_run(position, &records[..found.bytes], &found, &bytes);
+            }
+            found.needed.iter().for_each(|&needed| self.defined[ring].forget(needed));
+            if self.end > self.opened {
+                return Err(AppendError::Full);
+            }
+            if found.count == 1 {
+                return Err(AppendError::TooLarge { bytes: found.bytes as u32 });
+            }
+            // Even an empty segment is too small for so many definitions at once.
+            limit = found.first_bytes.max(found.bytes / 2);
+        }
+    }
+
+    fn write_run(
+        &mut self,
+        position: LanePosition,
+        records: &[u8],
+        found: &Survey,
+        definitions: &[Found<'_>],
+    ) -> Result<u32, AppendError> {
+        for &(needed, bytes) in definitions {
+            let (kind, id) = match needed {
+                Needed::Site(id) => (Kind::SITE, id),
+                Needed::Context(id) => (Kind::CONTEXT, id),
+            };
+            self.write_frame(kind, 0, 1, definition_frame_bytes(bytes.len()), |frame| {
+                write_definition(frame, position.ring_id, id, bytes);
+            })?;
+        }
+        let header = RunHeader {
+            position,
+            pass: self.pass,
+            pass_ticks: self.pass_ticks,
+            boundary: self.boundary,
+            first_time: found.first_time,
+            last_time: found.last_time,
+        };
+        let flags = run_flags(found.first_kind, found.last_kind);
+        let length = RECORDS_HEADER_BYTES + records.len();
+        self.write_frame(Kind::RECORDS, flags, found.count, length, |frame| {
+            header.write(frame);
+            frame[RECORDS_HEADER_BYTES..].copy_from_slice(records);
+        })?;
+        self.records += u64::from(found.count);
+        Ok(records.len() as u32)
+    }
+
+    /// Appends what a silent lane has lost.
+    ///
+    /// # Errors
+    /// As [`Appender::append_run`].
+    pub(crate) fn append_gap(&mut self, gap: &Gap) -> Result<(), AppendError> {
+        self.ready()?;
+        let length = RECORDS_HEADER_BYTES + GAP_RECORD_BYTES as usize;
+        if !self.has_room(length) {
+            return Err(AppendError::Full);
+        }
+        let ring_id = self.segment.header.writer;
+        let header = RunHeader {
+            position: LanePosition {
+                ring_id,
+                lane: gap.lane,
+                generation: gap.generation,
+                serial: 0,
+                offset: 0,
+            },
+            pass: self.pass,
+            pass_ticks: self.pass_ticks,
+            boundary: self.boundary,
+            first_time: gap.ticks,
+            last_time: gap.ticks,
+        };
+        let mut record = [0; GAP_RECORD_BYTES as usize];
+        gap.write(&mut record);
+        let flags = run_flags(Some(TimeKind::OwnTicks), Some(TimeKind::OwnTicks));
+        self.write_frame(Kind::GAP, flags, 1, length, |frame| {
+            header.write(frame);
+            frame[RECORDS_HEADER_BYTES..].copy_from_slice(&record);
+        })?;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Appends the order to give out everything in front of it: a flush.
+    ///
+    /// # Errors
+    /// As [`Appender::append_run`].
+    pub(crate) fn append_barrier(&mut self) -> Result<(), AppendError> {
+        self.ready()?;
+        if !self.has_room(BARRIER_BYTES) {
+            return Err(AppendError::Full);
+        }
+        self.write_barrier()
+    }
+
+    fn write_barrier(&mut self) -> Result<(), AppendError> {
+        let (ring_id, pass) = (self.segment.header.writer, self.pass);
+        let (pass_ticks, boundary) = (self.pass_ticks, self.boundary);
+        self.write_frame(Kind::BARRIER, 0, 0, BARRIER_BYTES, |frame| {
+            put_u64(frame, 32, ring_id);
+            put_u64(frame, 40, pass);
+            put_u64(frame, 48, pass_ticks);
+            put_u64(frame, 56, boundary);
+        })
+    }
+
+    /// Ends the segment and goes on in the next one. Everything written so far is published.
+    ///
+    /// If that fails, the segment simply has no end; what was not published is not in it, and the
+    /// failure shows in [`Retired`] being handed back with the error.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] if the segment's end could not be written: call
+    /// [`Appender::abandon`], and append again what the unfinished pass had appended.
+    pub(crate) fn roll(&mut self, next: Prepared) -> Result<Retired, (Prepared, JournalError)> {
+        if let Err(error) = self.seal(next.sequence(), 0) {
+            return Err((next, error));
+        }
+        Ok(self.switch(next))
+    }
+
+    /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
+    /// has appended since the last publication is not in the journal.
+    pub(crate) fn abandon(&mut self, next: Prepared) -> Retired {
+        self.switch(next)
+    }
+
+    fn switch(&mut self, next: Prepared) -> Retired {
+        let segment = std::mem::replace(&mut self.segment, next.segment);
+        self.end = FIRST_OFFSET;
+        self.last_definition = 0;
+        self.next_index = 1;
+        self.failure = None;
+        self.defined.truncate(1);
+        self.defined.iter_mut().for_each(Defined::clear);
+        self.calibration_due = true;
+        self.open_segment();
+        Retired { segment }
+    }
+
+    /// Writes the end frame and publishes it.
+    fn seal(&mut self, next_sequence: u64, flags: u16) -> Result<(), JournalError> {
+        let written = self.ready_or_due().and_then(|()| {
+            self.write_frame(Kind::END, flags, 0, END_BYTES, |frame| {
+                put_u64(frame, 32, next_sequence);
+            })
+        });
+        match written {
+            Ok(()) => self.publish(),
+            Err(AppendError::Failed(source)) => Err(self.error(source)),
+            Err(_) => Err(self.error(io::ErrorKind::Other.into())),
+        }
+    }
+
+    /// Publishes what the pass has written.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]: what the pass has appended since the last publication may be missing;
+    /// see [`Appender::abandon`].
+    pub(crate) fn end_pass(&mut self) -> Result<Progress, JournalError> {
+        if let Some(kind) = self.failure {
+            return Err(self.error(kind.into()));
+        }
+        self.index_pass()?;
+        self.publish()?;
+        Ok(self.progress())
+    }
+
+    /// Ends the journal cleanly: everything is to be given out, and the segment is cut to what is
+    /// written.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] if the end could not be written or the file not cut.
+    pub(crate) fn finish(mut self) -> Result<Progress, JournalError> {
+        if let Err(AppendError::Failed(source)) =
+            self.ready_or_due().and_then(|()| self.write_barrier())
+        {
+            return Err(self.error(source));
+        }
+        self.seal(self.sequence() + 1, CLEAN_END)?;
+        let progress = self.progress();
+        let path = std::path::PathBuf::from(super::index::file_name(self.sequence()));
+        let Segment { file, writer, mapping, .. } = self.segment;
+        drop((writer, mapping));
+        file.set_len(progress.position.offset).map_err(JournalError::io("cut", &path))?;
+        Ok(progress)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            position: Position { sequence: self.sequence(), offset: self.end.into() },
+            pass: self.pass,
+            pass_ticks: self.pass_ticks,
+            boundary: self.boundary.max(self.pass_ticks.saturating_sub(self.window_ticks)),
+            bytes: self.bytes,
+            records: self.records,
+        }
+    }
+
+    /// Fills the index entries of the parts that the pass has reached.
+    fn index_pass(&mut self) -> Result<(), JournalError> {
+        let reached = IndexEntry::number(self.end, self.segment.header.segment_bytes);
+        if self.next_index > reached {
+            return Ok(());
+        }
+        let entry = IndexEntry {
+            unix_nanos: self.calibration.to_unix(self.pass_ticks).0,
+            offset: self.end,
+            last_definition: self.last_definition,
+        };
+        let bytes = entry.encode(self.segment.header.use_id);
+        while self.next_index <= reached && self.next_index < INDEX_ENTRIES {
+            let place = IndexEntry::place(self.next_index);
+            let put = self.segment.writer.put_header(place, &bytes);
+            put.map_err(|source| self.failed(source))?;
+            self.next_index += 1;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), JournalError> {
+        let published = self.segment.writer.publish(self.end.into());
+        published.map_err(|source| self.failed(source))
+    }
+
+    fn open_segment(&mut self) {
+        // A failure is kept and reported by the first append.
+        let _ = self.write_calibration();
+        self.opened = self.end;
+    }
+
+    /// Fails if an earlier write failed; else makes sure that the calibration is written.
+    fn ready(&mut self) -> Result<(), AppendError> {
+        self.ready_or_due()?;
+        if self.calibration_due && !self.has_room(CALIBRATION_BYTES) {
+            return Err(AppendError::Full);
+        }
+        if self.calibration_due { self.write_calibration() } else { Ok(()) }
+    }
+
+    fn ready_or_due(&self) -> Result<(), AppendError> {
+        match self.failure {
+            Some(kind) => Err(AppendError::Failed(kind.into())),
+            None => Ok(()),
+        }
+    }
+
+    fn write_calibration(&mut self) -> Result<(), AppendError> {
+        let (line, writer) = (self.calibration, self.segment.header.writer);
+        let flags = if line.stepped { STEPPED } else { 0 };
+        self.write_frame(Kind::CALIBRATION, flags, 0, CALIBRATION_BYTES, |frame| {
+            write_calibration(frame, line, writer);
+        })?;
+        self.calibration_due = false;
+        // The step is told once, not again at the opening of each segment.
+        self.calibration.stepped = false;
+        Ok(())
+    }
+
+    /// Writes one frame, whose room was checked.
+    fn write_frame(
+        &mut self,
+        kind: Kind,
+        flags: u16,
+        count: u32,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<(), AppendError> {
+        let header = FrameHeader {
+            length: length as u32,
+            kind,
+            flags,
+            count,
+            use_id: self.segment.header.use_id,
+            previous_definition: self.last_definition,
+            offset: self.end,
+        };
+        match self.segment.writer.room(self.end, length) {
+            Ok(frame) => {
+                fill(frame);
+                header.seal(frame);
+            }
+            Err(source) => {
+                self.failure = Some(source.kind());
+                return Err(AppendError::Failed(source));
+            }
+        }
+        if kind.is_definition() {
+            self.last_definition = self.end;
+        }
+        self.end += length as u32;
+        self.bytes += length as u64;
+        Ok(())
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        (bytes + RESERVE_BYTES) as u64 <= self.room()
+    }
+
+    /// The definitions of a ring; other rings than the writer's are met while one is recovered.
+    fn defined_of(&mut self, ring_id: u64) -> usize {
+        match self.defined.iter().position(|defined| defined.ring_id() == ring_id) {
+            Some(at) => at,
+            None => {
+                self.defined.push(Defined::new(ring_id));
+                self.defined.len() - 1
+            }
+        }
+    }
+
+    fn failed(&mut self, source: io::Error) -> JournalError {
+        self.failure = Some(source.kind());
+        self.error(source)
+    }
+
+    fn error(&self, source: io::Error) -> JournalError {
+        let name = super::index::file_name(self.sequence());
+        JournalError::io("write", std::path::Path::new(&name))(source)
+    }
+}
+
+type Found<'a> = (Needed, &'a [u8]);

@@ -1,0 +1,261 @@
+//! The order of entries: one rule, which depends on the journal alone.
+//!
+//! Every pass P of the drain has the ticks `T` of its beginning and a *boundary* `B`, the ticks of
+//! the pass before less the order window. An entry's key is its time in ticks, raised to the
+//! greatest key of its lane so far and to `B`, and lowered to `T`. When a pass has arrived, all
+//! entries with keys below `B` are due, smallest key first; equal keys go by lane number.
+//!
+//! Hence a lane's entries keep their order whatever their stamps say; entries that arrive within
+//! the window are sorted; one that arrives later gets the key `B`, is given out when the next pass
+//! has arrived, and counts as late. No later frame brings a key below `B`, so entries may be given out
+//! any time after they are due with the same result. A barrier, a step of the clock, another
+//! writer, and frames of more than [`COST_MAX`] bytes inside the window make everything due that
+//! waits.
+
+mod checkpoint;
+mod queue;
+mod resolve;
+mod state;
+mod system;
+
+use std::collections::VecDeque;
+
+pub(crate) use checkpoint::Checkpoint;
+use queue::{Queues, Run};
+use resolve::{Limits, Resolver};
+use state::{History, State};
+
+use super::appender::Position;
+use super::frame::RunHeader;
+use super::layout::FIRST_OFFSET;
+use super::reader::{Body, Frame};
+use crate::entry::Entry;
+
+/// Memory that waiting entries may take before they are given out early.
+const COST_MAX: u64 = 24 << 20;
+/// Lanes that are told apart; beyond it all are taken for new.
+const LANES_MAX: usize = 16 << 10;
+/// Emptied runs that are kept for their memory.
+const POOL_MAX: usize = 16;
+
+/// How an entry was given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Release {
+    /// It arrived more than the order window after its time, so that later ones stand before it.
+    pub(crate) late: bool,
+}
+
+/// Puts the entries of all lanes into one order.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    state: State,
+    /// What [`Merge::advance`] was told, if that is more than the last frame's boundary.
+    advanced: u64,
+    open: Queues,
+    /// Entries that are due whatever their keys, with the number of the frame behind them.
+    sealed: VecDeque<(Queues, u64)>,
+    history: History,
+    resolver: Resolver,
+    next_position: Position,
+    skip: u64,
+    late: u64,
+    pool: Vec<Run>,
+    /// What [`Merge::prepare`] has chosen.
+    chosen: Option<(bool, u32)>,
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Merge {
+    /// A merge that begins at the front of a journal, or anywhere if losses and late entries of
+    /// before do not matter.
+    pub(crate) fn new() -> Self {
+        Self::resume(Checkpoint::at(Position { sequence: 1, offset: FIRST_OFFSET.into() }))
+    }
+
+    /// Goes on where [`Merge::checkpoint`] was asked, once frames from [`Checkpoint::position`] on
+    /// are pushed: what was given out before is not given out again.
+    pub(crate) fn resume(checkpoint: Checkpoint) -> Self {
+        Self {
+            state: checkpoint.state,
+            advanced: 0,
+            open: Queues::default(),
+            sealed: VecDeque::new(),
+            history: History::default(),
+            resolver: Resolver::default(),
+            next_position: checkpoint.position,
+            skip: checkpoint.skip,
+            late: 0,
+            pool: Vec::new(),
+            chosen: None,
+        }
+    }
+
+    /// Takes the next frame of the journal in.
+    pub(crate) fn push(&mut self, frame: &Frame<'_>) {
+        if !matches!(frame.body, Body::End) && self.state.writer != Some(frame.writer) {
+            self.reset();
+            self.state.writer = Some(frame.writer);
+        }
+        match frame.body {
+            Body::Run { header, records, .. } => self.push_run(frame, &header, records),
+            Body::Barrier | Body::Calibration { stepped: true } => self.seal(),
+            Body::Calibration { stepped: false } | Body::End => {}
+        }
+        self.next_position = frame.end;
+    }
+
+    fn push_run(&mut self, frame: &Frame<'_>, header: &RunHeader, records: &[u8]) {
+        let key = (header.position.ring_id, header.position.lane);
+        if self.state.lanes.len() >= LANES_MAX && !self.state.lanes.contains_key(&key) {
+            let writer = self.state.writer;
+            self.reset();
+            self.state.writer = writer;
+        }
+        let number = self.history.next();
+        self.history.note(frame.position, key, &self.state);
+        self.state.pass_ticks = self.state.pass_ticks.max(header.pass_ticks);
+        self.state.boundary = self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
+        let limits = Limits { boundary: self.state.boundary, pass_ticks: self.state.pass_ticks };
+
+        let calibration = frame.dictionary.calibration();
+        let mut run = self.pool.pop().unwrap_or_else(|| Run::new(calibration));
+        run.reset(calibration);
+        run.frame = number;
+        let lane = self.state.lanes.entry(key).or_default();
+        lane.enter(header.position.generation);
+        self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
+
+        let cost =
+            self.history.complete(&self.state, run.items.len() as u64, run.bytes.len() as u64);
+        if run.items.is_empty() {
+            self.pool.push(run);
+        } else {
+            self.open.push(key, run);
+        }
+        if self.sealed.is_empty() {
+            self.history.forget_old(self.state.boundary);
+        }
+        if cost > COST_MAX {
+            self.seal();
+        }
+    }
+
+    /// Says that a pass without frames is complete, so that what waits for it is due: `boundary`
+    /// as told by [`super::Progress`]. All frames in front of it must have been pushed.
+    pub(crate) fn advance(&mut self, boundary: u64) {
+        self.advanced = self.advanced.max(boundary);
+    }
+
+    /// Makes everything due that waits: nothing more is coming.
+    pub(crate) fn finish(&mut self) {
+        self.seal();
+    }
+
+    /// Makes everything due that waits.
+    fn seal(&mut self) {
+        self.history.seal();
+        if self.open.waiting() > 0 {
+            let queues = std::mem::take(&mut self.open);
+            self.sealed.push_back((queues, self.history.next()));
+        } else if let Some((_, end)) = self.sealed.back_mut() {
+            *end = self.history.next();
+        } else {
+            self.history.forget_until(self.history.next());
+        }
+    }
+
+    /// Another engine writes: ticks, lanes and losses start anew.
+    fn reset(&mut self) {
+        self.seal();
+        self.advanced = 0;
+        self.history.reset(std::mem::take(&mut self.state));
+    }
+
+    /// The next entry that is due.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<(Entry<'_>, Release)> {
+        if self.prepare() { self.prepared() } else { None }
+    }
+
+    /// Chooses the next entry that is due, which counts as given out; whether there is one.
+    #[inline]
+    pub(crate) fn prepare(&mut self) -> bool {
+        self.chosen = self.step();
+        self.late += u64::from(self.prepared().is_some_and(|(_, release)| release.late));
+        self.chosen.is_some()
+    }
+
+    /// The entry that the last [`Merge::prepare`] has chosen.
+    #[inline]
+    pub(crate) fn prepared(&self) -> Option<(Entry<'_>, Release)> {
+        let (sealed, place) = self.chosen?;
+        let queues = if sealed { &self.sealed.front()?.0 } else { &self.open };
+        let (entry, late) = queues.given(place)?;
+        Some((entry, Release { late }))
+    }
+
+    /// Chooses the next entry: whether it is a sealed one, and the place of its lane.
+    #[inline]
+    fn step(&mut self) -> Option<(bool, u32)> {
+        loop {
+            let (history, pool) = (&mut self.history, &mut self.pool);
+            let mut done = |run: Run| {
+                history.done(run.frame);
+                if pool.len() < POOL_MAX {
+                    pool.push(run);
+                }
+            };
+            let found = match self.sealed.front_mut() {
+                Some((queues, _)) => queues.next(None, &mut done).map(|place| (true, place)),
+                None => {
+                    let boundary = self.state.boundary.max(self.advanced);
+                    let Some(place) = self.open.next(Some(boundary), &mut done) else {
+                        self.history.forget_old(boundary);
+                        return None;
+                    };
+                    Some((false, place))
+                }
+            };
+            match found {
+                None => {
+                    if let Some((_, end)) = self.sealed.pop_front() {
+                        self.history.forget_until(end);
+                    }
+                }
+                Some(found) if self.skip == 0 => return Some(found),
+                Some(_) => self.skip -= 1,
+            }
+        }
+    }
+
+    /// Where a merge can be resumed so that exactly the entries follow that were not given out.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        let sealed: u64 = self.sealed.iter().map(|(queues, _)| queues.waiting()).sum();
+        let given = self.history.entries() - self.open.waiting() - sealed;
+        Checkpoint {
+            position: self.history.position().unwrap_or(self.next_position),
+            skip: given + self.skip,
+            state: self.history.state_before(&self.state),
+        }
+    }
+
+    /// The oldest segment with entries that were not given out, or the one that is read next.
+    pub(crate) fn oldest_needed(&self) -> u64 {
+        self.history.position().unwrap_or(self.next_position).sequence
+    }
+
+    /// How many entries wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.open.waiting() + self.sealed.iter().map(|(queues, _)| queues.waiting()).sum::<u64>()
+    }
+
+    /// How many entries were given out late.
+    pub(crate) fn late(&self) -> u64 {
+        self.late
+    }
+}

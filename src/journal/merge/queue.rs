@@ -1,0 +1,188 @@
+//! Entries that wait for their turn, by lane.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::clock::Calibration;
+use crate::definition::{ContextDefinition, SiteDefinition};
+use crate::entry::Entry;
+use crate::record::UnixNanos;
+
+/// Set in [`Item::length`]: the entry came too late for its place.
+pub(super) const LATE: u32 = 1 << 31;
+
+/// One entry, told by places in its [`Run`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item {
+    pub(super) key: u64,
+    pub(super) time: i64,
+    /// Where the arguments begin in the run's bytes.
+    pub(super) start: u32,
+    /// Bytes of the arguments, and [`LATE`].
+    pub(super) length: u32,
+    pub(super) site: u32,
+    /// One more than the place in the run's contexts, 0 for none.
+    pub(super) context: u32,
+}
+
+const _: () = assert!(size_of::<Item>() == 32);
+
+/// The entries of one frame, with all that they need after the reader has gone on.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) bytes: Vec<u8>,
+    pub(super) items: Vec<Item>,
+    pub(super) sites: Vec<Arc<SiteDefinition>>,
+    pub(super) contexts: Vec<Arc<ContextDefinition>>,
+    pub(super) calibration: Calibration,
+    /// The frame's number in the history.
+    pub(super) frame: u64,
+    /// The first item that was not given out.
+    next: usize,
+}
+
+impl Run {
+    /// A run without entries.
+    pub(super) fn new(calibration: Calibration) -> Self {
+        Self {
+            bytes: Vec::new(),
+            items: Vec::new(),
+            sites: Vec::new(),
+            contexts: Vec::new(),
+            calibration,
+            frame: 0,
+            next: 0,
+        }
+    }
+
+    /// Empties the run, keeping its memory.
+    pub(super) fn reset(&mut self, calibration: Calibration) {
+        self.bytes.clear();
+        self.items.clear();
+        self.sites.clear();
+        self.contexts.clear();
+        self.calibration = calibration;
+        self.next = 0;
+    }
+
+    /// The entry that was given out last, and whether it was late.
+    fn last_given(&self) -> Option<(Entry<'_>, bool)> {
+        let item = self.items.get(self.next.checked_sub(1)?)?;
+        let start = item.start as usize;
+        let entry = Entry {
+            time: UnixNanos(item.time),
+            site: self.sites.get(item.site as usize)?,
+            context: match item.context {
+                0 => None,
+                at => self.contexts.get(at as usize - 1),
+            },
+            arguments: self.bytes.get(start..start + (item.length & !LATE) as usize)?,
+            calibration: self.calibration,
+        };
+        Some((entry, item.length & LATE != 0))
+    }
+}
+
+/// A lane: its ring and its number in it.
+pub(super) type LaneKey = (u64, u32);
+
+/// Where two keys are equal, the lanes' numbers decide.
+type Order = (u64, u32, u64);
+
+#[derive(Debug, Default)]
+struct LaneQueue {
+    runs: VecDeque<Run>,
+    key: LaneKey,
+}
+
+impl LaneQueue {
+    fn head(&self) -> Option<Order> {
+        let run = self.runs.front()?;
+        let item = run.items.get(run.next)?;
+        Some((item.key, self.key.1, self.key.0))
+    }
+}
+
+/// Waiting entries of several lanes, each in its order; the lanes' heads are compared run by run.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    lanes: Vec<LaneQueue>,
+    places: HashMap<LaneKey, u32>,
+    /// The heads of all lanes with entries, except the current one.
+    heads: BinaryHeap<Reverse<(Order, u32)>>,
+    /// The lane that is being given out.
+    current: Option<u32>,
+    waiting: u64,
+}
+
+impl Queues {
+    /// How many entries wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Adds a run that has entries behind those of its lane.
+    pub(super) fn push(&mut self, key: LaneKey, run: Run) {
+        self.waiting += run.items.len() as u64;
+        let next = self.lanes.len() as u32;
+        let place = *self.places.entry(key).or_insert(next);
+        if place == next {
+            self.lanes.push(LaneQueue { runs: VecDeque::new(), key });
+        }
+        let lane = &mut self.lanes[place as usize];
+        let was_idle = lane.head().is_none();
+        lane.runs.push_back(run);
+        if was_idle && self.current != Some(place) {
+            self.heads.extend(lane.head().map(|order| Reverse((order, place))));
+        }
+    }
+
+    /// Gives out the entry with the smallest key, if that is below `boundary` (`None` for any).
+    /// Runs that are exhausted go to `done` first.
+    #[inline]
+    pub(super) fn next(
+        &mut self,
+        boundary: Option<u64>,
+        done: &mut impl FnMut(Run),
+    ) -> Option<u32> {
+        let place = self.choose(done)?;
+        let lane = &mut self.lanes[place as usize];
+        let run = lane.runs.front_mut()?;
+        let item = run.items.get(run.next)?;
+        if boundary.is_some_and(|boundary| item.key >= boundary) {
+            return None;
+        }
+        run.next += 1;
+        self.waiting -= 1;
+        Some(place)
+    }
+
+    /// The lane with the smallest head.
+    #[inline]
+    fn choose(&mut self, done: &mut impl FnMut(Run)) -> Option<u32> {
+        if let Some(place) = self.current {
+            let lane = &mut self.lanes[place as usize];
+            while let Some(run) = lane.runs.front()
+                && run.next >= run.items.len()
+            {
+                lane.runs.pop_front().into_iter().for_each(&mut *done);
+            }
+            let top = self.heads.peek().map(|Reverse((order, _))| *order);
+            match (lane.head(), top) {
+                (Some(_), None) => return Some(place),
+                (Some(head), Some(top)) if head <= top => return Some(place),
+                (Some(head), Some(_)) => self.heads.push(Reverse((head, place))),
+                (None, _) => {}
+            }
+        }
+        self.current = self.heads.pop().map(|Reverse((_, place))| place);
+        self.current
+    }
+
+    /// The entry that the last [`Queues::next`] gave out of lane `place`.
+    #[inline]
+    pub(super) fn given(&self, place: u32) -> Option<(Entry<'_>, bool)> {
+        self.lanes.get(place as usize)?.runs.front()?.last_given()
+    }
+}

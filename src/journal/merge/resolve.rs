@@ -1,0 +1,387 @@
+//! From the records of a frame to entries: what ids and stamps mean is settled while the
+//! dictionary is the one of the frame.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::queue::{Item, LATE, Run};
+use super::state::LaneState;
+use super::system::System;
+use crate::clock::Calibration;
+use crate::definition::{ContextDefinition, SiteDefinition};
+use crate::journal::bytes::get_u32;
+use crate::journal::dictionary::{Dictionary, Site};
+use crate::record::{
+    Fields, Flags, GAP_SITE, Gap, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind,
+};
+
+/// Inline definitions that are kept decoded.
+const INLINE_KEPT_MAX: usize = 256;
+
+/// The limits of a frame's keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) boundary: u64,
+    pub(super) pass_ticks: u64,
+}
+
+/// Turns records into entries; keeps what is decoded often.
+#[derive(Debug, Default)]
+pub(super) struct Resolver {
+    system: System,
+    inline_sites: HashMap<Box<[u8]>, Option<(Arc<SiteDefinition>, Option<u32>)>>,
+    inline_contexts: HashMap<Box<[u8]>, Option<Arc<ContextDefinition>>>,
+    sites: Cache,
+    contexts: Cache,
+}
+
+/// Which id has which place in the run at hand.
+#[derive(Debug)]
+struct Cache([(u32, u32); 64]);
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self([(0, 0); 64])
+    }
+}
+
+impl Cache {
+    #[inline]
+    fn get(&self, id: u32) -> Option<u32> {
+        let (known, place) = self.0[id as usize % 64];
+        (known == id).then_some(place)
+    }
+
+    #[inline]
+    fn set(&mut self, id: u32, place: u32) {
+        self.0[id as usize % 64] = (id, place);
+    }
+}
+
+/// The shape of a site's arguments, by its place in the run.
+type Shapes = Vec<Option<u32>>;
+
+/// One record on its way.
+struct Parts<'a> {
+    header: RecordHeader,
+    /// Where the arguments begin in the run.
+    start: usize,
+    arguments: &'a [u8],
+    site_inline: Option<&'a [u8]>,
+    context_inline: Option<&'a [u8]>,
+}
+
+impl Resolver {
+    /// Fills `run` with the entries of `records`, which came from one lane of `ring_id`.
+    pub(super) fn resolve(
+        &mut self,
+        run: &mut Run,
+        lane: &mut LaneState,
+        ring_id: u64,
+        records: &[u8],
+        dictionary: &Dictionary,
+        limits: Limits,
+    ) {
+        self.sites = Cache::default();
+        self.contexts = Cache::default();
+        run.bytes.extend_from_slice(records);
+        let mut shapes = Shapes::new();
+        let mut at = 0;
+        while at < records.len() {
+            let Some(header) = RecordHeader::read(&records[at..]) else {
+                // The frame is whole, so its writer wrote this: nothing behind it can be trusted.
+                let rest = (records.len() - at) as u32;
+                let stamp = Stamp::unknown(lane, run.calibration, limits);
+                self.undecodable(run, &mut shapes, INLINE, rest, stamp);
+                break;
+            };
+            let record = &records[at..at + header.length as usize];
+            let stamp = Stamp::of(&header, lane, run.calibration, limits);
+            self.record(run, &mut shapes, lane, (ring_id, dictionary), at, header, record, stamp);
+            at += record.len();
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the inner loop's state, all of it distinct")]
+    #[inline]
+    fn record(
+        &mut self,
+        run: &mut Run,
+        shapes: &mut Shapes,
+        lane: &mut LaneState,
+        (ring_id, dictionary): (u64, &Dictionary),
+        at: usize,
+        header: RecordHeader,
+        record: &[u8],
+        stamp: Stamp,
+    ) {
+        if header.site == GAP_SITE {
+            match Gap::read(header.time, &record[RECORD_HEADER_BYTES..]) {
+                Ok(gap) => self.gap(run, shapes, lane, &gap, stamp),
+                Err(_) => self.undecodable(run, shapes, GAP_SITE, header.length, stamp),
+            }
+            return;
+        }
+        let Some(parts) = split(header, at, record) else {
+            return self.undecodable(run, shapes, header.site, header.length, stamp);
+        };
+        let site = self.site(run, shapes, ring_id, dictionary, &parts);
+        let sound = site.filter(|&site| {
+            stamp.known
+                && arguments_match(
+                    &run.sites[site as usize],
+                    shapes[site as usize],
+                    parts.arguments,
+                )
+        });
+        let Some(site) = sound else {
+            return self.undecodable(run, shapes, header.site, header.length, stamp);
+        };
+        let context = self.context(run, ring_id, dictionary, &parts);
+        lane.last_key = stamp.key;
+        run.items.push(Item {
+            key: stamp.key,
+            time: stamp.time,
+            start: parts.start as u32,
+            length: parts.arguments.len() as u32 | stamp.late,
+            site,
+            context,
+        });
+    }
+
+    /// The place of the record's site in the run.
+    #[inline]
+    fn site(
+        &mut self,
+        run: &mut Run,
+        shapes: &mut Shapes,
+        ring_id: u64,
+        dictionary: &Dictionary,
+        parts: &Parts<'_>,
+    ) -> Option<u32> {
+        let id = parts.header.site;
+        if let Some(place) = self.sites.get(id) {
+            return Some(place);
+        }
+        let (definition, shape) = match parts.site_inline {
+            Some(bytes) => self.inline_site(bytes)?,
+            None => {
+                let site = dictionary.site(ring_id, id)?;
+                (Arc::clone(&site.definition), site.fixed_bytes)
+            }
+        };
+        let place = run.sites.len() as u32;
+        run.sites.push(definition);
+        shapes.push(shape);
+        if parts.site_inline.is_none() {
+            self.sites.set(id, place);
+        }
+        Some(place)
+    }
+
+    fn inline_site(&mut self, bytes: &[u8]) -> Option<(Arc<SiteDefinition>, Option<u32>)> {
+        if let Some(known) = self.inline_sites.get(bytes) {
+            return known.clone();
+        }
+        if self.inline_sites.len() >= INLINE_KEPT_MAX {
+            self.inline_sites.clear();
+        }
+        let decoded = Site::decode(bytes).map(|site| (site.definition, site.fixed_bytes));
+        self.inline_sites.insert(bytes.into(), decoded.clone());
+        decoded
+    }
+
+    /// One more than the place of the record's context in the run, 0 for none.
+    #[inline]
+    fn context(
+        &mut self,
+        run: &mut Run,
+        ring_id: u64,
+        dictionary: &Dictionary,
+        parts: &Parts<'_>,
+    ) -> u32 {
+        let id = parts.header.context;
+        if id == 0 {
+            return 0;
+        }
+        if let Some(place) = self.contexts.get(id) {
+            return place;
+        }
+        let found = match parts.context_inline {
+            Some(bytes) => self.inline_context(bytes),
+            None => dictionary.context(ring_id, id).cloned(),
+        };
+        run.contexts.push(found.unwrap_or_else(|| self.system.undefined_context(id)));
+        let place = run.contexts.len() as u32;
+        if parts.context_inline.is_none() {
+            self.contexts.set(id, place);
+        }
+        place
+    }
+
+    fn inline_context(&mut self, bytes: &[u8]) -> Option<Arc<ContextDefinition>> {
+        if let Some(known) = self.inline_contexts.get(bytes) {
+            return known.clone();
+        }
+        if self.inline_contexts.len() >= INLINE_KEPT_MAX {
+            self.inline_contexts.clear();
+        }
+        let decoded = ContextDefinition::decode(bytes).ok().map(Arc::new);
+        self.inline_contexts.insert(bytes.into(), decoded.clone());
+        decoded
+    }
+
+    /// An entry that tells of a record which cannot be read.
+    #[cold]
+    fn undecodable(
+        &mut self,
+        run: &mut Run,
+        shapes: &mut Shapes,
+        site: u32,
+        length: u32,
+        stamp: Stamp,
+    ) {
+        let definition = self.system.undecodable();
+        let arguments = [site.to_le_bytes(), length.to_le_bytes()].concat();
+        push_own(run, shapes, definition, &arguments, stamp);
+    }
+
+    /// An entry that tells how many records were lost since the last one of this lane did.
+    #[cold]
+    fn gap(
+        &mut self,
+        run: &mut Run,
+        shapes: &mut Shapes,
+        lane: &mut LaneState,
+        gap: &Gap,
+        stamp: Stamp,
+    ) {
+        let delta = lane.account(gap);
+        if delta.total() > 0 {
+            let (definition, arguments) = self.system.gap(&delta);
+            lane.last_key = stamp.key;
+            push_own(run, shapes, definition, &arguments, stamp);
+        }
+    }
+}
+
+/// Adds an entry whose arguments are no part of the record.
+fn push_own(
+    run: &mut Run,
+    shapes: &mut Shapes,
+    definition: Arc<SiteDefinition>,
+    arguments: &[u8],
+    stamp: Stamp,
+) {
+    let (start, site) = (run.bytes.len() as u32, run.sites.len() as u32);
+    run.bytes.extend_from_slice(arguments);
+    run.sites.push(definition);
+    shapes.push(None);
+    run.items.push(Item {
+        key: stamp.key,
+        time: stamp.time,
+        start,
+        length: arguments.len() as u32 | stamp.late,
+        site,
+        context: 0,
+    });
+}
+
+/// Finds the inline definitions and the arguments of a record that begins at `at`.
+#[inline]
+fn split(header: RecordHeader, at: usize, record: &[u8]) -> Option<Parts<'_>> {
+    let mut parts = Parts {
+        header,
+        start: at + RECORD_HEADER_BYTES,
+        arguments: &record[RECORD_HEADER_BYTES..],
+        site_inline: None,
+        context_inline: None,
+    };
+    if header.flags.contains(Flags::SITE_INLINE) {
+        parts.site_inline = Some(parts.take_inline()?);
+    } else if header.site == INLINE {
+        return None;
+    }
+    if header.flags.contains(Flags::CONTEXT_INLINE) {
+        parts.context_inline = Some(parts.take_inline()?);
+    }
+    Some(parts)
+}
+
+impl<'a> Parts<'a> {
+    fn take_inline(&mut self) -> Option<&'a [u8]> {
+        let rest = self.arguments.get(4..)?;
+        let length = get_u32(self.arguments, 0) as usize;
+        let (inline, arguments) = rest.split_at_checked(length)?;
+        self.start += 4 + length;
+        self.arguments = arguments;
+        Some(inline)
+    }
+}
+
+/// Whether the arguments decode as the site says; up to 7 bytes of padding may follow.
+#[inline]
+fn arguments_match(site: &SiteDefinition, shape: Option<u32>, arguments: &[u8]) -> bool {
+    let rest = match shape {
+        Some(fixed) => arguments.len().checked_sub(fixed as usize),
+        None => {
+            let mut values = Fields::new(arguments);
+            let sound = site.fields.iter().all(|field| values.next(field.code).is_ok());
+            sound.then(|| values.rest().len())
+        }
+    };
+    rest.is_some_and(|rest| rest < 8)
+}
+
+/// When an entry happened, and where that puts it.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    key: u64,
+    time: i64,
+    /// [`LATE`] or 0.
+    late: u32,
+    /// Whether the record's time is of a kind that this version knows.
+    known: bool,
+}
+
+impl Stamp {
+    #[inline]
+    fn of(header: &RecordHeader, lane: &LaneState, line: Calibration, limits: Limits) -> Stamp {
+        let (ticks, time) = match header.flags.time_kind() {
+            Some(TimeKind::OwnTicks | TimeKind::CallerTicks) => {
+                (header.time, line.to_unix(header.time).0)
+            }
+            Some(TimeKind::CallerUnixNanos) => {
+                let time = header.time as i64;
+                (ticks_at(line, time), time)
+            }
+            None => return Stamp::unknown(lane, line, limits),
+        };
+        let floor = lane.last_key.max(limits.boundary);
+        Stamp {
+            key: ticks.clamp(floor, limits.pass_ticks.max(floor)),
+            time,
+            late: if ticks < limits.boundary { LATE } else { 0 },
+            known: true,
+        }
+    }
+
+    #[cold]
+    fn unknown(lane: &LaneState, line: Calibration, limits: Limits) -> Stamp {
+        let floor = lane.last_key.max(limits.boundary);
+        Stamp {
+            key: limits.pass_ticks.max(floor),
+            time: line.to_unix(limits.pass_ticks).0,
+            late: 0,
+            known: false,
+        }
+    }
+}
+
+/// The ticks at a point of UTC by this line.
+fn ticks_at(line: Calibration, unix_nanos: i64) -> u64 {
+    let nanos = i128::from(unix_nanos) - i128::from(line.unix_nanos);
+    let ticks = (nanos << 32) / i128::from(line.nanos_per_tick.max(1));
+    let ticks = i128::from(line.ticks).saturating_add(ticks);
+    ticks.clamp(0, u64::MAX.into()) as u64
+}

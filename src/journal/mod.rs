@@ -1,0 +1,46 @@
+//! The journal: the truth that everything else is a view of.
+//!
+//! ```text
+//! janitor                 drain                           view, `tapelog cat`
+//! ┌──────────────┐        ┌──────────┐  segment files     ┌───────────────┐   ┌───────┐
+//! │ SegmentStore │─ Prepared ─▶      │                    │               │   │       │
+//! │  prepare     │        │ Appender ├──▶ *.tape ── pread▶│ JournalReader ├──▶│ Merge ├─▶ entries
+//! │  recycle     │◀─ Retired ─       │                    │  Dictionary   │   │       │
+//! └──────────────┘        └──────────┘                    └───────────────┘   └───────┘
+//! ```
+//!
+//! The drain appends runs of records to the current segment; segments are prepared ahead and
+//! recycled by the janitor. A reader checks every frame before it believes it, and [`Merge`] brings
+//! the lanes' records into one order, which depends on the journal alone. `docs/format.md`
+//! describes every byte.
+
+mod appender;
+mod bytes;
+mod defined;
+mod dictionary;
+mod entries;
+mod error;
+mod frame;
+mod index;
+mod layout;
+mod merge;
+mod reader;
+mod segment;
+mod segment_reader;
+mod store;
+mod survey;
+mod writer;
+
+pub(crate) use appender::{Appender, Definitions, Position, Progress, RUN_BYTES_MAX};
+pub(crate) use dictionary::Dictionary;
+pub(crate) use entries::{EntryReader, Event};
+pub(crate) use error::{AppendError, JournalError};
+pub(crate) use frame::{Fault, LanePosition, RunHeader};
+pub(crate) use index::SegmentIndex;
+pub(crate) use merge::{Checkpoint, Merge, Release};
+pub(crate) use reader::{Body, Frame, JournalReader, Liveness, Step};
+pub(crate) use segment::{Populate, Prepared, Retired};
+pub(crate) use store::{JournalOptions, Place, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentStore};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! One segment file on its way through the writer: prepared, written, retired, recycled.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapRaw};
+
+use super::layout::SegmentHeader;
+use super::writer::{MappedWriter, PlainWriter, SegmentWriter};
+
+/// An open segment file and the means to write it.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) header: SegmentHeader,
+    pub(super) file: Arc<File>,
+    pub(super) writer: Box<dyn SegmentWriter>,
+    pub(super) mapping: Option<Arc<MmapRaw>>,
+}
+
+impl Segment {
+    /// Opens `file`, which has its full length, for writing.
+    pub(super) fn new(header: SegmentHeader, file: Arc<File>, mapped: bool) -> io::Result<Self> {
+        if !mapped {
+            let writer = Box::new(PlainWriter::new(Arc::clone(&file)));
+            return Ok(Self { header, file, writer, mapping: None });
+        }
+        let mapping = Arc::new(MmapRaw::map_raw(&*file)?);
+        let writer = Box::new(MappedWriter::new(Arc::clone(&mapping)));
+        Ok(Self { header, file, writer, mapping: Some(mapping) })
+    }
+
+    /// Makes the first `bytes` bytes resident and writable, so that storing there does not fault.
+    pub(super) fn populate(&self, bytes: u64) {
+        if let Some(mapping) = &self.mapping {
+            populate(mapping, 0, bytes as usize);
+        }
+    }
+}
+
+/// Makes a range resident and writable. Failure costs only speed: the stores will fault.
+fn populate(mapping: &MmapRaw, start: usize, bytes: usize) {
+    let bytes = bytes.min(mapping.len().saturating_sub(start));
+    if bytes > 0 {
+        // Kernels before 5.14 refuse: pages are then made by the first store.
+        let _ = mapping.advise_range(Advice::PopulateWrite, start, bytes);
+    }
+}
+
+/// A segment that is ready to be written.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(super) segment: Segment,
+    pub(super) populated: u64,
+}
+
+impl Prepared {
+    /// The segment's number.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.segment.header.sequence
+    }
+
+    /// What is still to be populated, for the janitor to do while the segment is written already.
+    pub(crate) fn rest(&self) -> Option<Populate> {
+        let mapping = self.segment.mapping.as_ref()?;
+        let start = self.populated as usize;
+        (start < mapping.len()).then(|| Populate { mapping: Arc::clone(mapping), start })
+    }
+}
+
+/// The part of a segment that start left unpopulated.
+#[derive(Debug)]
+pub(crate) struct Populate {
+    mapping: Arc<MmapRaw>,
+    start: usize,
+}
+
+impl Populate {
+    /// Makes the rest of the segment resident and writable; takes milliseconds.
+    pub(crate) fn run(self) {
+        populate(&self.mapping, self.start, self.mapping.len());
+    }
+}
+
+/// A segment that is written, or given up, and may be recycled once its readers have passed it.
+#[derive(Debug)]
+pub(crate) struct Retired {
+    pub(super) segment: Segment,
+}
+
+impl Retired {
+    /// The segment's number.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.segment.header.sequence
+    }
+
+    /// The file, for a janitor that makes it durable.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.segment.file)
+    }
+}
+
+impl From<Prepared> for Retired {
+    /// A prepared segment that nobody needs any more.
+    fn from(prepared: Prepared) -> Self {
+        Retired { segment: prepared.segment }
+    }
+}

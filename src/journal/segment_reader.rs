@@ -1,0 +1,239 @@
+//! Reads the frames of one segment with `pread` into a buffer of its own.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::bytes::get_u64;
+use super::frame::{FRAME_HEADER_BYTES, Fault, FrameHeader};
+use super::layout::{
+    CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, INDEX_ENTRIES, IndexEntry,
+    SegmentHeader, cursor_of,
+};
+use super::store::read_up_to;
+
+/// Frames are read in pieces of about this size.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Definitions are read in pieces of this size when they are looked up from the last to the first.
+const SMALL_CHUNK_BYTES: usize = 4 << 10;
+
+/// A read position in one segment.
+#[derive(Debug)]
+pub(super) struct SegmentReader {
+    pub(super) sequence: u64,
+    pub(super) use_id: u64,
+    file: Arc<File>,
+    pub(super) offset: u64,
+    /// The published end, as last looked up.
+    pub(super) cursor: u64,
+    /// How far frames are accepted: the cursor, or the file's end once nobody writes any more.
+    pub(super) limit: u64,
+    tail_accepted: bool,
+    chunk_bytes: usize,
+    buffer: Vec<u8>,
+    buffer_start: u64,
+}
+
+/// What the first page of a segment says to a reader.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// It can be read.
+    Reader(SegmentReader),
+    /// The file holds another segment by now.
+    Recycled,
+    /// The header is unreadable, and so is the first frame.
+    Damaged,
+    /// A later format.
+    Unsupported { version: u16, features: u64 },
+}
+
+impl SegmentReader {
+    /// Opens `file` as segment `sequence`; `buffer` is reused. The flag tells that the header is
+    /// damaged and was pieced together from the first frame.
+    pub(super) fn open(sequence: u64, file: Arc<File>, buffer: Vec<u8>) -> (Opened, bool) {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        let length = read_up_to(&file, &mut page, 0);
+        let (use_id, damaged) = match SegmentHeader::read(&page[..length]) {
+            HeaderPage::Header(header) if header.sequence == sequence => (header.use_id, false),
+            HeaderPage::Header(_) => return (Opened::Recycled, false),
+            HeaderPage::Unsupported { version, features } => {
+                return (Opened::Unsupported { version, features }, false);
+            }
+            HeaderPage::Damaged | HeaderPage::Foreign => match first_use_id(&file) {
+                Some(use_id) => (use_id, true),
+                None => return (Opened::Damaged, true),
+            },
+        };
+        let mut reader = SegmentReader {
+            sequence,
+            use_id,
+            file,
+            offset: FIRST_OFFSET.into(),
+            cursor: FIRST_OFFSET.into(),
+            limit: FIRST_OFFSET.into(),
+            tail_accepted: false,
+            chunk_bytes: CHUNK_BYTES,
+            buffer,
+            buffer_start: 0,
+        };
+        reader.buffer.clear();
+        reader.refresh();
+        (Opened::Reader(reader), damaged)
+    }
+
+    /// Looks the cursor up anew.
+    pub(super) fn refresh(&mut self) {
+        let mut bytes = [0; 8];
+        if read_up_to(&self.file, &mut bytes, CURSOR_OFFSET as u64) == bytes.len() {
+            let cursor = cursor_of(&bytes).clamp(FIRST_OFFSET.into(), u32::MAX.into());
+            // A cursor never goes back during a use; the file may have been recycled.
+            self.cursor = self.cursor.max(cursor);
+        }
+        self.limit = self.limit.max(self.cursor);
+    }
+
+    /// Nobody writes this use of the file any more: accepts whole frames behind the cursor, too.
+    pub(super) fn accept_tail(&mut self) {
+        let length = self.file.metadata().map_or(0, |found| found.len());
+        self.limit = self.limit.max(length.min(u32::MAX.into()));
+        // What was buffered may be older than what its writer left.
+        self.buffer.clear();
+        self.tail_accepted = true;
+    }
+
+    /// Whether [`SegmentReader::accept_tail`] was called.
+    pub(super) fn is_tail_accepted(&self) -> bool {
+        self.tail_accepted
+    }
+
+    /// No frame follows: the rest of the file is of an earlier use.
+    pub(super) fn end_tail(&mut self) {
+        self.limit = self.offset;
+    }
+
+    /// Whether only little is read at once, for a walk to and fro.
+    pub(super) fn read_small(&mut self, small: bool) {
+        self.chunk_bytes = if small { SMALL_CHUNK_BYTES } else { CHUNK_BYTES };
+    }
+
+    /// Whether the file still holds the segment that was opened. What was read before this was
+    /// asked is valid if it is true, and if a frame's CRC matches in any case.
+    pub(super) fn is_current(&self) -> bool {
+        let mut page = [0; CURSOR_OFFSET];
+        let length = read_up_to(&self.file, &mut page, 0);
+        match SegmentHeader::read(&page[..length]) {
+            HeaderPage::Header(header) => {
+                header.sequence == self.sequence && header.use_id == self.use_id
+            }
+            // Damaged before it was opened, or since: not recycled, which would have made it good.
+            _ => true,
+        }
+    }
+
+    /// Reads the frame at the current offset into the buffer.
+    ///
+    /// # Errors
+    /// A [`Fault`] if there is no whole frame in front of the limit.
+    pub(super) fn frame(&mut self) -> Result<FrameHeader, Fault> {
+        self.frame_at(self.offset)
+    }
+
+    /// The bytes of the frame that [`SegmentReader::frame_at`] has read.
+    pub(super) fn bytes(&self, header: &FrameHeader) -> &[u8] {
+        let start = (u64::from(header.offset) - self.buffer_start) as usize;
+        &self.buffer[start..start + header.length as usize]
+    }
+
+    /// Reads the frame at `offset`.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::frame`].
+    pub(super) fn frame_at(&mut self, offset: u64) -> Result<FrameHeader, Fault> {
+        let use_id = self.use_id;
+        let head = self.buffered(offset, FRAME_HEADER_BYTES).ok_or(Fault::Short)?;
+        let header = FrameHeader::read(head, use_id, offset)?;
+        let frame = self.buffered(offset, header.length as usize).ok_or(Fault::Short)?;
+        FrameHeader::verify(frame)?;
+        Ok(header)
+    }
+
+    /// `bytes` bytes at `offset`, if they lie in front of the limit and the file has them.
+    fn buffered(&mut self, offset: u64, bytes: usize) -> Option<&[u8]> {
+        let end = offset + bytes as u64;
+        if end > self.limit {
+            return None;
+        }
+        let buffered_end = self.buffer_start + self.buffer.len() as u64;
+        if offset < self.buffer_start || end > buffered_end {
+            let wanted = (bytes.max(self.chunk_bytes) as u64).min(self.limit - offset) as usize;
+            self.buffer.resize(wanted, 0);
+            self.buffer_start = offset;
+            let length = read_up_to(&self.file, &mut self.buffer, offset);
+            self.buffer.truncate(length);
+        }
+        let start = (offset - self.buffer_start) as usize;
+        self.buffer.get(start..start + bytes)
+    }
+
+    /// The offset of the next whole frame at or behind `from`. The work is bounded: a file made to
+    /// look like frames everywhere is given up.
+    pub(super) fn resync(&mut self, from: u64) -> Option<u64> {
+        let mut offset = from.next_multiple_of(8);
+        let mut checked_bytes = 0;
+        let use_id = self.use_id;
+        while offset + FRAME_HEADER_BYTES as u64 <= self.limit {
+            let head = self.buffered(offset, FRAME_HEADER_BYTES)?;
+            // Cheap for nearly every place: the use id does not match.
+            if let Ok(header) = FrameHeader::read(head, use_id, offset) {
+                checked_bytes += u64::from(header.length);
+                if self.frame_at(offset).is_ok() {
+                    return Some(offset);
+                }
+                if checked_bytes > 4 * self.limit {
+                    return None;
+                }
+            }
+            offset += 8;
+        }
+        None
+    }
+
+    /// The last index entry whose pass began before `unix_nanos`.
+    pub(super) fn index_entry(&self, unix_nanos: i64) -> Option<IndexEntry> {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        if read_up_to(&self.file, &mut page, 0) < page.len() {
+            return None;
+        }
+        let entries = (1..INDEX_ENTRIES).filter_map(|at| IndexEntry::read(&page, at, self.use_id));
+        entries.take_while(|entry| entry.unix_nanos < unix_nanos).last()
+    }
+
+    /// Takes the buffer back for the next segment.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+}
+
+/// The use id of the first frame, if that is whole: stands in for a damaged header.
+fn first_use_id(file: &File) -> Option<u64> {
+    let mut head = [0; FRAME_HEADER_BYTES];
+    file.read_exact_at(&mut head, FIRST_OFFSET.into()).ok()?;
+    let use_id = get_u64(&head, 16);
+    first_frame_of(file, use_id).then_some(use_id)
+}
+
+/// Whether a whole frame of the header's use stands in the first place.
+pub(super) fn has_first_frame(file: &File, header: &SegmentHeader) -> bool {
+    first_frame_of(file, header.use_id)
+}
+
+fn first_frame_of(file: &File, use_id: u64) -> bool {
+    let mut frame = [0; super::frame::CALIBRATION_BYTES];
+    if file.read_exact_at(&mut frame, FIRST_OFFSET.into()).is_err() {
+        return false;
+    }
+    // Every segment opens with a calibration, whose length is known.
+    FrameHeader::read(&frame, use_id, FIRST_OFFSET.into())
+        .is_ok_and(|header| header.length as usize == frame.len())
+        && FrameHeader::verify(&frame).is_ok()
+}

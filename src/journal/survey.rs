@@ -1,0 +1,64 @@
+//! The one walk over a run of records before it is copied.
+
+use super::defined::{Defined, NeededList};
+use crate::record::{GAP_SITE, INLINE, RecordHeader, TimeKind};
+
+/// What a walk over a run has found.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Bytes of the records that belong to the pass.
+    pub(super) bytes: usize,
+    /// Bytes of the first of them.
+    pub(super) first_bytes: usize,
+    /// How many they are.
+    pub(super) count: u32,
+    /// Whether the walk met a record that is younger than the pass.
+    pub(super) stopped: bool,
+    pub(super) first_kind: Option<TimeKind>,
+    pub(super) first_time: u64,
+    pub(super) last_kind: Option<TimeKind>,
+    pub(super) last_time: u64,
+    /// What the segment does not define yet.
+    pub(super) needed: NeededList,
+}
+
+/// Walks over `records` up to the first own stamp above `pass_ticks`, noting in `defined` what
+/// they name.
+pub(super) fn survey(defined: &mut Defined, records: &[u8], pass_ticks: u64) -> Survey {
+    let mut found = Survey::default();
+    let mut at = 0;
+    let (mut last_site, mut last_context) = (GAP_SITE, 0);
+    let mut last = None;
+    while let Some(header) = RecordHeader::read(&records[at..]) {
+        if header.flags.time_kind() == Some(TimeKind::OwnTicks) && header.time > pass_ticks {
+            found.stopped = true;
+            break;
+        }
+        if header.site != last_site {
+            last_site = header.site;
+            if last_site != GAP_SITE && last_site != INLINE {
+                defined.note_site(last_site, &mut found.needed);
+            }
+        }
+        if header.context != last_context {
+            last_context = header.context;
+            if last_context != 0 && last_context != INLINE {
+                defined.note_context(last_context, &mut found.needed);
+            }
+        }
+        if found.count == 0 {
+            found.first_bytes = header.length as usize;
+            found.first_kind = header.flags.time_kind();
+            found.first_time = header.time;
+        }
+        at += header.length as usize;
+        found.count += 1;
+        last = Some(header);
+    }
+    if let Some(header) = last {
+        found.last_kind = header.flags.time_kind();
+        found.last_time = header.time;
+    }
+    found.bytes = at;
+    found
+}
