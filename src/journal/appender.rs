@@ -14,7 +14,7 @@ use super::frame::{
     RECORDS_HEADER_BYTES, RunHeader, STEPPED, definition_frame_bytes, run_flags, write_calibration,
     write_definition,
 };
-use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry};
+use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{Survey, survey};
 use crate::clock::Calibration;
@@ -37,7 +37,7 @@ pub(crate) trait Definitions {
 }
 
 /// A place between two frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Position {
     /// The segment.
     pub(crate) sequence: u64,
@@ -408,6 +408,10 @@ impl Appender {
     }
 
     fn open_segment(&mut self) {
+        let opening = OpeningLine::encode(self.calibration, self.segment.header.use_id);
+        if let Err(source) = self.segment.writer.put_header(OpeningLine::OFFSET, &opening) {
+            self.failure = Some(source.kind());
+        }
         // A failure is kept and reported by the first append.
         let _ = self.write_calibration();
         self.opened = self.end;

@@ -88,6 +88,20 @@ impl Dictionary {
         self.calibration.unwrap_or(NO_CALIBRATION)
     }
 
+    /// Whether a calibration was read: if not, the segment's opening is damaged, and only what
+    /// callers stamped in UTC has a time.
+    pub(crate) fn is_calibrated(&self) -> bool {
+        self.calibration.is_some()
+    }
+
+    /// The opening calibration from the header page, if the first frame does not tell it.
+    pub(super) fn open(&mut self, writer: u64, line: Calibration) {
+        if self.calibration.is_none() {
+            self.calibration = Some(line);
+            self.writer = writer;
+        }
+    }
+
     /// The ring of the engine that wrote the segment, once its first frame was read.
     pub(crate) fn writer(&self) -> u64 {
         self.writer

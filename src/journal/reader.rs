@@ -449,6 +449,9 @@ impl JournalReader {
                 read_definitions(&mut segment, place, &mut self.dictionary);
             }
         }
+        if let Some((writer, line)) = segment.opening {
+            self.dictionary.open(writer, line);
+        }
         self.wanted = Wanted::Sequence(segment.sequence);
         self.current = Some(segment);
     }

@@ -120,7 +120,11 @@ impl Merge {
         self.history.note(frame.position, key, &self.state);
         self.state.pass_ticks = self.state.pass_ticks.max(header.pass_ticks);
         self.state.boundary = self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
-        let limits = Limits { boundary: self.state.boundary, pass_ticks: self.state.pass_ticks };
+        let limits = Limits {
+            boundary: self.state.boundary,
+            pass_ticks: self.state.pass_ticks,
+            calibrated: frame.dictionary.is_calibrated(),
+        };
 
         let calibration = frame.dictionary.calibration();
         let mut run = self.pool.pop().unwrap_or_else(|| Run::new(calibration));
