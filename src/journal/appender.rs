@@ -433,6 +433,18 @@ impl Appender {
         }
     }
 
+    /// Puts `file` in the place of the segment's own.
+    #[cfg(test)]
+    pub(super) fn break_for_test(&mut self, file: File) {
+        self.segment.writer = Box::new(super::writer::PlainWriter::new(Arc::new(file)));
+    }
+
+    /// Writes a frame that this version knows nothing of.
+    #[cfg(test)]
+    pub(super) fn append_unknown_for_test(&mut self, kind: u16, length: usize) {
+        self.write_frame(Kind(kind), 0, 0, length, |frame| frame[32..].fill(7)).expect("written");
+    }
+
     fn write_calibration(&mut self) -> Result<(), AppendError> {
         let (line, writer) = (self.calibration, self.segment.header.writer);
         let flags = if line.stepped { STEPPED } else { 0 };

@@ -58,7 +58,7 @@ impl SegmentReader {
         let length = read_up_to(&file, &mut page, 0);
         let (use_id, writer, damaged) = match SegmentHeader::read(&page[..length]) {
             HeaderPage::Header(header) if header.sequence == sequence => {
-                (header.use_id, Some(header.writer), false)
+                (header.use_id, Some(header.writer), length < page.len())
             }
             HeaderPage::Header(_) => return (Opened::Recycled, false),
             HeaderPage::Unsupported { version, features } => {

@@ -134,8 +134,8 @@ impl Merge {
         lane.enter(header.position.generation);
         self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
 
-        let cost =
-            self.history.complete(&self.state, run.items.len() as u64, run.bytes.len() as u64);
+        let entries = run.items.len() as u64;
+        let cost = self.history.complete(&self.state, entries, records.len() as u64);
         if run.items.is_empty() {
             self.pool.push(run);
         } else {
