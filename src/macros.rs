@@ -215,7 +215,7 @@ macro_rules! __value {
             [($values, $crate::__private::stored(&{
                 #[allow(unused_imports)]
                 use $crate::__private::{
-                    PickAsRef as _, PickError as _, PickErrorRef as _, PickValue as _,
+                    PickError as _, PickErrorRef as _, PickHeld as _, PickValue as _,
                 };
                 (&&&&$crate::__private::Pick(&$value)).pick()
             }))]

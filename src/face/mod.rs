@@ -6,7 +6,7 @@ mod pick;
 
 pub use check::{check_names, check_text, compiled_in, may_be_trade};
 pub use limit::{Every, EveryN};
-pub use pick::{Pick, PickAsRef, PickError, PickErrorRef, PickValue};
+pub use pick::{Pick, PickError, PickErrorRef, PickHeld, PickValue};
 
 pub use crate::record::{Args, Text};
 pub use crate::site::Site;
