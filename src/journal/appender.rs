@@ -278,7 +278,6 @@ impl Appender {
             header.write(frame);
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(&record);
         })?;
-        self.records += 1;
         Ok(())
     }
 
