@@ -25,9 +25,9 @@ use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
 
-use super::appender::Position;
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::reader::{Body, Frame};
 use crate::entry::Entry;
 
