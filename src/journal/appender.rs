@@ -15,6 +15,7 @@ use super::frame::{
     write_definition,
 };
 use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
+use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{Survey, survey};
 use crate::clock::Calibration;
@@ -34,39 +35,6 @@ pub(crate) trait Definitions {
     fn site(&self, id: u32) -> Option<&[u8]>;
     /// The bytes of context `id`.
     fn context(&self, id: u32) -> Option<&[u8]>;
-}
-
-/// A place between two frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Position {
-    /// The segment.
-    pub(crate) sequence: u64,
-    /// The offset in it.
-    pub(crate) offset: u64,
-}
-
-impl Position {
-    /// The first frame of a segment.
-    pub(crate) fn start_of(sequence: u64) -> Self {
-        Self { sequence, offset: FIRST_OFFSET.into() }
-    }
-}
-
-/// What a pass has achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// The end of what is published.
-    pub(crate) position: Position,
-    /// The number of the pass.
-    pub(crate) pass: u64,
-    /// When the pass began, in ticks.
-    pub(crate) pass_ticks: u64,
-    /// The next pass' boundary will not be smaller: for `Merge::advance`.
-    pub(crate) boundary: u64,
-    /// Bytes of all frames since the appender was made.
-    pub(crate) bytes: u64,
-    /// Records appended since the appender was made, gap records not counted.
-    pub(crate) records: u64,
 }
 
 /// Writes runs of records into the current segment. Makes no system call, except for the writes

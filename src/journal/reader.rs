@@ -1,12 +1,13 @@
 //! The reading end of the journal: frames in their order, across segments, live or ended.
 
-use super::appender::Position;
 use super::bytes::get_u64;
+use super::catch_up::catch_up;
 use super::dictionary::Dictionary;
 use super::error::JournalError;
 use super::frame::{Fault, FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, STEPPED};
 use super::index::SegmentIndex;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::segment_reader::{Opened, SegmentReader};
 
 /// While a segment has no end, every so many polls it is asked whether a later one has data.
@@ -444,10 +445,7 @@ impl JournalReader {
                 // Such a place is known only from reading a tail that nobody writes any more.
                 segment.accept_tail();
             }
-            let chained = follow_chain(&mut segment, place, &mut self.dictionary);
-            if chained.is_none() {
-                read_definitions(&mut segment, place, &mut self.dictionary);
-            }
+            catch_up(&mut segment, place, &mut self.dictionary);
         }
         if let Some((writer, line)) = segment.opening {
             self.dictionary.open(writer, line);
@@ -459,48 +457,4 @@ impl JournalReader {
 
 fn header_fault(sequence: u64) -> Found {
     Found::Damaged { sequence, from: 0, to: FIRST_OFFSET.into(), fault: Fault::Header }
-}
-
-/// Takes in what is defined in front of the frame at `place`, from the last definition to the
-/// first. `None` if the chain cannot be followed to its end.
-fn follow_chain(
-    segment: &mut SegmentReader,
-    place: u64,
-    dictionary: &mut Dictionary,
-) -> Option<()> {
-    let mut from = place;
-    let mut at = u64::from(segment.frame_at(place).ok()?.previous_definition);
-    segment.read_small(true);
-    while at != 0 {
-        let header = segment.frame_at(at).ok().filter(|header| {
-            at < from && header.kind.is_definition() && u64::from(header.previous_definition) < at
-        });
-        let Some(header) = header else {
-            segment.read_small(false);
-            return None;
-        };
-        dictionary.absorb_older(&header, segment.bytes(&header));
-        from = at;
-        at = header.previous_definition.into();
-    }
-    segment.read_small(false);
-    Some(())
-}
-
-/// Takes in what is defined in front of `place` by reading all of it: for a place where no frame
-/// stands so far, and around damage.
-fn read_definitions(segment: &mut SegmentReader, place: u64, dictionary: &mut Dictionary) {
-    let mut at = u64::from(FIRST_OFFSET);
-    while at < place {
-        match segment.frame_at(at) {
-            Ok(header) => {
-                dictionary.absorb(&header, segment.bytes(&header));
-                at += u64::from(header.length);
-            }
-            Err(_) => match segment.resync(at + 8) {
-                Some(next) => at = next,
-                None => break,
-            },
-        }
-    }
 }
