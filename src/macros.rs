@@ -215,7 +215,7 @@ macro_rules! __value {
             [($values, $crate::__private::stored(&{
                 #[allow(unused_imports)]
                 use $crate::__private::{
-                    PickAsRef as _, PickError as _, PickErrorRef as _, PickValue as _,
+                    PickError as _, PickErrorRef as _, PickHeld as _, PickValue as _,
                 };
                 (&&&&$crate::__private::Pick(&$value)).pick()
             }))]
@@ -264,13 +264,8 @@ macro_rules! __emit {
             match $values {
                 values => $crate::__private::Face::submit(
                     log,
-                    $crate::__private::Call {
-                        site: &SITE,
-                        level: $crate::Level::$level,
-                        trade: TRADE,
-                        stamp,
-                    },
-                    &values,
+                    $crate::__private::Call { site: &SITE, stamp },
+                    values,
                 ),
             }
         } else {

@@ -6,6 +6,7 @@ use crate::ring::{
     Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, PushError, Ring,
     RingConfig, RingDrain,
 };
+use crate::sync::set_fences;
 
 /// A record: length and mark, number.
 const RECORD_BYTES: u32 = 16;
@@ -146,8 +147,18 @@ pub(crate) fn numbers(found: &[Entry], whose: u64) -> Vec<u64> {
     found.iter().filter_map(number).collect()
 }
 
-/// Runs a model under every schedule with at most so many preemptions.
+/// Runs a model under every schedule with at most so many preemptions. The gate stays open.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    run(preemptions, false, model);
+}
+
+/// The same for a model that closes the gate.
+pub(crate) fn check_gate(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    run(preemptions, true, model);
+}
+
+fn run(preemptions: usize, fences: bool, model: impl Fn() + Sync + Send + 'static) {
+    set_fences(fences);
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);

@@ -26,19 +26,43 @@ impl<'a, T: LogValue + ?Sized> PickValue<'a> for &&&Pick<'a, T> {
     }
 }
 
-/// Second choice: an error.
-pub trait PickError {
+/// Second choice: something that holds an error, such as `Box<dyn Error>`.
+pub trait PickHeld {
     /// Formats the error and its sources.
     fn pick(&self) -> ErrorChain;
 }
 
-impl<T: Error + 'static> PickError for &&Pick<'_, T> {
-    fn pick(&self) -> ErrorChain {
-        ErrorChain::new(self.0)
-    }
+macro_rules! pick_held {
+    ($($type:ty => |$held:ident| $error:expr;)*) => {$(
+        impl PickHeld for &&Pick<'_, $type> {
+            fn pick(&self) -> ErrorChain {
+                let $held = self.0;
+                ErrorChain::new($error)
+            }
+        }
+    )*};
+}
+
+pick_held! {
+    dyn Error + 'static => |held| held;
+    dyn Error + Send + 'static => |held| held;
+    dyn Error + Send + Sync + 'static => |held| held;
+    &(dyn Error + 'static) => |held| *held;
+    &(dyn Error + Send + 'static) => |held| *held;
+    &(dyn Error + Send + Sync + 'static) => |held| *held;
+    Box<dyn Error> => |held| &**held;
+    Box<dyn Error + Send> => |held| &**held;
+    Box<dyn Error + Send + Sync> => |held| &**held;
+    &Box<dyn Error> => |held| &***held;
+    &Box<dyn Error + Send> => |held| &***held;
+    &Box<dyn Error + Send + Sync> => |held| &***held;
 }
 
 /// Third choice: a reference to an error.
+///
+/// It stands before the error itself, because a reference to one is an error, too: which method is
+/// called is settled before lifetimes are looked at, so a borrowed one would be asked to live for
+/// ever.
 pub trait PickErrorRef {
     /// Formats the error and its sources.
     fn pick(&self) -> ErrorChain;
@@ -50,35 +74,17 @@ impl<T: Error + 'static> PickErrorRef for &Pick<'_, &T> {
     }
 }
 
-/// Last choice: something that holds an error, such as `Box<dyn Error>`.
-pub trait PickAsRef {
+/// Last choice: an error.
+pub trait PickError {
     /// Formats the error and its sources.
     fn pick(&self) -> ErrorChain;
 }
 
-impl PickAsRef for Pick<'_, dyn Error + 'static> {
+impl<T: Error + 'static> PickError for Pick<'_, T> {
     fn pick(&self) -> ErrorChain {
         ErrorChain::new(self.0)
     }
 }
-
-macro_rules! pick_boxed {
-    ($($type:ty),* $(,)?) => {$(
-        impl PickAsRef for Pick<'_, $type> {
-            fn pick(&self) -> ErrorChain {
-                ErrorChain::new(&**self.0)
-            }
-        }
-    )*};
-}
-
-pick_boxed!(
-    Box<dyn Error>,
-    Box<dyn Error + Send>,
-    Box<dyn Error + Send + Sync>,
-    &(dyn Error + 'static),
-    &(dyn Error + Send + Sync + 'static),
-);
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +124,8 @@ mod tests {
         assert_eq!(links(&(&&&&Pick(&boxed)).pick()), expected);
         let dynamic: &(dyn Error + 'static) = &error;
         assert_eq!(links(&(&&&&Pick(&dynamic)).pick()), expected);
+        assert_eq!(links(&(&&&&Pick(dynamic)).pick()), expected);
+        assert_eq!(links(&(&&&&Pick(&&boxed)).pick()), expected);
         assert_eq!(links(&(&&&&Pick("plain text")).pick()), ["plain text"]);
     }
 }

@@ -42,9 +42,7 @@ pub(crate) use index::SegmentIndex;
 pub(crate) use merge::{Checkpoint, Merge, Release};
 pub(crate) use reader::{Body, Frame, JournalReader, Liveness, Step};
 pub(crate) use segment::{Populate, Prepared, Retired};
-pub(crate) use store::{
-    JournalOptions, Place, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentStore,
-};
+pub(crate) use store::{JournalOptions, Place, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentStore};
 
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,10 @@ use rustix::fs::{FallocateFlags, MemfdFlags, Mode};
 
 use super::error::JournalError;
 use super::index::SegmentIndex;
-use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::layout::cursor_of;
-use super::segment_reader::has_first_frame;
+use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::segment::{Prepared, Retired, Segment};
+use super::segment_reader::has_first_frame;
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -332,7 +332,11 @@ impl SegmentStore {
         }
     }
 
-    fn finish_open(&self, header: SegmentHeader, mut segment: Segment) -> Result<Segment, JournalError> {
+    fn finish_open(
+        &self,
+        header: SegmentHeader,
+        mut segment: Segment,
+    ) -> Result<Segment, JournalError> {
         let path = self.index.path(header.sequence);
         self.name(&header, &segment.file, &path)?;
         segment.header = header;
@@ -346,14 +350,19 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        let segment = Segment::new(header.clone(), file, mapped)
-            .map_err(JournalError::io("map", path))?;
+        let segment =
+            Segment::new(header.clone(), file, mapped).map_err(JournalError::io("map", path))?;
         self.name(&header, &segment.file, path)?;
         Ok(segment)
     }
 
     /// Writes the header page, then gives the file its name: a name never belies its header.
-    fn name(&self, header: &SegmentHeader, file: &Arc<File>, path: &Path) -> Result<(), JournalError> {
+    fn name(
+        &self,
+        header: &SegmentHeader,
+        file: &Arc<File>,
+        path: &Path,
+    ) -> Result<(), JournalError> {
         file.write_all_at(&header.page(), 0).map_err(JournalError::io("write", path))?;
         if let Place::Directory { .. } = self.options.place {
             let name = self.index.path(header.sequence);
@@ -367,7 +376,8 @@ impl SegmentStore {
         let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(SegmentHeader {
             sequence: self.next_sequence,
-            use_id: random_id().map_err(JournalError::io("draw a random id for", Path::new("a segment")))?,
+            use_id: random_id()
+                .map_err(JournalError::io("draw a random id for", Path::new("a segment")))?,
             writer: self.options.ring_id,
             segment_bytes: self.options.segment_bytes,
             created_unix_nanos: created.map_or(0, |since| since.as_nanos() as i64),
@@ -412,7 +422,8 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError> {
             std::fs::set_permissions(path, mode).map_err(JournalError::io("set the mode of", path))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = std::fs::symlink_metadata(path).map_err(JournalError::io("look at", path))?;
+            let found =
+                std::fs::symlink_metadata(path).map_err(JournalError::io("look at", path))?;
             if found.is_dir() { Ok(()) } else { Err(JournalError::NotADirectory(path.to_owned())) }
         }
         Err(error) => Err(JournalError::io("create", path)(error)),
@@ -469,4 +480,3 @@ pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> usize {
     }
     filled
 }
-

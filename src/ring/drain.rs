@@ -166,7 +166,7 @@ impl RingDrain {
             //   (loom-tests: `a_block_changes_hands_once`).
             let next = header.next.load(Ordering::Acquire);
             // ORDERING: Acquire, before the records are read.
-            // PAIRS WITH: the Release store in `LaneHandle::push_inner` and `finish`.
+            // PAIRS WITH: the Release store in `LaneHandle::push_hot` and `finish`.
             // IF WEAKENED: bytes are read that are not there yet
             //   (loom-tests: `commit_publishes_the_record`).
             let committed = header.committed.load(Ordering::Acquire);

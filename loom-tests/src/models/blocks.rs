@@ -69,7 +69,6 @@ pub fn a_block_changes_hands_once() {
         });
         let other = thread::spawn(move || (push(&rival, 1, 9).is_ok(), rival));
         let mut found = pass(&mut drain);
-        found.extend(pass(&mut drain));
         let (accepted, handle) = producer.join().expect("the producer ends");
         let (rival_accepted, rival) = other.join().expect("the rival ends");
         found.extend(pass(&mut drain));

@@ -9,12 +9,12 @@ use crate::ring::PushError;
 /// thread may still be at its last record: nothing is lost, and the lane never has two owners.
 pub fn lanes_come_and_go() {
     check(2, || {
-        let (ring, mut drain) = ring(Shape { blocks: 2, records: 1, lanes: 2 });
+        let (ring, mut drain) = ring(Shape { blocks: 2, records: 2, lanes: 2 });
         let producers = [0_u64, 1].map(|mark| {
             let ring = ring.clone();
             thread::spawn(move || {
                 let handle = ring.register();
-                push(&handle, mark, 5)
+                push(&handle, mark, 5).and(push(&handle, mark, 6))
             })
         });
         let mut found = pass(&mut drain);
@@ -22,9 +22,9 @@ pub fn lanes_come_and_go() {
         found.extend(pass(&mut drain));
         for (mark, pushed) in (0..).zip(pushed) {
             assert_eq!(pushed, Ok(()));
-            assert_eq!(numbers(&found, mark), [5]);
+            assert_eq!(numbers(&found, mark), [5, 6]);
         }
-        assert_eq!(drain.accepted(), 2);
+        assert_eq!(drain.accepted(), 4);
         assert_eq!(ring.occupancy().lanes_active, 0);
     });
 }

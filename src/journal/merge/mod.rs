@@ -120,10 +120,12 @@ impl Merge {
         let number = self.history.next();
         self.history.note(frame.position, key, &self.state);
         self.state.pass_ticks = self.state.pass_ticks.max(header.pass_ticks);
-        self.state.boundary =
-            self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
-        let limits =
-            Limits { boundary: self.state.boundary, pass_ticks: self.state.pass_ticks };
+        self.state.boundary = self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
+        let limits = Limits {
+            boundary: self.state.boundary,
+            pass_ticks: self.state.pass_ticks,
+            calibrated: frame.dictionary.is_calibrated(),
+        };
 
         let calibration = frame.dictionary.calibration();
         let mut run = self.pool.pop().unwrap_or_else(|| Run::new(calibration));
@@ -133,8 +135,8 @@ impl Merge {
         lane.enter(header.position.generation);
         self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
 
-        let cost =
-            self.history.complete(&self.state, run.items.len() as u64, run.bytes.len() as u64);
+        let entries = run.items.len() as u64;
+        let cost = self.history.complete(&self.state, entries, records.len() as u64);
         if run.items.is_empty() {
             self.pool.push(run);
         } else {

@@ -141,7 +141,11 @@ impl Queues {
     /// Gives out the entry with the smallest key, if that is below `boundary` (`None` for any).
     /// Runs that are exhausted go to `done` first.
     #[inline]
-    pub(super) fn next(&mut self, boundary: Option<u64>, done: &mut impl FnMut(Run)) -> Option<u32> {
+    pub(super) fn next(
+        &mut self,
+        boundary: Option<u64>,
+        done: &mut impl FnMut(Run),
+    ) -> Option<u32> {
         let place = self.choose(done)?;
         let lane = &mut self.lanes[place as usize];
         let run = lane.runs.front_mut()?;
