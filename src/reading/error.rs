@@ -108,11 +108,17 @@ impl fmt::Display for Note {
         match self {
             Self::Damaged { path, from, to, reason } => {
                 let path = path.display();
-                write!(f, "{path} is damaged from byte {from} to {to} ({reason}); what stood there is missing")
+                write!(
+                    f,
+                    "{path} is damaged from byte {from} to {to} ({reason}); what stood there is missing"
+                )
             }
             Self::Unreadable { reason } => write!(f, "{reason}; its entries are missing"),
             Self::Expired { first, last } if first == last => {
-                write!(f, "segment {first} was recycled while it was read: some entries are missing")
+                write!(
+                    f,
+                    "segment {first} was recycled while it was read: some entries are missing"
+                )
             }
             Self::Expired { first, last } => {
                 write!(f, "segments {first} to {last} were recycled before they were read")

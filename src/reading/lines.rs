@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
+use super::Format;
 use super::error::ReadError;
 use super::origin::Origin;
-use super::Format;
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::journal::Merge;
 
@@ -81,6 +81,7 @@ impl<'a, W: Write> Lines<'a, W> {
 }
 
 fn identity(origin: Option<Origin>) -> Identity {
-    let (hostname, procid) = origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
+    let (hostname, procid) =
+        origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
     Identity { app_name: String::new(), hostname, procid, facility: FACILITY }
 }
