@@ -50,7 +50,7 @@ impl<'a> Entry<'a> {
         };
         let bound = || self.context?.iter().find(|(name, _)| *name == "category");
         match own.or_else(|| bound().map(|(_, value)| value)) {
-            Some(Value::Str(text)) if text.content == "trade" => Category::Trade,
+            Some(Value::Str(text)) if text.content == "trade" && !text.cut => Category::Trade,
             _ => Category::General,
         }
     }

@@ -14,6 +14,7 @@ mod level;
 mod logger;
 mod macros;
 pub mod reading;
+pub mod reading;
 mod record;
 mod ring;
 mod site;
