@@ -14,7 +14,6 @@ mod level;
 mod logger;
 mod macros;
 pub mod reading;
-pub mod reading;
 mod record;
 mod ring;
 mod site;
