@@ -164,6 +164,8 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
         host: configuration.hostname.clone(),
+        program: configuration.log_name.clone(),
+        facility: configuration.facility,
     }
 }
 
