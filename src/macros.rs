@@ -264,13 +264,8 @@ macro_rules! __emit {
             match $values {
                 values => $crate::__private::Face::submit(
                     log,
-                    $crate::__private::Call {
-                        site: &SITE,
-                        level: $crate::Level::$level,
-                        trade: TRADE,
-                        stamp,
-                    },
-                    &values,
+                    $crate::__private::Call { site: &SITE, stamp },
+                    values,
                 ),
             }
         } else {

@@ -55,6 +55,16 @@ impl Site {
         self.id.load(Ordering::Acquire)
     }
 
+    /// The level of its entries.
+    pub(crate) fn level(&self) -> Level {
+        self.spec.level
+    }
+
+    /// Whether all its entries are trade events.
+    pub(crate) fn is_trade(&self) -> bool {
+        self.spec.trade
+    }
+
     /// The definition's bytes, for the record that must carry it.
     pub(crate) fn definition(&self, types: Types) -> DefinitionBytes {
         self.spec.encode(types)

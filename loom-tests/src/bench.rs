@@ -1,11 +1,13 @@
 //! What the models have in common: a tiny ring, records of two words, a reader, the checker.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::ring::{
     Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, PushError, Ring,
     RingConfig, RingDrain,
 };
+use crate::sync::set_fences;
 
 /// A record: length and mark, number.
 const RECORD_BYTES: u32 = 16;
@@ -80,17 +82,21 @@ pub(crate) fn ring(shape: Shape) -> (Arc<Ring>, RingDrain) {
 
 /// Pushes one record; `mark` says whose it is.
 pub(crate) fn push(handle: &LaneHandle, mark: u64, number: u64) -> Result<(), PushError> {
-    push_class(handle, mark, number, ORDINARY)
+    push_around(handle, mark, number, || ())
 }
 
-/// The same with a class.
-pub(crate) fn push_class(
+/// The same, with something that happens inside the push, as a signal may.
+pub(crate) fn push_around(
     handle: &LaneHandle,
     mark: u64,
     number: u64,
-    class: Class,
+    inside: impl FnOnce(),
 ) -> Result<(), PushError> {
-    handle.push(RECORD_BYTES, class, |mut slot| {
+    let mut inside = Some(inside);
+    handle.push(RECORD_BYTES, ORDINARY, |mut slot| {
+        if let Some(inside) = inside.take() {
+            inside();
+        }
         slot.write_u64(0, mark << 32 | u64::from(RECORD_BYTES));
         slot.write_u64(8, number);
     })
@@ -146,9 +152,40 @@ pub(crate) fn numbers(found: &[Entry], whose: u64) -> Vec<u64> {
     found.iter().filter_map(number).collect()
 }
 
-/// Runs a model under every schedule with at most so many preemptions.
+/// Runs a model under every schedule with at most so many preemptions. The gate stays open.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
+    run(preemptions, false, model);
+}
+
+/// The same for a model that closes the gate.
+pub(crate) fn check_gate(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    run(preemptions, true, model);
+}
+
+fn run(preemptions: usize, fences: bool, model: impl Fn() + Sync + Send + 'static) {
+    set_fences(fences);
+    let model = Arc::new(model);
+    for late in [false, true] {
+        LATE.set(late);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        let model = Arc::clone(&model);
+        builder.check(move || model());
+    }
+}
+
+thread_local! {
+    /// Whether [`others_first`] waits in the model that runs on this thread.
+    static LATE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Stands in a model where its main thread begins to race with the others.
+///
+/// Loom finds its schedules by permuting one that it has seen, and remembers of each atomic only
+/// the last access; what it finds depends on who ran first. So each model is explored twice: from
+/// the schedule in which its main thread goes on here, and from the one in which it waits.
+pub(crate) fn others_first() {
+    if LATE.get() {
+        loom::thread::yield_now();
+    }
 }

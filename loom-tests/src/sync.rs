@@ -9,6 +9,7 @@
     reason = "has all that the ring uses, though the models do not reach all of it"
 )]
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -29,18 +30,38 @@ pub(crate) const SPINS_MAX: u32 = 1;
 /// The models' fences need no registration.
 pub(crate) fn register_heavy_fence() {}
 
-/// An asymmetric fence behaves as if both sides had a full one.
+thread_local! {
+    /// Whether the asymmetric fences fence at all in the model that runs on this thread (loom runs
+    /// all threads of a model on one).
+    static FENCES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says whether the asymmetric fences of the next model are full fences, or nothing.
+///
+/// A compiler fence orders nothing between threads as long as nobody executes the heavy one, so a
+/// model without the gate has none at all: a full fence would hide an ordering that is too weak.
+/// In a model with the gate, both sides have a full fence, as `membarrier` makes it appear.
+pub(crate) fn set_fences(fences: bool) {
+    FENCES.set(fences);
+}
+
+/// See [`set_fences`].
 pub(crate) fn light_fence() {
-    fence(Ordering::SeqCst);
+    if FENCES.get() {
+        fence(Ordering::SeqCst);
+    }
 }
 
-/// As [`light_fence`].
+/// See [`set_fences`].
 pub(crate) fn heavy_fence() {
+    assert!(FENCES.get(), "a model with the gate says so");
     fence(Ordering::SeqCst);
 }
 
-/// Between two looks of which there is only one.
-pub(crate) fn spin() {}
+/// Lets the thread run that is being waited for.
+pub(crate) fn spin() {
+    loom::thread::yield_now();
+}
 
 /// Lets the other threads run.
 pub(crate) fn pause() {

@@ -10,9 +10,10 @@ use crate::config::{Configuration, Overflow};
 use crate::face::{Call, Stamp};
 use crate::level::Level;
 use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink,
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind,
 };
 use crate::ring::{Class, LaneHandle, PushError, Ring};
+use crate::site::Site;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
@@ -32,14 +33,48 @@ pub(crate) struct Core {
     pub(crate) alive: Arc<()>,
 }
 
+/// A bound context; its slot in the ring is given back when the last logger lets go of it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    ring: Arc<Ring>,
+    /// [`INLINE`] when the definition area had no room.
+    pub(crate) id: u32,
+    pub(crate) bytes: Box<[u8]>,
+}
+
+impl Bound {
+    /// Defines a context in the ring, if there is room. Waits for nobody.
+    pub(crate) fn new(ring: &Arc<Ring>, bytes: &[u8]) -> Self {
+        let id = ring.definitions().define_context(bytes).unwrap_or(INLINE);
+        Self { ring: Arc::clone(ring), id, bytes: bytes.into() }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if self.id != INLINE {
+            self.ring.definitions().retire_context(self.id);
+        }
+    }
+}
+
 /// The context of a record, as a logger holds it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContextRef<'a> {
-    /// 0: none; [`INLINE`]: `definition` goes into the record.
+    /// 0: none; [`INLINE`]: the definition goes into the record.
     pub(crate) id: u32,
-    pub(crate) definition: &'a [u8],
     /// Whether it makes every entry a trade event.
     pub(crate) trade: bool,
+    pub(crate) bound: Option<&'a Bound>,
+}
+
+/// Whose context a record carries: a logger. The hot path reads the id alone.
+pub(crate) trait Bindings {
+    /// As [`ContextRef::id`].
+    fn context_id(&self) -> u32;
+
+    /// All of it.
+    fn context(&self) -> ContextRef<'_>;
 }
 
 /// A record's length: a multiple of 8.
@@ -68,69 +103,60 @@ impl Core {
     pub(crate) fn push<A: Args>(
         &self,
         lane: &LaneHandle,
-        context: ContextRef<'_>,
+        bindings: &impl Bindings,
         call: Call,
-        args: &A,
+        args: A,
     ) -> Result<(), PushError> {
+        let context = bindings.context_id();
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let site = call.site.id();
-        let usual = site != 0 && site != INLINE && context.id != INLINE;
+        let usual = site != 0 && site != INLINE && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if !(usual && fits && self.configuration.async_logging) {
-            return self.push_unusual(lane, context, call, args);
-        }
-        let pushed = lane.try_push(length as u32, class(context, call), |mut slot| {
+        if usual && fits && !self.levels.synchronous() {
             let header = RecordHeader {
                 length: length as u32,
                 site,
-                context: context.id,
+                context,
                 flags: Flags::of_time(call.stamp.kind),
                 time: call.stamp.time,
             };
-            encode(slot.bytes_mut(), header, &[], args, usize::MAX);
-        });
-        match pushed {
-            Ok(()) => Ok(()),
-            Err(error) => self.refused(error, lane, context, call, args),
+            let pushed = lane.push_hot(length as u32, |mut slot| {
+                encode(slot.bytes_mut(), header, &[], &args, usize::MAX);
+            });
+            if pushed {
+                return Ok(());
+            }
         }
+        // Small values and references only: what is handed over in memory would have to be stored
+        // there in every call (PERF.md, "registers").
+        let Call { site, stamp: Stamp { time, kind } } = call;
+        self.push_unusual(lane, bindings, site, (time, kind), args)
     }
 
-    /// Counts a refused record, or waits for room where `overflow` says so.
-    #[cold]
-    #[inline(never)]
-    fn refused<A: Args>(
-        &self,
-        error: PushError,
-        lane: &LaneHandle,
-        context: ContextRef<'_>,
-        call: Call,
-        args: &A,
-    ) -> Result<(), PushError> {
-        if may_pass_by_waiting(error) && self.configuration.overflow != Overflow::Drop {
-            return self.push_unusual(lane, context, call, args);
-        }
-        lane.count_loss(error, class(context, call));
-        Err(error)
-    }
-
-    /// A first use, a record that carries definitions or must be cut, and the policies that wait.
+    /// Everything but the usual case: a first use, a full block, a record that carries definitions
+    /// or must be cut, the policies that wait.
     #[cold]
     #[inline(never)]
     fn push_unusual<A: Args>(
         &self,
         lane: &LaneHandle,
-        context: ContextRef<'_>,
-        call: Call,
-        args: &A,
+        bindings: &impl Bindings,
+        site: &'static Site,
+        (time, kind): (u64, TimeKind),
+        args: A,
     ) -> Result<(), PushError> {
-        let site = match call.site.id() {
-            0 => call.site.register(A::types),
+        let id = match site.id() {
+            0 => site.register(A::types),
             known => known,
         };
         let definition =
-            if site == INLINE { call.site.definition(A::types) } else { Default::default() };
-        let record = Unusual { site, definition: &definition, context, stamp: call.stamp };
-        self.push_record(lane, record, class(context, call), args)
+            if id == INLINE { site.definition(A::types) } else { Default::default() };
+        let context = bindings.context();
+        let trade = site.is_trade() || context.trade;
+        let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
+        let stamp = Stamp { time, kind };
+        let record = Unusual { site: id, definition: &definition, context, stamp };
+        self.push_record(lane, record, class, &args)
     }
 
     /// Encodes a record with what it must carry, cutting its longest strings until it fits.
@@ -150,7 +176,7 @@ impl Core {
         }
         if context.id == INLINE {
             flags = flags.with(Flags::CONTEXT_INLINE);
-            inline[1] = context.definition;
+            inline[1] = context.bound.map_or(&[], |bound| &bound.bytes);
         }
         let carried: usize =
             inline.iter().filter(|part| !part.is_empty()).map(|part| 4 + part.len()).sum();
@@ -211,12 +237,6 @@ pub(crate) struct Unusual<'a> {
 
 fn may_pass_by_waiting(error: PushError) -> bool {
     matches!(error, PushError::Full | PushError::Lane)
-}
-
-#[inline(always)]
-fn class(context: ContextRef<'_>, call: Call) -> Class {
-    let trade = call.trade || context.trade;
-    Class { privileged: trade || call.level >= Level::Warning, trade }
 }
 
 /// The largest number of bytes to which strings and lists may be cut so that the record fits:

@@ -18,6 +18,9 @@ pub(crate) struct Levels {
     /// Whether the console and the journal follow `log_level`.
     console_follows: bool,
     journal_follows: bool,
+    /// Whether calls wait until their entry is written; it stands here because every call reads
+    /// the gates' cache line anyway.
+    synchronous: bool,
 }
 
 fn code(level: Level) -> u8 {
@@ -37,6 +40,7 @@ impl Levels {
             trade: AtomicU8::new(code(configuration.trade_log_level)),
             console_follows: configuration.console_follows,
             journal_follows: configuration.journal_follows,
+            synchronous: !configuration.async_logging,
         }
     }
 
@@ -47,6 +51,12 @@ impl Levels {
         // PAIRS WITH: the stores in `set_log_level`.
         // IF WEAKENED: it is the weakest already.
         code(level) >= self.gate[usize::from(trade)].load(Relaxed)
+    }
+
+    /// Whether calls wait until their entry is written: `async_logging = false`.
+    #[inline(always)]
+    pub(crate) fn synchronous(&self) -> bool {
+        self.synchronous
     }
 
     /// The least level of `expert.log`.

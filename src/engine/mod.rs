@@ -10,5 +10,5 @@ mod sync;
 pub use control::Unfinished;
 pub use sync::SyncError;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{ContextRef, Core, Unusual};
+pub(crate) use core::{Bindings, Bound, ContextRef, Core, Unusual};
 pub(crate) use start::{Engine, Place, start};

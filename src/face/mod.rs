@@ -59,10 +59,6 @@ impl From<UnixNanos> for Stamp {
 pub struct Call {
     /// Where the call stands.
     pub site: &'static Site,
-    /// Its level.
-    pub level: Level,
-    /// Whether the macro was `trade!`.
-    pub trade: bool,
     /// When it happened.
     pub stamp: Stamp,
 }
@@ -83,7 +79,7 @@ pub trait Face {
     ///
     /// # Errors
     /// [`PushError`] when it is refused; the loss has been counted.
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError>;
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError>;
 }
 
 impl<F: Face + ?Sized> Face for &F {
@@ -97,7 +93,7 @@ impl<F: Face + ?Sized> Face for &F {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         (**self).submit(call, args)
     }
 }

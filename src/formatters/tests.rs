@@ -3,3 +3,4 @@
 mod golden;
 mod plans;
 mod properties;
+mod python;

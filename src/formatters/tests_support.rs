@@ -122,11 +122,13 @@ impl Sample {
             put_text(&mut context, &field.name);
             context.extend_from_slice(&field.bytes);
         }
-        let context = ContextDefinition::decode(&context).unwrap();
+        let definition = ContextDefinition::decode(&context).unwrap();
         Finished {
             time: self.time,
             site: Arc::new(SiteDefinition::decode(&site).unwrap()),
-            context: (!self.bound.is_empty()).then(|| Arc::new(context)),
+            context: (!self.bound.is_empty()).then(|| Arc::new(definition)),
+            site_bytes: site,
+            context_bytes: context,
             arguments,
             calibration: NANOSECOND_TICKS,
         }
@@ -144,6 +146,8 @@ pub(super) struct Finished {
     pub(super) time: UnixNanos,
     pub(super) site: Arc<SiteDefinition>,
     pub(super) context: Option<Arc<ContextDefinition>>,
+    pub(super) site_bytes: Vec<u8>,
+    pub(super) context_bytes: Vec<u8>,
     pub(super) arguments: Vec<u8>,
     pub(super) calibration: Calibration,
 }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::bytes::put_u64;
 use super::defined::{Defined, Needed};
 use super::error::{AppendError, JournalError};
 use super::frame::{
     BARRIER_BYTES, CALIBRATION_BYTES, CLEAN_END, END_BYTES, FrameHeader, Kind, LanePosition,
-    RECORDS_HEADER_BYTES, RunHeader, STEPPED, definition_frame_bytes, run_flags,
-    write_calibration, write_definition,
+    RECORDS_HEADER_BYTES, RunHeader, STEPPED, definition_frame_bytes, run_flags, write_calibration,
+    write_definition,
 };
-use super::bytes::put_u64;
-use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry};
+use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
+use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{Survey, survey};
 use crate::clock::Calibration;
@@ -34,39 +35,6 @@ pub(crate) trait Definitions {
     fn site(&self, id: u32) -> Option<&[u8]>;
     /// The bytes of context `id`.
     fn context(&self, id: u32) -> Option<&[u8]>;
-}
-
-/// A place between two frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    /// The segment.
-    pub(crate) sequence: u64,
-    /// The offset in it.
-    pub(crate) offset: u64,
-}
-
-impl Position {
-    /// The first frame of a segment.
-    pub(crate) fn start_of(sequence: u64) -> Self {
-        Self { sequence, offset: FIRST_OFFSET.into() }
-    }
-}
-
-/// What a pass has achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// The end of what is published.
-    pub(crate) position: Position,
-    /// The number of the pass.
-    pub(crate) pass: u64,
-    /// When the pass began, in ticks.
-    pub(crate) pass_ticks: u64,
-    /// The next pass' boundary will not be smaller: for `Merge::advance`.
-    pub(crate) boundary: u64,
-    /// Bytes of all frames since the appender was made.
-    pub(crate) bytes: u64,
-    /// Records appended since the appender was made, gap records not counted.
-    pub(crate) records: u64,
 }
 
 /// Writes runs of records into the current segment. Makes no system call, except for the writes
@@ -278,7 +246,6 @@ impl Appender {
             header.write(frame);
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(&record);
         })?;
-        self.records += 1;
         Ok(())
     }
 
@@ -373,7 +340,9 @@ impl Appender {
     /// # Errors
     /// [`JournalError::Io`] if the end could not be written or the file not cut.
     pub(crate) fn finish(mut self) -> Result<Progress, JournalError> {
-        if let Err(AppendError::Failed(source)) = self.ready_or_due().and_then(|()| self.write_barrier()) {
+        if let Err(AppendError::Failed(source)) =
+            self.ready_or_due().and_then(|()| self.write_barrier())
+        {
             return Err(self.error(source));
         }
         self.seal(self.sequence() + 1, CLEAN_END)?;
@@ -423,6 +392,10 @@ impl Appender {
     }
 
     fn open_segment(&mut self) {
+        let opening = OpeningLine::encode(self.calibration, self.segment.header.use_id);
+        if let Err(source) = self.segment.writer.put_header(OpeningLine::OFFSET, &opening) {
+            self.failure = Some(source.kind());
+        }
         // A failure is kept and reported by the first append.
         let _ = self.write_calibration();
         self.opened = self.end;
@@ -442,6 +415,18 @@ impl Appender {
             Some(kind) => Err(AppendError::Failed(kind.into())),
             None => Ok(()),
         }
+    }
+
+    /// Puts `file` in the place of the segment's own.
+    #[cfg(test)]
+    pub(super) fn break_for_test(&mut self, file: File) {
+        self.segment.writer = Box::new(super::writer::PlainWriter::new(Arc::new(file)));
+    }
+
+    /// Writes a frame that this version knows nothing of.
+    #[cfg(test)]
+    pub(super) fn append_unknown_for_test(&mut self, kind: u16, length: usize) {
+        self.write_frame(Kind(kind), 0, 0, length, |frame| frame[32..].fill(7)).expect("written");
     }
 
     fn write_calibration(&mut self) -> Result<(), AppendError> {

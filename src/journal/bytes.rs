@@ -71,6 +71,9 @@ mod tests {
         put_u64(&mut bytes, 8, u64::MAX - 1);
         assert_eq!(bytes[..6], [2, 1, 6, 5, 4, 3]);
         assert_eq!((get_u16(&bytes, 0), get_u32(&bytes, 2)), (0x0102, 0x0304_0506));
-        assert_eq!((get_u64(&bytes, 8), get_u64(&bytes, 9), get_u16(&bytes, 99)), (u64::MAX - 1, 0, 0));
+        assert_eq!(
+            (get_u64(&bytes, 8), get_u64(&bytes, 9), get_u16(&bytes, 99)),
+            (u64::MAX - 1, 0, 0)
+        );
     }
 }

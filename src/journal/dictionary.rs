@@ -88,6 +88,20 @@ impl Dictionary {
         self.calibration.unwrap_or(NO_CALIBRATION)
     }
 
+    /// Whether a calibration was read: if not, the segment's opening is damaged, and only what
+    /// callers stamped in UTC has a time.
+    pub(crate) fn is_calibrated(&self) -> bool {
+        self.calibration.is_some()
+    }
+
+    /// The opening calibration from the header page, if the first frame does not tell it.
+    pub(super) fn open(&mut self, writer: u64, line: Calibration) {
+        if self.calibration.is_none() {
+            self.calibration = Some(line);
+            self.writer = writer;
+        }
+    }
+
     /// The ring of the engine that wrote the segment, once its first frame was read.
     pub(crate) fn writer(&self) -> u64 {
         self.writer
@@ -120,10 +134,11 @@ impl Dictionary {
                 self.writer = writer;
             }
             Kind::SITE | Kind::CONTEXT => {
-                let defined = read_definition(frame).and_then(|(ring_id, id, bytes)| match header.kind {
-                    Kind::SITE => self.define_site(ring_id, id, bytes),
-                    _ => self.define_context(ring_id, id, bytes),
-                });
+                let defined =
+                    read_definition(frame).and_then(|(ring_id, id, bytes)| match header.kind {
+                        Kind::SITE => self.define_site(ring_id, id, bytes),
+                        _ => self.define_context(ring_id, id, bytes),
+                    });
                 if defined.is_none() {
                     self.refused += 1;
                 }
@@ -151,7 +166,8 @@ impl Dictionary {
     }
 
     fn slot_is_taken(&self, ring_id: u64, id: u32) -> bool {
-        let slot = self.rings.get(&ring_id).and_then(|ring| ring.contexts.get((id & 0xffff) as usize));
+        let slot =
+            self.rings.get(&ring_id).and_then(|ring| ring.contexts.get((id & 0xffff) as usize));
         slot.is_some_and(|[current, _]| current.is_some())
     }
 
@@ -159,7 +175,8 @@ impl Dictionary {
         if id >= SITES_MAX {
             return None;
         }
-        let before = self.before.get(&ring_id).and_then(|ring| ring.sites.get(id as usize)?.as_ref());
+        let before =
+            self.before.get(&ring_id).and_then(|ring| ring.sites.get(id as usize)?.as_ref());
         let site = match before {
             Some(site) if *site.bytes == *bytes => site.clone(),
             _ => Site::decode(bytes)?,

@@ -70,7 +70,9 @@ pub(crate) enum AppendError {
     #[error("the segment is full")]
     Full,
     /// One record and its definitions do not fit into an empty segment.
-    #[error("a record of {bytes} bytes does not fit into an empty segment: raise journal_segment_bytes")]
+    #[error(
+        "a record of {bytes} bytes does not fit into an empty segment: raise journal_segment_bytes"
+    )]
     TooLarge {
         /// Bytes of the record, to be skipped by the caller.
         bytes: u32,

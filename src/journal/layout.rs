@@ -8,6 +8,7 @@
 //!   88 ├────────────┴──────────────────┴────┬──────────────┼───────────────┴─────┴─────────────┘
 //!      │ host, 64 bytes, zero padded        │ 0 │ crc32c   │
 //!  160 └────────────────────────────────────┴──────────────┘
+//!  192   opening line: { ticks u64 │ unix ns i64 │ ns per tick u64 │ crc32c u32 │ 0 u32 }
 //!  512   cursor u64: the end of what is published, on a cache line of its own
 //! 1024   time index: 128 × { unix ns i64 │ offset u32 │ last definition u32 │ crc32c u32 │ 0 u32 }
 //! 4096   frames
@@ -16,6 +17,7 @@
 //! Everything is little endian. `docs/format.md` says the same for readers in other languages.
 
 use super::bytes::{crc32c, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
+use crate::clock::Calibration;
 
 /// Bytes in front of the first frame.
 pub(super) const HEADER_PAGE_BYTES: usize = 4096;
@@ -183,6 +185,50 @@ impl IndexEntry {
         crc32c(&covered)
     }
 }
+
+/// A copy of the calibration that opens the segment, for when the first frame is damaged.
+#[derive(Debug)]
+pub(super) struct OpeningLine;
+
+impl OpeningLine {
+    /// Where it stands.
+    pub(super) const OFFSET: usize = 192;
+    const BYTES: usize = 32;
+
+    /// The line's bytes in the use `use_id`.
+    pub(super) fn encode(line: Calibration, use_id: u64) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        put_u64(&mut bytes, 0, line.ticks);
+        put_u64(&mut bytes, 8, line.unix_nanos as u64);
+        put_u64(&mut bytes, 16, line.nanos_per_tick);
+        let crc = Self::crc(&bytes, use_id);
+        put_u32(&mut bytes, 24, crc);
+        bytes
+    }
+
+    /// The line in a header page; `None` where it was not written in this use.
+    pub(super) fn read(page: &[u8], use_id: u64) -> Option<Calibration> {
+        let bytes = page.get(Self::OFFSET..Self::OFFSET + Self::BYTES)?;
+        let line = Calibration {
+            ticks: get_u64(bytes, 0),
+            unix_nanos: get_u64(bytes, 8) as i64,
+            nanos_per_tick: get_u64(bytes, 16),
+            stepped: false,
+        };
+        (get_u32(bytes, 24) == Self::crc(bytes, use_id)).then_some(line)
+    }
+
+    /// Over the use id and the first 24 bytes.
+    fn crc(bytes: &[u8], use_id: u64) -> u32 {
+        let mut covered = [0; 32];
+        put_u64(&mut covered, 0, use_id);
+        covered[8..].copy_from_slice(&bytes[..24]);
+        crc32c(&covered)
+    }
+}
+
+const _: () = assert!(OpeningLine::OFFSET >= FIXED_BYTES);
+const _: () = assert!(OpeningLine::OFFSET + OpeningLine::BYTES <= CURSOR_OFFSET);
 
 /// The published end in a header page, rounded to where a frame can stand.
 pub(super) fn cursor_of(bytes: &[u8]) -> u64 {

@@ -1,12 +1,13 @@
 //! The reading end of the journal: frames in their order, across segments, live or ended.
 
-use super::appender::Position;
+use super::bytes::get_u64;
+use super::catch_up::catch_up;
 use super::dictionary::Dictionary;
 use super::error::JournalError;
 use super::frame::{Fault, FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, STEPPED};
-use super::bytes::get_u64;
 use super::index::SegmentIndex;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::segment_reader::{Opened, SegmentReader};
 
 /// While a segment has no end, every so many polls it is asked whether a later one has data.
@@ -93,8 +94,16 @@ pub(crate) enum Step<'a> {
 enum Found {
     Frame(FrameHeader),
     EndOfData,
-    Expired { first: u64, last: u64 },
-    Damaged { sequence: u64, from: u64, to: u64, fault: Fault },
+    Expired {
+        first: u64,
+        last: u64,
+    },
+    Damaged {
+        sequence: u64,
+        from: u64,
+        to: u64,
+        fault: Fault,
+    },
     /// Something changed: look again.
     Again,
 }
@@ -173,11 +182,15 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError`] if the journal cannot be listed or a segment not opened.
-    pub(crate) fn seek(index: &SegmentIndex, unix_nanos: i64) -> Result<Option<Position>, JournalError> {
+    pub(crate) fn seek(
+        index: &SegmentIndex,
+        unix_nanos: i64,
+    ) -> Result<Option<Position>, JournalError> {
         let sequences = index.sequences()?;
         for &sequence in sequences.iter().rev() {
             let Some(file) = index.open(sequence)? else { continue };
-            let (Opened::Reader(segment), _) = SegmentReader::open(sequence, file, Vec::new()) else {
+            let (Opened::Reader(segment), _) = SegmentReader::open(sequence, file, Vec::new())
+            else {
                 continue;
             };
             if let Some(entry) = segment.index_entry(unix_nanos) {
@@ -354,7 +367,8 @@ impl JournalReader {
 
     /// Whether a later segment holds data, which a prepared one does not.
     fn has_successor(&self, sequence: u64) -> Result<bool, JournalError> {
-        for later in self.index.sequences()?.into_iter().rev().take_while(|&other| other > sequence) {
+        for later in self.index.sequences()?.into_iter().rev().take_while(|&other| other > sequence)
+        {
             let Some(file) = self.index.open(later)? else { continue };
             if let (Opened::Reader(found), _) = SegmentReader::open(later, file, Vec::new())
                 && found.cursor > FIRST_OFFSET.into()
@@ -411,7 +425,11 @@ impl JournalReader {
             Some(next) => {
                 let oldest = matches!(self.wanted, Wanted::Oldest);
                 self.wanted = Wanted::Sequence(next);
-                Ok(if oldest { Found::Again } else { Found::Expired { first: wanted, last: next - 1 } })
+                Ok(if oldest {
+                    Found::Again
+                } else {
+                    Found::Expired { first: wanted, last: next - 1 }
+                })
             }
         }
     }
@@ -427,10 +445,10 @@ impl JournalReader {
                 // Such a place is known only from reading a tail that nobody writes any more.
                 segment.accept_tail();
             }
-            let chained = follow_chain(&mut segment, place, &mut self.dictionary);
-            if chained.is_none() {
-                read_definitions(&mut segment, place, &mut self.dictionary);
-            }
+            catch_up(&mut segment, place, &mut self.dictionary);
+        }
+        if let Some((writer, line)) = segment.opening {
+            self.dictionary.open(writer, line);
         }
         self.wanted = Wanted::Sequence(segment.sequence);
         self.current = Some(segment);
@@ -439,44 +457,4 @@ impl JournalReader {
 
 fn header_fault(sequence: u64) -> Found {
     Found::Damaged { sequence, from: 0, to: FIRST_OFFSET.into(), fault: Fault::Header }
-}
-
-/// Takes in what is defined in front of the frame at `place`, from the last definition to the
-/// first. `None` if the chain cannot be followed to its end.
-fn follow_chain(segment: &mut SegmentReader, place: u64, dictionary: &mut Dictionary) -> Option<()> {
-    let mut from = place;
-    let mut at = u64::from(segment.frame_at(place).ok()?.previous_definition);
-    segment.read_small(true);
-    while at != 0 {
-        let header = segment.frame_at(at).ok().filter(|header| {
-            at < from && header.kind.is_definition() && u64::from(header.previous_definition) < at
-        });
-        let Some(header) = header else {
-            segment.read_small(false);
-            return None;
-        };
-        dictionary.absorb_older(&header, segment.bytes(&header));
-        from = at;
-        at = header.previous_definition.into();
-    }
-    segment.read_small(false);
-    Some(())
-}
-
-/// Takes in what is defined in front of `place` by reading all of it: for a place where no frame
-/// stands so far, and around damage.
-fn read_definitions(segment: &mut SegmentReader, place: u64, dictionary: &mut Dictionary) {
-    let mut at = u64::from(FIRST_OFFSET);
-    while at < place {
-        match segment.frame_at(at) {
-            Ok(header) => {
-                dictionary.absorb(&header, segment.bytes(&header));
-                at += u64::from(header.length);
-            }
-            Err(_) => match segment.resync(at + 8) {
-                Some(next) => at = next,
-                None => break,
-            },
-        }
-    }
 }

@@ -5,12 +5,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::bytes::get_u64;
+use super::disk::read_up_to;
 use super::frame::{FRAME_HEADER_BYTES, Fault, FrameHeader};
 use super::layout::{
     CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, INDEX_ENTRIES, IndexEntry,
-    SegmentHeader, cursor_of,
+    OpeningLine, SegmentHeader, cursor_of,
 };
-use super::store::read_up_to;
+use crate::clock::Calibration;
 
 /// Frames are read in pieces of about this size.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -22,6 +23,8 @@ const SMALL_CHUNK_BYTES: usize = 4 << 10;
 pub(super) struct SegmentReader {
     pub(super) sequence: u64,
     pub(super) use_id: u64,
+    /// The writer's ring and the opening calibration, from the header page.
+    pub(super) opening: Option<(u64, Calibration)>,
     file: Arc<File>,
     pub(super) offset: u64,
     /// The published end, as last looked up.
@@ -53,20 +56,23 @@ impl SegmentReader {
     pub(super) fn open(sequence: u64, file: Arc<File>, buffer: Vec<u8>) -> (Opened, bool) {
         let mut page = [0; HEADER_PAGE_BYTES];
         let length = read_up_to(&file, &mut page, 0);
-        let (use_id, damaged) = match SegmentHeader::read(&page[..length]) {
-            HeaderPage::Header(header) if header.sequence == sequence => (header.use_id, false),
+        let (use_id, writer, damaged) = match SegmentHeader::read(&page[..length]) {
+            HeaderPage::Header(header) if header.sequence == sequence => {
+                (header.use_id, Some(header.writer), length < page.len())
+            }
             HeaderPage::Header(_) => return (Opened::Recycled, false),
             HeaderPage::Unsupported { version, features } => {
                 return (Opened::Unsupported { version, features }, false);
             }
             HeaderPage::Damaged | HeaderPage::Foreign => match first_use_id(&file) {
-                Some(use_id) => (use_id, true),
+                Some(use_id) => (use_id, None, true),
                 None => return (Opened::Damaged, true),
             },
         };
         let mut reader = SegmentReader {
             sequence,
             use_id,
+            opening: writer.zip(OpeningLine::read(&page[..length], use_id)),
             file,
             offset: FIRST_OFFSET.into(),
             cursor: FIRST_OFFSET.into(),

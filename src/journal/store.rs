@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, MemfdFlags, Mode};
+use rustix::fs::{MemfdFlags, Mode};
 
+use super::disk::{allocate, make_directory, mappable, random_id, read_up_to};
 use super::error::JournalError;
 use super::index::SegmentIndex;
-use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::layout::cursor_of;
-use super::segment_reader::has_first_frame;
+use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::segment::{Prepared, Retired, Segment};
+use super::segment_reader::has_first_frame;
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -332,7 +333,11 @@ impl SegmentStore {
         }
     }
 
-    fn finish_open(&self, header: SegmentHeader, mut segment: Segment) -> Result<Segment, JournalError> {
+    fn finish_open(
+        &self,
+        header: SegmentHeader,
+        mut segment: Segment,
+    ) -> Result<Segment, JournalError> {
         let path = self.index.path(header.sequence);
         self.name(&header, &segment.file, &path)?;
         segment.header = header;
@@ -346,14 +351,19 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        let segment = Segment::new(header.clone(), file, mapped)
-            .map_err(JournalError::io("map", path))?;
+        let segment =
+            Segment::new(header.clone(), file, mapped).map_err(JournalError::io("map", path))?;
         self.name(&header, &segment.file, path)?;
         Ok(segment)
     }
 
     /// Writes the header page, then gives the file its name: a name never belies its header.
-    fn name(&self, header: &SegmentHeader, file: &Arc<File>, path: &Path) -> Result<(), JournalError> {
+    fn name(
+        &self,
+        header: &SegmentHeader,
+        file: &Arc<File>,
+        path: &Path,
+    ) -> Result<(), JournalError> {
         file.write_all_at(&header.page(), 0).map_err(JournalError::io("write", path))?;
         if let Place::Directory { .. } = self.options.place {
             let name = self.index.path(header.sequence);
@@ -367,7 +377,8 @@ impl SegmentStore {
         let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(SegmentHeader {
             sequence: self.next_sequence,
-            use_id: random_id().map_err(JournalError::io("draw a random id for", Path::new("a segment")))?,
+            use_id: random_id()
+                .map_err(JournalError::io("draw a random id for", Path::new("a segment")))?,
             writer: self.options.ring_id,
             segment_bytes: self.options.segment_bytes,
             created_unix_nanos: created.map_or(0, |since| since.as_nanos() as i64),
@@ -403,70 +414,3 @@ fn check(options: &JournalOptions) -> Result<(), JournalError> {
     }
     Ok(())
 }
-
-/// Makes the directory if it is missing; a link or anything else in its place is refused.
-fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError> {
-    match std::fs::DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-            std::fs::set_permissions(path, mode).map_err(JournalError::io("set the mode of", path))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = std::fs::symlink_metadata(path).map_err(JournalError::io("look at", path))?;
-            if found.is_dir() { Ok(()) } else { Err(JournalError::NotADirectory(path.to_owned())) }
-        }
-        Err(error) => Err(JournalError::io("create", path)(error)),
-    }
-}
-
-/// Gives the file its length and its room; `false` if the file system cannot reserve room.
-fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
-    loop {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => return Ok(true),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                return file.set_len(bytes).map(|()| false);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Whether a store into a mapping of allocated room cannot fail for want of room. On
-/// copy-on-write and network file systems it can.
-fn mappable(directory: &Path) -> bool {
-    const EXT: u64 = 0xef53;
-    const XFS: u64 = 0x5846_5342;
-    const TMPFS: u64 = 0x0102_1994;
-    rustix::fs::statfs(directory)
-        .is_ok_and(|found| matches!(found.f_type as u64, EXT | XFS | TMPFS))
-}
-
-/// A random number that is not 0.
-fn random_id() -> io::Result<u64> {
-    loop {
-        let mut bytes = [0; 8];
-        let got = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
-        match got {
-            Ok(8) if bytes != [0; 8] => return Ok(u64::from_le_bytes(bytes)),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Reads until the buffer is full or the file ends or fails; how many bytes were read.
-pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> usize {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(bytes) => filled += bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    filled
-}
-

@@ -3,13 +3,14 @@
 use super::{MetaLogger, lanes};
 use crate::context::DynamicValue;
 use crate::definition::SiteSpec;
-use crate::engine::Unusual;
+use crate::engine::{Bindings, Unusual};
 use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
 
 /// The values of a dynamic call.
+#[derive(Clone, Copy)]
 struct Values<'a>(&'a [(&'a str, DynamicValue<'a>)]);
 
 impl Values<'_> {
@@ -89,7 +90,7 @@ impl MetaLogger {
         let values = Values(fields);
         let definition = spec.encode_with(|tell| values.tell(&mut |code, _| tell(code)));
         let class = Class { privileged: trade || level >= Level::Warning, trade };
-        let context = self.context_ref();
+        let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
         lanes::with_lane(&self.core, |lane| self.core.push_record(lane, record, class, &values))
     }

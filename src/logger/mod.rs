@@ -17,11 +17,11 @@ pub use producer::{Producer, With};
 pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
-use crate::engine::{ContextRef, Core, SyncError, Unfinished};
+use crate::engine::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
 use crate::face::{Call, Face};
 use crate::level::Level;
-use crate::record::{Args, INLINE};
-use crate::ring::{PushError, Ring};
+use crate::record::Args;
+use crate::ring::PushError;
 
 /// A logger: what programs hand around and log through.
 ///
@@ -39,23 +39,6 @@ pub struct MetaLogger {
     context: u32,
     trade: bool,
     bound: Option<Arc<Bound>>,
-}
-
-/// A bound context; its slot in the ring is given back when the last logger lets go of it.
-#[derive(Debug)]
-struct Bound {
-    ring: Arc<Ring>,
-    /// [`INLINE`] when the definition area had no room.
-    id: u32,
-    bytes: Box<[u8]>,
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if self.id != INLINE {
-            self.ring.definitions().retire_context(self.id);
-        }
-    }
 }
 
 impl fmt::Debug for MetaLogger {
@@ -90,11 +73,13 @@ impl MetaLogger {
             Some(outer) => context.within(&outer.bytes),
             None => context.into_bytes(),
         };
-        let id = self.core.ring.definitions().define_context(&bytes).unwrap_or(INLINE);
-        let trade = context::is_trade(&bytes);
-        let ring = Arc::clone(&self.core.ring);
-        let bound = Arc::new(Bound { ring, id, bytes: bytes.as_slice().into() });
-        MetaLogger { core: Arc::clone(&self.core), context: id, trade, bound: Some(bound) }
+        let bound = Bound::new(&self.core.ring, &bytes);
+        MetaLogger {
+            core: Arc::clone(&self.core),
+            context: bound.id,
+            trade: context::is_trade(&bytes),
+            bound: Some(Arc::new(bound)),
+        }
     }
 
     /// A face for one hot thread, with a lane of its own; see [`Producer`].
@@ -148,19 +133,16 @@ impl MetaLogger {
         &self.core
     }
 
+}
+
+impl Bindings for MetaLogger {
     #[inline(always)]
-    fn context_ref(&self) -> ContextRef<'_> {
-        let definition = match &self.bound {
-            Some(bound) => &*bound.bytes,
-            None => &[],
-        };
-        ContextRef { id: self.context, definition, trade: self.trade }
+    fn context_id(&self) -> u32 {
+        self.context
     }
 
-    /// The context as it must be written into another engine's ring.
-    fn foreign_context_ref(&self) -> ContextRef<'_> {
-        let own = self.context_ref();
-        ContextRef { id: if own.id == 0 { 0 } else { INLINE }, ..own }
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef { id: self.context, trade: self.trade, bound: self.bound.as_deref() }
     }
 }
 
@@ -181,9 +163,9 @@ impl Face for MetaLogger {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         lanes::with_lane(&self.core, |lane| {
-            self.core.push(lane, self.context_ref(), call, args)
+            self.core.push(lane, self, call, args)
         })
     }
 }

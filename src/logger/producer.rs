@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::MetaLogger;
-use crate::engine::ContextRef;
+use crate::engine::{Bindings, ContextRef};
 use crate::face::{Call, Face};
 use crate::level::Level;
-use crate::record::Args;
+use crate::record::{Args, INLINE};
 use crate::ring::{LaneHandle, PushError};
 
 /// A logger with a lane of its own: the fastest way to log.
@@ -58,8 +58,8 @@ impl Face for Producer {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
-        self.logger.core.push(&self.lane, self.logger.context_ref(), call, args)
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
+        self.logger.core.push(&self.lane, &self.logger, call, args)
     }
 }
 
@@ -73,14 +73,16 @@ pub struct With<'a> {
     logger: &'a MetaLogger,
 }
 
-impl<'a> With<'a> {
-    #[inline(always)]
-    fn context_ref(&self) -> ContextRef<'a> {
-        if std::ptr::eq(&*self.producer.logger.core, &*self.logger.core) {
-            self.logger.context_ref()
-        } else {
-            self.logger.foreign_context_ref()
-        }
+/// The context of another engine's logger: its id means nothing here.
+struct Foreign<'a>(&'a MetaLogger);
+
+impl Bindings for Foreign<'_> {
+    fn context_id(&self) -> u32 {
+        if self.0.context == 0 { 0 } else { INLINE }
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef { id: self.context_id(), ..self.0.context() }
     }
 }
 
@@ -95,10 +97,21 @@ impl Face for With<'_> {
     }
 
     #[inline(always)]
-    fn submit<A: Args>(&self, call: Call, args: &A) -> Result<(), PushError> {
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
         let Producer { logger, lane } = self.producer;
-        logger.core.push(lane, self.context_ref(), call, args)
+        if std::ptr::eq(&*logger.core, &*self.logger.core) {
+            logger.core.push(lane, self.logger, call, args)
+        } else {
+            submit_foreign(self, call, args)
+        }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn submit_foreign<A: Args>(with: &With<'_>, call: Call, args: A) -> Result<(), PushError> {
+    let Producer { logger, lane } = with.producer;
+    logger.core.push(lane, &Foreign(with.logger), call, args)
 }
 
 /// `Sync` and `Clone` must stay away from [`Producer`]: with either of them there would be two

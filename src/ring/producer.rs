@@ -53,6 +53,21 @@ struct Ticket {
 /// Clears `busy` at the end of a push, also when the writing closure panics.
 struct Busy<'a>(&'a Private);
 
+impl<'a> Busy<'a> {
+    /// Marks a lane whose owner is the calling thread, and which is not busy.
+    #[inline(always)]
+    fn enter(own: &'a Private) -> Self {
+        // ORDERING: Relaxed, made visible by the fence.
+        own.busy.store(1, Ordering::Relaxed);
+        // PAIRS WITH: the heavy fence in `Ring::close_gate`: either this push sees the limit that
+        //   the gate stored, or the gate sees `busy`.
+        // IF WEAKENED: a record is committed behind the last drain's back
+        //   (loom-tests: `shutdown_drains_everything`).
+        light_fence();
+        Busy(own)
+    }
+}
+
 impl Drop for Busy<'_> {
     #[inline(always)]
     fn drop(&mut self) {
@@ -74,64 +89,31 @@ impl LaneHandle {
         LaneHandle { front, own, lane, generation, shared, ring: Arc::clone(ring) }
     }
 
-    /// Copies one record of `len` bytes, a multiple of 8, into the ring.
+    /// Copies one record of `len` bytes, a multiple of 8, into the ring, if that is the usual case:
+    /// the current block has room, no loss is untold, the gate is open, and the call is not nested.
     ///
-    /// `write` fills the slot; its first four bytes are `len`. Wait-free while the current block
-    /// has room. Never allocates, locks or enters the kernel.
-    ///
-    /// # Errors
-    /// Nothing was written, and the loss is counted; see [`PushError`].
+    /// `write` fills the slot; its first four bytes are `len`. False means that nothing was done:
+    /// [`try_push`](LaneHandle::try_push) then finds out what is to be done. Wait-free. Never
+    /// allocates, locks or enters the kernel. This is all of a log call that is always executed, so
+    /// nothing here may escape into a cold function: the arguments stay in registers.
     #[inline(always)]
-    pub(crate) fn push<F>(&self, len: u32, class: Class, write: F) -> Result<(), PushError>
-    where
-        F: FnOnce(Slot<'_>),
-    {
-        self.push_inner::<true, F>(len, class, write)
-    }
-
-    /// The same as [`push`](LaneHandle::push), but a refusal is not counted: the caller tries
-    /// again, or gives up with [`count_loss`](LaneHandle::count_loss).
-    #[inline(always)]
-    pub(crate) fn try_push<F>(&self, len: u32, class: Class, write: F) -> Result<(), PushError>
-    where
-        F: FnOnce(Slot<'_>),
-    {
-        self.push_inner::<false, F>(len, class, write)
-    }
-
-    #[inline(always)]
-    fn push_inner<const COUNT: bool, F>(
-        &self,
-        len: u32,
-        class: Class,
-        write: F,
-    ) -> Result<(), PushError>
-    where
-        F: FnOnce(Slot<'_>),
-    {
+    pub(crate) fn push_hot(&self, len: u32, write: impl FnOnce(Slot<'_>)) -> bool {
         debug_assert!(len >= 8 && len.is_multiple_of(8), "a record's length is a multiple of 8");
         // SAFETY: `front` leads into a table that `ring` keeps mapped.
         let front = unsafe { self.front.as_ref() };
         // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
         if front.busy.load(Ordering::Relaxed) != 0 {
-            return self.push_cold::<COUNT, F>(false, len, class, write);
+            return false;
         }
-        // ORDERING: Relaxed, made visible by the fence.
-        front.busy.store(1, Ordering::Relaxed);
-        // PAIRS WITH: the heavy fence in `Ring::close_gate`: either this push sees the limit that
-        //   the gate stored, or the gate sees `busy`.
-        // IF WEAKENED: a record is committed behind the last drain's back
-        //   (loom-tests: `shutdown_drains_everything`).
-        light_fence();
+        let busy = Busy::enter(front);
         let cursor = front.cursor.get();
         let end = cursor.wrapping_add(RECORD + u64::from(len));
-        // ORDERING: Relaxed, a limit takes effect through the fences; see above.
+        // ORDERING: Relaxed, a limit takes effect through the fences; see `Busy::enter`.
         let limit = front.limit.load(Ordering::Relaxed);
         // The length is checked first: it keeps the addition inside the lower half.
         if len > front.record_bytes_max.get() || low(end) > limit {
-            return self.push_cold::<COUNT, F>(true, len, class, write);
+            return false;
         }
-        let busy = Busy(front);
         // SAFETY: a limit above 0 means that the lane has a block, which is this producer's; the
         // record ends below the limit and begins where the last one ended.
         let (slot, header) = unsafe { front.block.open(low(cursor), len) };
@@ -143,7 +125,45 @@ impl LaneHandle {
         header.committed.store(end, Ordering::Release);
         front.cursor.set(end);
         drop(busy);
+        true
+    }
+
+    /// Copies one record into the ring as [`push_hot`](LaneHandle::push_hot) does, whatever the
+    /// case is: claims a block, tells losses first, takes its turn in the shared lane.
+    ///
+    /// # Errors
+    /// Nothing was written; see [`PushError`]. The loss is not counted: the caller tries again, or
+    /// gives up with [`count_loss`](LaneHandle::count_loss).
+    pub(crate) fn try_push(
+        &self,
+        len: u32,
+        class: Class,
+        write: impl FnOnce(Slot<'_>),
+    ) -> Result<(), PushError> {
+        let busy = self.enter()?;
+        let ticket = self.prepare(busy.0, len, class)?;
+        // SAFETY: `prepare` found a block with room for the record at this place.
+        let (slot, header) = unsafe { busy.0.block.open(low(ticket.cursor), len) };
+        write(slot);
+        self.finish(busy.0, header, &ticket, len);
         Ok(())
+    }
+
+    /// Copies one record into the ring, by the usual way or the other one.
+    ///
+    /// # Errors
+    /// Nothing was written, and the loss is counted; see [`PushError`].
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests and models push through it"))]
+    pub(crate) fn push(
+        &self,
+        len: u32,
+        class: Class,
+        mut write: impl FnMut(Slot<'_>),
+    ) -> Result<(), PushError> {
+        if self.push_hot(len, &mut write) {
+            return Ok(());
+        }
+        self.try_push(len, class, write).inspect_err(|error| self.count_loss(*error, class))
     }
 
     /// Whether this handle shares the last lane with other threads.
@@ -197,38 +217,13 @@ impl LaneHandle {
         &self.ring.lanes[self.lane as usize]
     }
 
-    /// Everything that is not the usual case. `entered`: the front's `busy` was set.
-    #[cold]
-    #[inline(never)]
-    fn push_cold<const COUNT: bool, F>(
-        &self,
-        entered: bool,
-        len: u32,
-        class: Class,
-        write: F,
-    ) -> Result<(), PushError>
-    where
-        F: FnOnce(Slot<'_>),
-    {
-        let pushed = self.enter(entered).and_then(|busy| {
-            let ticket = self.prepare(busy.0, len, class)?;
-            // SAFETY: `prepare` found a block with room for the record at this place.
-            let (slot, header) = unsafe { busy.0.block.open(low(ticket.cursor), len) };
-            write(slot);
-            self.finish(busy.0, header, &ticket, len);
-            Ok(())
-        });
-        if let (true, Err(error)) = (COUNT, pushed) {
-            self.count_loss(error, class);
-        }
-        pushed
-    }
-
     /// Makes the lane this push's own, or finds that it is nested in another one.
-    fn enter(&self, entered: bool) -> Result<Busy<'_>, PushError> {
+    fn enter(&self) -> Result<Busy<'_>, PushError> {
         let own = self.own();
         if !self.shared {
-            return if entered { Ok(Busy(own)) } else { Err(PushError::Reentrant) };
+            // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
+            let nested = own.busy.load(Ordering::Relaxed) != 0;
+            return if nested { Err(PushError::Reentrant) } else { Ok(Busy::enter(own)) };
         }
         if self.ring.process().forked() {
             return Err(PushError::Forked);
@@ -239,7 +234,7 @@ impl LaneHandle {
             // IF WEAKENED: two threads write one block (loom-tests: `lanes_come_and_go`).
             let taken = own.busy.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
-                // As in `push_inner`, for the gate.
+                // As in `Busy::enter`, for the gate.
                 light_fence();
                 return Ok(Busy(own));
             }
@@ -350,7 +345,7 @@ impl LaneHandle {
     /// Commits the record, with the gap record before it, and sets the next limit.
     fn finish(&self, own: &Private, header: &BlockHeader, ticket: &Ticket, len: u32) {
         let end = ticket.cursor.wrapping_add(RECORD + u64::from(len));
-        // ORDERING: Release, as in `push_inner`. It publishes the gap record as well: both or
+        // ORDERING: Release, as in `push_hot`. It publishes the gap record as well: both or
         // nothing.
         header.committed.store(end, Ordering::Release);
         own.cursor.set(end);

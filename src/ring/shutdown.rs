@@ -21,7 +21,7 @@ impl Ring {
                 // ORDERING: Relaxed, made visible by the fence.
                 private.limit.store(0, Ordering::Relaxed);
             }
-            // PAIRS WITH: the light fence in `LaneHandle::push_inner`: a push that still saw the
+            // PAIRS WITH: the light fence in `LaneHandle::push_hot`: a push that still saw the
             //   old limit, or the open gate, has its `busy` seen below.
             // IF WEAKENED: a push goes on behind the gate
             //   (loom-tests: `shutdown_drains_everything`).

@@ -13,7 +13,7 @@ use crate::record::{Bytes, Decimal, LogValue, TypeCode, UnixNanos};
 
 /// A value, and what JSON has to make of it.
 #[derive(Debug, Clone)]
-struct Any {
+pub(super) struct Any {
     field: SampleField,
     expected: Expected,
 }
@@ -111,12 +111,17 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
+pub(super) fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
     prop::collection::vec((name(), any_value()), 0..6)
 }
 
 /// An event's text: hostile, with up to two placeholders for the first field.
-fn sample(text: &str, call: &[(String, Any)], bound: &[(String, Any)], nanos: i64) -> Sample {
+pub(super) fn sample(
+    text: &str,
+    call: &[(String, Any)],
+    bound: &[(String, Any)],
+    nanos: i64,
+) -> Sample {
     let text = match call.first() {
         Some((name, _)) => format!("{text}{{{name}}}{text}{{{name}}}"),
         None => text.to_owned(),

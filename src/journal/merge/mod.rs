@@ -26,9 +26,9 @@ use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
 
-use super::appender::Position;
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::reader::{Body, Frame};
 use crate::entry::Entry;
 
@@ -120,10 +120,12 @@ impl Merge {
         let number = self.history.next();
         self.history.note(frame.position, key, &self.state);
         self.state.pass_ticks = self.state.pass_ticks.max(header.pass_ticks);
-        self.state.boundary =
-            self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
-        let limits =
-            Limits { boundary: self.state.boundary, pass_ticks: self.state.pass_ticks };
+        self.state.boundary = self.state.boundary.max(header.boundary.min(self.state.pass_ticks));
+        let limits = Limits {
+            boundary: self.state.boundary,
+            pass_ticks: self.state.pass_ticks,
+            calibrated: frame.dictionary.is_calibrated(),
+        };
 
         let calibration = frame.dictionary.calibration();
         let mut run = self.pool.pop().unwrap_or_else(|| Run::new(calibration));
@@ -133,8 +135,9 @@ impl Merge {
         lane.enter(header.position.generation);
         self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
 
-        let cost =
-            self.history.complete(&self.state, run.items.len() as u64, run.bytes.len() as u64);
+        let entries = run.items.len() as u64;
+        let cost = self.history.complete(&self.state, entries, records.len() as u64);
+        self.late += run.late;
         if run.items.is_empty() {
             self.pool.push(run);
         } else {
@@ -189,7 +192,6 @@ impl Merge {
     #[inline]
     pub(crate) fn prepare(&mut self) -> bool {
         self.chosen = self.step();
-        self.late += u64::from(self.prepared().is_some_and(|(_, release)| release.late));
         self.chosen.is_some()
     }
 
@@ -257,7 +259,7 @@ impl Merge {
         self.open.waiting() + self.sealed.iter().map(|(queues, _)| queues.waiting()).sum::<u64>()
     }
 
-    /// How many entries were given out late.
+    /// How many entries arrived late.
     pub(crate) fn late(&self) -> u64 {
         self.late
     }

@@ -23,6 +23,8 @@ const INLINE_KEPT_MAX: usize = 256;
 pub(super) struct Limits {
     pub(super) boundary: u64,
     pub(super) pass_ticks: u64,
+    /// Whether ticks can be turned into UTC.
+    pub(super) calibrated: bool,
 }
 
 /// Turns records into entries; keeps what is decoded often.
@@ -127,13 +129,19 @@ impl Resolver {
         };
         let site = self.site(run, shapes, ring_id, dictionary, &parts);
         let sound = site.filter(|&site| {
-            stamp.known && arguments_match(&run.sites[site as usize], shapes[site as usize], parts.arguments)
+            stamp.known
+                && arguments_match(
+                    &run.sites[site as usize],
+                    shapes[site as usize],
+                    parts.arguments,
+                )
         });
         let Some(site) = sound else {
             return self.undecodable(run, shapes, header.site, header.length, stamp);
         };
         let context = self.context(run, ring_id, dictionary, &parts);
         lane.last_key = stamp.key;
+        run.late += u64::from(stamp.late >> 31);
         run.items.push(Item {
             key: stamp.key,
             time: stamp.time,
@@ -272,6 +280,7 @@ fn push_own(
     run.bytes.extend_from_slice(arguments);
     run.sites.push(definition);
     shapes.push(None);
+    run.late += u64::from(stamp.late >> 31);
     run.items.push(Item {
         key: stamp.key,
         time: stamp.time,
@@ -343,14 +352,15 @@ impl Stamp {
     #[inline]
     fn of(header: &RecordHeader, lane: &LaneState, line: Calibration, limits: Limits) -> Stamp {
         let (ticks, time) = match header.flags.time_kind() {
-            Some(TimeKind::OwnTicks | TimeKind::CallerTicks) => {
+            Some(TimeKind::OwnTicks | TimeKind::CallerTicks) if limits.calibrated => {
                 (header.time, line.to_unix(header.time).0)
             }
             Some(TimeKind::CallerUnixNanos) => {
                 let time = header.time as i64;
-                (ticks_at(line, time), time)
+                let ticks = if limits.calibrated { ticks_at(line, time) } else { 0 };
+                (ticks, time)
             }
-            None => return Stamp::unknown(lane, line, limits),
+            _ => return Stamp::unknown(lane, line, limits),
         };
         let floor = lane.last_key.max(limits.boundary);
         Stamp {

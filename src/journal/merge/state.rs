@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::queue::LaneKey;
-use crate::journal::appender::Position;
+use super::queue::{Item, LaneKey};
+use crate::journal::position::Position;
 use crate::record::Gap;
 
 /// What a lane has brought so far.
@@ -49,6 +49,13 @@ pub(super) struct State {
     pub(super) pass_ticks: u64,
     pub(super) lanes: HashMap<LaneKey, LaneState>,
 }
+
+/// What a waiting entry counts beside its record.
+const ENTRY_COST: u64 = size_of::<Item>() as u64;
+/// What a frame counts beside its records and entries.
+const FRAME_COST: u64 = 160;
+
+const _: () = assert!(size_of::<Note>() as u64 <= FRAME_COST);
 
 /// One frame with entries.
 #[derive(Debug)]
@@ -103,7 +110,7 @@ impl History {
     /// Completes the last note. Returns the estimated memory of all frames whose pass is not
     /// older than the boundary: a function of the journal, not of when entries were given out.
     pub(super) fn complete(&mut self, state: &State, entries: u64, bytes: u64) -> u64 {
-        let cost = bytes + 32 * entries + size_of::<Note>() as u64;
+        let cost = bytes + ENTRY_COST * entries + FRAME_COST;
         if let Some(note) = self.notes.back_mut() {
             note.pass_ticks = state.pass_ticks;
             note.entries = entries;

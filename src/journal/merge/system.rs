@@ -37,7 +37,8 @@ impl System {
         let made = self.undefined.entry(id).or_insert_with(|| {
             let bytes = encode_context(&["undefined_context"], &((), id));
             // Encoded one line above; an empty context if that were not to decode.
-            let decoded = ContextDefinition::decode(&bytes).or_else(|_| ContextDefinition::decode(&[0, 0]));
+            let decoded =
+                ContextDefinition::decode(&bytes).or_else(|_| ContextDefinition::decode(&[0, 0]));
             match decoded {
                 Ok(context) => Arc::new(context),
                 Err(_) => unreachable!("two zero bytes are a context without fields"),

@@ -2,4 +2,10 @@
 
 mod support;
 
+mod corruption;
+mod crashes;
+mod live;
+mod oddities;
+mod order;
 mod round_trip;
+mod segments;

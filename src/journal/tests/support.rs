@@ -6,9 +6,7 @@ use crate::clock::Calibration;
 use crate::definition::{SiteSpec, encode_context};
 use crate::journal::*;
 use crate::level::Level;
-use crate::record::{
-    Args, Flags, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, Value,
-};
+use crate::record::{Args, Flags, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, Value};
 
 pub(super) const RING: u64 = 0x7269_6e67;
 
@@ -85,10 +83,20 @@ impl Definitions for Known {
     }
 }
 
+const NAME_BYTES_MAX: usize = 16_000;
+
 /// A record with the arguments `value` and `name`.
-pub(super) fn record(site: u32, context: u32, kind: TimeKind, time: u64, value: u64, name: &str) -> Vec<u8> {
+pub(super) fn record(
+    site: u32,
+    context: u32,
+    kind: TimeKind,
+    time: u64,
+    value: u64,
+    name: &str,
+) -> Vec<u8> {
     let arguments = (((), value), name);
-    let length = RECORD_HEADER_BYTES + <(((), u64), &str) as Args>::FIXED + arguments.extra(1000);
+    let length =
+        RECORD_HEADER_BYTES + <(((), u64), &str) as Args>::FIXED + arguments.extra(NAME_BYTES_MAX);
     let header = RecordHeader {
         length: length.next_multiple_of(8) as u32,
         site,
@@ -98,13 +106,14 @@ pub(super) fn record(site: u32, context: u32, kind: TimeKind, time: u64, value: 
     };
     let mut bytes = vec![0; header.length as usize];
     header.write(bytes.first_chunk_mut().unwrap());
-    arguments.put(&mut Sink::new(&mut bytes[RECORD_HEADER_BYTES..length]), 1000);
+    arguments.put(&mut Sink::new(&mut bytes[RECORD_HEADER_BYTES..length]), NAME_BYTES_MAX);
     bytes
 }
 
 /// A store with its appender, rolling by itself.
 #[derive(Debug)]
 pub(super) struct Writer {
+    pub(super) ring_id: u64,
     pub(super) store: SegmentStore,
     pub(super) index: SegmentIndex,
     pub(super) appender: Appender,
@@ -114,10 +123,11 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(options: JournalOptions) -> Self {
+        let ring_id = options.ring_id;
         let (mut store, index) = SegmentStore::open(options).unwrap();
         let first = store.prepare(u64::MAX).unwrap().unwrap();
         let appender = Appender::new(first, LINE);
-        Self { store, index, appender, oldest_needed: u64::MAX, rolls: 0 }
+        Self { ring_id, store, index, appender, oldest_needed: u64::MAX, rolls: 0 }
     }
 
     pub(super) fn roll(&mut self) {
@@ -128,7 +138,8 @@ impl Writer {
     }
 
     pub(super) fn append(&mut self, lane: u32, records: &[u8], known: &Known) -> u32 {
-        let position = LanePosition { ring_id: RING, lane, generation: 1, serial: 1, offset: 64 };
+        let ring_id = self.ring_id;
+        let position = LanePosition { ring_id, lane, generation: 1, serial: 1, offset: 64 };
         loop {
             match self.appender.append_run(position, records, known) {
                 Ok(bytes) => return bytes,
@@ -139,7 +150,13 @@ impl Writer {
     }
 
     /// A pass that holds one run.
-    pub(super) fn pass(&mut self, ticks: u64, lane: u32, records: &[u8], known: &Known) -> Progress {
+    pub(super) fn pass(
+        &mut self,
+        ticks: u64,
+        lane: u32,
+        records: &[u8],
+        known: &Known,
+    ) -> Progress {
         self.appender.begin_pass(ticks, None);
         assert_eq!(self.append(lane, records, known) as usize, records.len());
         self.appender.end_pass().unwrap()

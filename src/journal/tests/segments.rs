@@ -1,0 +1,209 @@
+//! Segments: rolling, recycling, what the store keeps and what it refuses.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use super::support::*;
+use crate::journal::*;
+use crate::record::TimeKind;
+
+/// Fills about a tenth of a segment; returns the lines.
+fn fill(writer: &mut Writer, known: &Known, pass: u64) -> Vec<String> {
+    let name = "n".repeat(1_000);
+    let mut run = Vec::new();
+    let mut lines = Vec::new();
+    for n in 0..25 {
+        let time = pass * 10_000 + n;
+        run.extend(record(1, 0x1_0001, TimeKind::OwnTicks, time, n, &name));
+        lines.push(format!("{time} event 1 symbol=BTC value={n} name={name}"));
+    }
+    writer.pass(pass * 10_000 + 5_000, 1, &run, known);
+    lines
+}
+
+fn known() -> Known {
+    let mut known = Known::with_sites(1);
+    known.add_context(0x1_0001, "BTC");
+    known
+}
+
+fn files(path: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(path.join("journal")).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_segment_defines_what_it_uses_and_the_oldest_is_recycled() {
+    for (in_memory, mapped) in [(false, false), (false, true), (true, true)] {
+        let home = tempfile::tempdir().unwrap();
+        let place = if in_memory { Place::Memory } else { directory(home.path()) };
+        let mut writer = Writer::new(options(place, mapped));
+        let mut slow = EntryReader::new(writer.index.clone(), None, Liveness::Live);
+        let known = known();
+        let mut lines = Vec::new();
+        for pass in 1..=100 {
+            lines.push(fill(&mut writer, &known, pass));
+            if pass == 2 {
+                assert_eq!(drain(&mut slow), lines[0], "the second pass waits in the window");
+            }
+        }
+        assert!(writer.rolls >= 8, "{} rolls", writer.rolls);
+        let sequences = writer.index.sequences().unwrap();
+        let newest = u64::from(writer.rolls) + 1;
+        assert_eq!(sequences, (newest - 3..=newest).collect::<Vec<_>>());
+
+        let read = read_all(&writer.index);
+        let expected: Vec<_> = lines.concat();
+        assert!(read.len() >= 3 * 200 && expected.ends_with(&read), "{} lines", read.len());
+
+        let late = drain(&mut slow);
+        assert_eq!(late[0], "[expired 1..=1]");
+        assert_eq!(late[1], format!("[expired 2..={}]", newest - 4));
+        assert_eq!(late[2..27], lines[1], "what had been read before");
+        assert!(expected.join("\n").contains(&late[27..127].join("\n")));
+    }
+}
+
+#[test]
+fn a_segment_that_a_view_still_needs_is_not_recycled() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut store, _) = SegmentStore::open(options(directory(home.path()), true)).unwrap();
+    let mut made = Vec::new();
+    while let Some(prepared) = store.prepare(1).unwrap() {
+        made.push(prepared);
+    }
+    assert_eq!(made.iter().map(Prepared::sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    made.drain(..2).for_each(|prepared| store.recycle(prepared));
+    assert!(store.prepare(1).unwrap().is_none(), "held by the view");
+    assert_eq!(store.prepare(2).unwrap().unwrap().sequence(), 5);
+    assert!(store.prepare(2).unwrap().is_none());
+    assert_eq!(files(home.path()).len(), 4);
+}
+
+#[test]
+fn a_restart_goes_on_behind_the_last_segment_and_keeps_foreign_files() {
+    let home = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    let known = known();
+    for run in 0..3_u64 {
+        let mut writer = Writer::new(JournalOptions {
+            ring_id: RING + run,
+            ..options(directory(home.path()), run != 1)
+        });
+        assert_eq!(writer.appender.sequence(), run + 1);
+        // Prepared ahead and never written: the number is used again.
+        let spare = writer.store.prepare(u64::MAX).unwrap().unwrap();
+        assert_eq!(spare.sequence(), run + 2);
+        // Ticks start anew: the machine was booted.
+        expected.extend(fill(&mut writer, &known, 3 - run));
+        writer.appender.finish().unwrap();
+    }
+    assert_eq!(read_all(&SegmentIndex::directory(home.path().join("journal"))), expected);
+
+    let foreign = home.path().join("journal/00000000000000000009.tape");
+    std::fs::write(&foreign, "not ours").unwrap();
+    std::fs::write(home.path().join("journal/notes.txt"), "mine").unwrap();
+    let writer = Writer::new(options(directory(home.path()), true));
+    assert_eq!(writer.appender.sequence(), 10, "no name is taken twice");
+    assert_eq!(std::fs::read(&foreign).unwrap(), b"not ours");
+    assert_eq!(std::fs::read(home.path().join("journal/notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn fewer_or_smaller_segments_are_reached_by_removing_the_oldest() {
+    let home = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(options(directory(home.path()), true));
+    let known = known();
+    (1..=100).for_each(|pass| drop(fill(&mut writer, &known, pass)));
+    let newest = writer.appender.sequence();
+    drop(writer);
+    let smaller = JournalOptions {
+        segments: 2,
+        segment_bytes: 2 * SEGMENT_BYTES_MIN,
+        ..options(directory(home.path()), true)
+    };
+    let (mut store, _) = SegmentStore::open(smaller).unwrap();
+    let prepared = store.prepare(u64::MAX).unwrap().unwrap();
+    assert_eq!(prepared.sequence(), newest + 1);
+    let file = std::fs::metadata(home.path().join(format!("journal/{:020}.tape", newest + 1)));
+    assert_eq!(file.unwrap().len(), 2 * SEGMENT_BYTES_MIN);
+    assert_eq!(files(home.path()).len(), 2);
+}
+
+#[test]
+fn modes_hold_whatever_the_umask_and_links_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let place =
+        Place::Directory { path: home.path().join("journal"), file_mode: 0o666, dir_mode: 0o777 };
+    let (mut store, _) = SegmentStore::open(options(place, false)).unwrap();
+    let _prepared = store.prepare(u64::MAX).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home.path().join("journal")), 0o777);
+    assert_eq!(mode(&home.path().join("journal/00000000000000000001.tape")), 0o666);
+
+    let trap = tempfile::tempdir().unwrap();
+    symlink(home.path(), trap.path().join("journal")).unwrap();
+    let refused = SegmentStore::open(options(directory(trap.path()), false)).unwrap_err();
+    assert!(refused.to_string().contains("journal is not a directory"), "{refused}");
+}
+
+#[test]
+fn a_link_in_a_segments_place_is_neither_read_nor_written() {
+    let home = tempfile::tempdir().unwrap();
+    let target = home.path().join("target");
+    std::fs::write(&target, "precious").unwrap();
+    std::fs::create_dir(home.path().join("journal")).unwrap();
+    symlink(&target, home.path().join("journal/00000000000000000001.tape")).unwrap();
+    symlink(&target, home.path().join("journal/next.tape.new")).unwrap();
+    let writer = Writer::new(options(directory(home.path()), true));
+    assert_eq!(writer.appender.sequence(), 2);
+    assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+}
+
+#[test]
+fn parameters_out_of_range_are_refused_by_name() {
+    let refused = |change: fn(&mut JournalOptions)| {
+        let mut options = options(Place::Memory, true);
+        change(&mut options);
+        SegmentStore::open(options).unwrap_err().to_string()
+    };
+    let size = refused(|options| options.segment_bytes = 100_000);
+    assert!(size.contains("journal_segment_bytes = 100000"), "{size}");
+    let count = refused(|options| options.segments = 1);
+    assert!(count.contains("journal_segments = 1") && count.contains("at least 2"), "{count}");
+}
+
+#[test]
+fn the_first_segment_is_populated_in_part_and_the_rest_is_left_to_the_janitor() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut store, _) = SegmentStore::open(options(directory(home.path()), true)).unwrap();
+    let first = store.prepare(u64::MAX).unwrap().unwrap();
+    if store.is_mapped() {
+        first.rest().expect("a part is left").run();
+    }
+    let second = store.prepare(u64::MAX).unwrap().unwrap();
+    assert!(second.rest().is_none());
+}
+
+#[test]
+fn reading_can_begin_at_a_time_and_finds_the_definitions_of_before() {
+    let home = tempfile::tempdir().unwrap();
+    let mut writer =
+        Writer::new(JournalOptions { segments: 20, ..options(directory(home.path()), true) });
+    let known = known();
+    let lines: Vec<_> = (1..=100).map(|pass| fill(&mut writer, &known, pass)).collect();
+    writer.appender.finish().unwrap();
+    for pass in [1, 2, 7, 30, 31, 32, 33, 64, 99, 100] {
+        let since = LINE.unix_nanos + pass * 10_000;
+        let from = JournalReader::seek(&writer.index, since).unwrap();
+        let mut reader = EntryReader::new(writer.index.clone(), from, Liveness::Ended);
+        let read = drain(&mut reader);
+        let wanted = &lines[pass as usize - 1..].concat();
+        assert!(read.ends_with(wanted), "pass {pass}");
+        assert!(read.len() <= wanted.len() + 12 * 25, "pass {pass}: not all of it is read");
+        assert!(pass < 10 || from.is_some());
+    }
+}
