@@ -40,6 +40,14 @@ pub(crate) struct SiteSpec<'a> {
 impl SiteSpec<'_> {
     /// The definition's bytes; `types` tells the type of each field.
     pub(crate) fn encode(&self, types: fn(&mut dyn FnMut(TypeCode))) -> DefinitionBytes {
+        self.encode_with(types)
+    }
+
+    /// The same with types that are known at run time.
+    pub(crate) fn encode_with(
+        &self,
+        types: impl FnOnce(&mut dyn FnMut(TypeCode)),
+    ) -> DefinitionBytes {
         let mut out = DefinitionBytes::new();
         let flags = if self.trade { TRADE } else { 0 };
         out.extend_from_slice(&[self.level as u8, flags]);
@@ -212,11 +220,40 @@ impl ContextDefinition {
         })
     }
 
+    /// Each field with the bytes that encode it.
+    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = RawField<'_>> {
+        let starts = self.fields.iter().map(|(field, value)| {
+            // type u8, length u16 and the name stand before the value.
+            (*value as usize) - 3 - field.name.len()
+        });
+        let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
+        self.fields
+            .iter()
+            .zip(starts.zip(ends))
+            .map(|((field, _), (start, end))| RawField {
+                name: &field.name,
+                bytes: &self.bytes[start..end],
+            })
+    }
+
+    /// Whether one of the values is a reading of the tick counter, or a list of them: what it
+    /// shows then depends on a calibration.
+    pub(crate) fn has_ticks(&self) -> bool {
+        self.fields.iter().any(|(field, _)| field.code.scalar() == TypeCode::TICKS)
+    }
+
     /// The bytes it was decoded from.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// A field of a context in its encoded form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawField<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) bytes: &'a [u8],
 }
 
 /// Appends a field to an encoded context.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::clock::Calibration;
-use crate::definition::{ContextDefinition, Piece, SiteDefinition};
+use crate::definition::{ContextDefinition, Piece, SiteDefinition, SiteSpec};
 use crate::level::{Category, Level};
-use crate::record::{Fields, Malformed, UnixNanos, Value};
+use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
 
 /// One entry, borrowed from the record it was read from.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,12 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Whether [`Self::category`] depends on the values given at the call, and not on the call
+    /// site and the context alone.
+    pub(crate) fn has_dynamic_category(&self) -> bool {
+        !self.site.trade && self.site.fields.iter().any(|field| &*field.name == "category")
+    }
+
     /// The fields given at the call, in their order. After an error nothing more follows.
     pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
         let mut values = Fields::new(self.arguments);
@@ -85,6 +91,35 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn template(&self) -> &'a [Piece] {
         &self.site.template
+    }
+}
+
+/// An entry that the engine itself makes, outside any record.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    site: Arc<SiteDefinition>,
+    arguments: Vec<u8>,
+    time: UnixNanos,
+}
+
+impl OwnEntry {
+    /// An entry with these fields.
+    pub(crate) fn new<A: Args>(spec: SiteSpec<'_>, args: &A, time: UnixNanos) -> Option<Self> {
+        let site = Arc::new(SiteDefinition::decode(&spec.encode(A::types)).ok()?);
+        let mut arguments = vec![0; A::FIXED + args.extra(usize::MAX)];
+        args.put(&mut Sink::new(&mut arguments), usize::MAX);
+        Some(Self { site, arguments, time })
+    }
+
+    /// The entry, for formatters.
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        Entry {
+            time: self.time,
+            site: &self.site,
+            context: None,
+            arguments: &self.arguments,
+            calibration: Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 0, stepped: false },
+        }
     }
 }
 

@@ -1,12 +1,35 @@
 //! A lock-free logging engine for trading programs.
 
 mod clock;
+mod config;
+mod context;
+mod definition;
+mod engine;
+mod entry;
+mod face;
+mod formatters;
+mod handlers;
+mod journal;
 mod level;
+mod logger;
+mod macros;
 mod record;
+mod ring;
+mod site;
+mod sync;
+pub mod testing;
+mod writer;
 
 pub use clock::{Ticks, now};
+pub use config::{ConfigError, Configuration, Idle, Origin, Overflow, Problem, Settings, Threading, UseColors};
+pub use context::{Context, DynamicValue};
+pub use engine::{SyncError, Unfinished};
 pub use level::{Category, Level, ParseLevelError};
+pub use logger::{Builder, Guard, Lost, MetaLogger, Producer, StartError, Stats, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
-mod definition;
-mod entry;
-mod journal;
+pub use ring::PushError;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::face::*;
+}

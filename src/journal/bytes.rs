@@ -43,7 +43,7 @@ pub(super) fn put_u64(bytes: &mut [u8], at: usize, value: u64) {
 
 /// CRC-32C (Castagnoli), the checksum of iSCSI.
 #[inline]
-pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 

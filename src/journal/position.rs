@@ -1,5 +1,7 @@
 //! Places in a journal.
 
+use super::layout::FIRST_OFFSET;
+
 /// A place between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Position {
@@ -7,6 +9,13 @@ pub(crate) struct Position {
     pub(crate) sequence: u64,
     /// The offset in it.
     pub(crate) offset: u64,
+}
+
+impl Position {
+    /// The first frame of a segment.
+    pub(crate) fn start_of(sequence: u64) -> Self {
+        Self { sequence, offset: FIRST_OFFSET.into() }
+    }
 }
 
 /// What a pass has achieved.
@@ -22,6 +31,6 @@ pub(crate) struct Progress {
     pub(crate) boundary: u64,
     /// Bytes of all frames since the appender was made.
     pub(crate) bytes: u64,
-    /// Records appended since the appender was made, gap records included.
+    /// Records appended since the appender was made, gap records not counted.
     pub(crate) records: u64,
 }

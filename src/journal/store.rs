@@ -198,6 +198,15 @@ impl SegmentStore {
         self.idle.insert(place, Idle { sequence, segment: Some(segment) });
     }
 
+    /// Removes a prepared segment that will not be written.
+    pub(crate) fn discard(&mut self, prepared: Prepared) {
+        let sequence = prepared.sequence();
+        drop(prepared);
+        self.outside = self.outside.saturating_sub(1);
+        // What cannot be removed says nothing, and is removed by the next start.
+        let _ = self.remove(sequence);
+    }
+
     fn count(&self) -> usize {
         self.idle.len() + self.outside
     }

@@ -12,6 +12,8 @@ pub(super) struct Survey {
     pub(super) first_bytes: usize,
     /// How many they are.
     pub(super) count: u32,
+    /// How many of them are gap records.
+    pub(super) gaps: u32,
     /// Whether the walk met a record that is younger than the pass.
     pub(super) stopped: bool,
     pub(super) first_kind: Option<TimeKind>,
@@ -53,6 +55,7 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], pass_ticks: u64) -> 
         }
         at += header.length as usize;
         found.count += 1;
+        found.gaps += u32::from(header.site == GAP_SITE);
         last = Some(header);
     }
     if let Some(header) = last {

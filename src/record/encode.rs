@@ -41,7 +41,7 @@ pub(super) mod sealed {
 }
 
 /// A type that has a stored form. Closed: implement [`LogValue`] for types of your own.
-pub trait Encode: sealed::Sealed {
+pub trait Encode: sealed::Sealed + Copy {
     /// The stored type.
     const TYPE: TypeCode;
     /// Bytes that every value takes.
@@ -272,8 +272,16 @@ impl<T: LogValue> LogValue for Option<T> {
 }
 
 /// A list of values on its way into a record; made by `LogValue` for slices, arrays and vectors.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct ListOf<'a, T>(pub(super) &'a [T]);
+
+impl<T> Clone for ListOf<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for ListOf<'_, T> {}
 
 impl<T: LogValue> ListOf<'_, T> {
     /// How many elements fit into `cap` bytes, and how many bytes they take.
@@ -342,7 +350,7 @@ impl<T: LogValue + ?Sized> LogValue for &T {
 }
 
 /// The arguments of one call: `()` or `(rest, last)`, nested.
-pub trait Args {
+pub trait Args: Copy {
     /// Bytes that every call takes.
     const FIXED: usize;
 

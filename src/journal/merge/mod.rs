@@ -24,6 +24,7 @@ pub(crate) use checkpoint::Checkpoint;
 use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
+pub(crate) use system::TARGET as ENTRY_TARGET;
 
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;

@@ -235,7 +235,7 @@ proptest! {
 fn own_stamps_within_the_window_come_out_sorted_across_lanes() {
     let known = Known::with_sites(1);
     let mut writer = Writer::new(options(Place::Memory, true));
-    let mut times = Vec::new();
+    let mut times: Vec<u64> = Vec::new();
     for pass in 1..=100_u64 {
         writer.appender.begin_pass(1_000 + pass * 500, None);
         for lane in 0..8_u32 {

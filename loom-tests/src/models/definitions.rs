@@ -1,0 +1,55 @@
+//! Sites and contexts.
+
+use loom::thread;
+
+use crate::bench::{Entry, Shape, check, push, ring};
+
+/// Who finds a site's definition finds all of it.
+pub fn a_site_is_defined_before_it_is_read() {
+    check(3, || {
+        let (ring, _drain) = ring(Shape { blocks: 1, records: 1, lanes: 1 });
+        let definer = {
+            let ring = ring.clone();
+            thread::spawn(move || assert!(ring.definitions().define_site(1, b"main.rs")))
+        };
+        if let Some(site) = ring.definitions().site(1) {
+            assert_eq!(&site[..], b"main.rs");
+        }
+        definer.join().expect("the definer ends");
+        assert_eq!(ring.definitions().site(1).as_deref(), Some(&b"main.rs"[..]));
+    });
+}
+
+/// The only slot is retired behind the last record that names it. Another thread waits for the
+/// slot; as long as that record was not drained, it does not get it, and the record's context is
+/// what it was when it was pushed.
+pub fn a_context_slot_is_reclaimed_only_after_a_pass() {
+    check(3, || {
+        let (ring, mut drain) = ring(Shape { blocks: 2, records: 2, lanes: 2 });
+        let handle = ring.register();
+        let old = ring.definitions().define_context(b"old").expect("a free slot");
+        let producer = thread::spawn(move || {
+            assert_eq!(push(&handle, 0, u64::from(old)), Ok(()));
+            handle.ring().definitions().retire_context(old);
+            handle.ring().definitions().define_context(b"new")
+        });
+        let mut seen = 0;
+        for _ in 0..2 {
+            drain.begin_pass();
+            for entry in crate::bench::take_lane(&drain, 0) {
+                let Entry::Record { number, .. } = entry else { panic!("nothing is lost") };
+                let id = u32::try_from(number).expect("an id");
+                assert_eq!(drain.context(id).as_deref(), Some(&b"old"[..]));
+                seen += 1;
+            }
+            drain.commit();
+        }
+        let new = producer.join().expect("the producer ends");
+        if let Some(new) = new {
+            assert_eq!(seen, 1, "the slot was free before its last record was drained");
+            assert_eq!(new, old | 1 << 16);
+            assert_eq!(drain.context(new).as_deref(), Some(&b"new"[..]));
+            assert_eq!(drain.context(old), None);
+        }
+    });
+}

@@ -1,0 +1,40 @@
+//! What was lost is told.
+
+use loom::thread;
+
+use crate::bench::{Entry, ORDINARY, Shape, TRADE, check, numbers, pass, push, ring};
+use crate::ring::PushError;
+
+/// A trade event is lost, and then the thread goes on, so that its next record is preceded by the
+/// gap, or ends, so that the drain has to tell it, or does something between the two: before the
+/// lane is free again, the last gap record tells all that was lost, trade events as such.
+pub fn a_gap_record_is_never_lost() {
+    for goes_on in [false, true] {
+        check(2, move || loses_one(goes_on));
+    }
+}
+
+fn loses_one(goes_on: bool) {
+    let (ring, mut drain) = ring(Shape { blocks: 3, records: 3, lanes: 2 });
+    let handle = ring.register();
+    let producer = thread::spawn(move || {
+        assert_eq!(push(&handle, 3, 0), Ok(()));
+        handle.count_loss(PushError::Full, ORDINARY);
+        handle.count_loss(PushError::Full, TRADE);
+        if goes_on {
+            assert_eq!(push(&handle, 3, 1), Ok(()));
+        }
+    });
+    let mut found = pass(&mut drain);
+    producer.join().expect("the producer ends");
+    found.extend(pass(&mut drain));
+    assert_eq!(numbers(&found, 3).len(), 1 + usize::from(goes_on));
+    assert_eq!(ring.occupancy().lanes_active, 0);
+    assert_eq!((ring.losses().total(), ring.losses().trade), (2, 1));
+    let gap = |entry: &&Entry| matches!(entry, Entry::Gap { .. });
+    let told = found.iter().rev().find(gap);
+    assert_eq!(told, Some(&Entry::Gap { lost: 2, trade: 1 }));
+    let gap_at = found.iter().position(|entry| gap(&entry));
+    let next_at = found.iter().position(|entry| matches!(entry, Entry::Record { number: 1, .. }));
+    assert!(next_at.is_none() || gap_at < next_at, "the gap stands before the next record");
+}

@@ -1,0 +1,38 @@
+//! The gate.
+
+use std::time::Duration;
+
+use loom::thread;
+
+use crate::bench::{Shape, check_gate, numbers, pass, push, ring};
+use crate::ring::PushError;
+
+/// After the gate is closed, one pass takes everything that was ever accepted, whichever path the
+/// pushes were on when it closed; what comes later is refused.
+pub fn shutdown_drains_everything() {
+    // With two lanes the producer has its own, with one it shares it.
+    for lanes in [2, 1] {
+        check_gate(3, move || closes_the_gate(lanes));
+    }
+}
+
+fn closes_the_gate(lanes: u32) {
+    let (ring, mut drain) = ring(Shape { blocks: 2, records: 3, lanes });
+    let handle = ring.register();
+    let producer = thread::spawn(move || {
+        let mut accepted = 0;
+        for number in 0..3 {
+            match push(&handle, 4, number) {
+                Ok(()) => accepted += 1,
+                Err(error) => assert_eq!(error, PushError::Closed),
+            }
+        }
+        accepted
+    });
+    assert_eq!(ring.close_gate(Duration::ZERO), 0);
+    let found = pass(&mut drain);
+    let accepted = producer.join().expect("the producer ends");
+    assert_eq!(numbers(&found, 4), (0..accepted).collect::<Vec<_>>());
+    assert_eq!(drain.accepted(), accepted);
+    assert_eq!(accepted + ring.losses().total(), 3);
+}

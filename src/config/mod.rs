@@ -1,0 +1,9 @@
+//! The configuration model: every parameter with its meaning, default and range.
+
+mod check;
+mod error;
+mod model;
+
+pub use error::{ConfigError, Origin, Problem};
+pub(crate) use model::parameter_methods;
+pub use model::{Configuration, Idle, Overflow, Settings, Threading, UseColors};

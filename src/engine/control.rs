@@ -1,0 +1,286 @@
+//! How threads of the host ask the writer for something, and learn how far it has come.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::journal::Position;
+
+/// How far the writer has come, and what was counted on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Where the journal ends.
+    pub(crate) journal: Position,
+    /// What is stamped earlier, in ticks, is in the journal or comes too late: for
+    /// `Merge::advance`.
+    pub(crate) boundary: u64,
+    /// The newest flush whose barrier is in the journal, and where that barrier ends.
+    pub(crate) barrier: u64,
+    pub(crate) barrier_position: Position,
+    /// The newest flush whose entries are in the views.
+    pub(crate) rendered: u64,
+    /// Records that producers committed, as of the last pass.
+    pub(crate) accepted: u64,
+    /// Records in the journal.
+    pub(crate) journaled: u64,
+    pub(crate) journal_bytes: u64,
+    pub(crate) passes: u64,
+    /// What the views have done.
+    pub(crate) views: ViewCounts,
+    /// Whether the drain has ended, and whether the views have.
+    pub(crate) drain_ended: bool,
+    pub(crate) views_ended: bool,
+}
+
+/// What the views have done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ViewCounts {
+    /// Records that are in every log they belong to.
+    pub(crate) records: u64,
+    /// Lines of all three logs, of `trades.log`, of `errors.log`.
+    pub(crate) log_lines: u64,
+    pub(crate) trade_lines: u64,
+    pub(crate) error_lines: u64,
+    /// Lines that a log missed because it could not be written.
+    pub(crate) missed: u64,
+    /// Lines that the console did not take.
+    pub(crate) console_dropped: u64,
+    /// Entries that came too late to be put into order.
+    pub(crate) late: u64,
+    /// Rotations of all logs.
+    pub(crate) rotations: u64,
+}
+
+/// The writer's side door: flush requests in, progress out.
+///
+/// The drain takes the lock once a pass, never while it copies; producers never take it.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    flushes: AtomicU64,
+    stop: AtomicBool,
+    /// Set when the views should end with what they have.
+    abandon: AtomicBool,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    drain: OnceLock<Thread>,
+    /// Entries that took longer than a synchronous call waits.
+    late_synchronous: AtomicU64,
+    rotations_asked: AtomicU64,
+    /// Set by tests that want a ring that nobody drains.
+    held: AtomicBool,
+    /// Segments before this one were synced.
+    synced: AtomicU64,
+    degraded: Mutex<Option<String>>,
+}
+
+impl Control {
+    /// Makes the calling thread the one that [`wake_drain`](Control::wake_drain) wakes.
+    pub(crate) fn i_am_the_drain(&self) {
+        // A second drain thread, after a panic of the first, finds the handle set: it then wakes
+        // by itself after a nap.
+        let _kept = self.drain.set(std::thread::current());
+    }
+
+    /// Cuts the drain's nap short. One system call when it sleeps.
+    pub(crate) fn wake_drain(&self) {
+        if let Some(thread) = self.drain.get() {
+            thread.unpark();
+        }
+    }
+
+    /// The number of the newest flush that was asked for.
+    pub(crate) fn flushes(&self) -> u64 {
+        // ORDERING: Acquire, the pass that serves the flush sees what was committed before it.
+        // PAIRS WITH: the AcqRel addition in `request_flush`.
+        // IF WEAKENED: a flush might return before the caller's own last record is written.
+        self.flushes.load(Ordering::Acquire)
+    }
+
+    fn request_flush(&self) -> u64 {
+        // ORDERING: AcqRel, publishes the caller's commits to the drain.
+        // PAIRS WITH: the Acquire load in `flushes`.
+        // IF WEAKENED: see there.
+        let ticket = self.flushes.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wake_drain();
+        ticket
+    }
+
+    /// Waits until everything committed before the call is rendered; gives what is left undone.
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), Unfinished> {
+        let ticket = self.request_flush();
+        self.wait_until(timeout, |progress| progress.rendered >= ticket)
+    }
+
+    /// Waits until everything committed before the call is in the journal.
+    pub(crate) fn flush_journal(&self, timeout: Duration) -> Result<(), Unfinished> {
+        let ticket = self.request_flush();
+        self.wait_until(timeout, |progress| progress.barrier >= ticket)
+    }
+
+    /// A synchronous call's wait; one that takes too long is counted.
+    pub(crate) fn wait_for_synchronous(&self, timeout: Duration) {
+        if self.flush(timeout).is_err() {
+            // ORDERING: Relaxed, a statistic.
+            // PAIRS WITH: the load in `late_synchronous`.
+            // IF WEAKENED: it is the weakest already.
+            self.late_synchronous.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many entries of synchronous calls were not in the logs in time.
+    pub(crate) fn late_synchronous(&self) -> u64 {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the addition in `wait_for_synchronous`.
+        // IF WEAKENED: it is the weakest already.
+        self.late_synchronous.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a state of the writer.
+    pub(crate) fn wait_until(
+        &self,
+        timeout: Duration,
+        reached: impl Fn(&Progress) -> bool,
+    ) -> Result<(), Unfinished> {
+        let deadline = Instant::now() + timeout;
+        let mut progress = self.progress.lock();
+        loop {
+            if reached(&progress) {
+                return Ok(());
+            }
+            if self.changed.wait_until(&mut progress, deadline).timed_out() && !reached(&progress) {
+                return Err(Unfinished::of(&progress));
+            }
+        }
+    }
+
+    /// The state of the writer.
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.lock()
+    }
+
+    /// Changes the state; wakes who waits for it only if that is `news`.
+    pub(crate) fn update(&self, news: bool, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock());
+        if news {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until the journal has grown beyond `known`, the drain has ended, or `timeout`.
+    pub(crate) fn wait_for_journal(&self, known: Position, timeout: Duration) {
+        let mut progress = self.progress.lock();
+        if progress.journal == known && !progress.drain_ended && !self.views_abandoned() {
+            self.changed.wait_for(&mut progress, timeout);
+        }
+    }
+
+    /// Asks the view to rotate its logs.
+    pub(crate) fn request_rotation(&self) {
+        // ORDERING: Relaxed, a request that publishes nothing.
+        // PAIRS WITH: the load in `rotations_asked`.
+        // IF WEAKENED: it is the weakest already.
+        self.rotations_asked.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// How often a rotation was asked for.
+    pub(crate) fn rotations_asked(&self) -> u64 {
+        // ORDERING: Relaxed, see `request_rotation`.
+        // PAIRS WITH: the addition there.
+        // IF WEAKENED: it is the weakest already.
+        self.rotations_asked.load(Ordering::Relaxed)
+    }
+
+    /// The segment from which on the journal has to be synced.
+    pub(crate) fn synced(&self) -> u64 {
+        // ORDERING: Relaxed, the disk is what matters, not memory.
+        // PAIRS WITH: the maximum in `set_synced`.
+        // IF WEAKENED: it is the weakest already.
+        self.synced.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the journal was synced up to this segment, which may still grow.
+    pub(crate) fn set_synced(&self, sequence: u64) {
+        // ORDERING: Relaxed, see `synced`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.synced.fetch_max(sequence, Ordering::Relaxed);
+    }
+
+    /// Notes why the engine runs with less than was asked for; the first reason stays.
+    pub(crate) fn degrade(&self, reason: &str) {
+        self.degraded.lock().get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Why the engine runs with less than was asked for, if it does.
+    pub(crate) fn degraded(&self) -> Option<String> {
+        self.degraded.lock().clone()
+    }
+
+    /// Stops the drain between two passes, or lets it go on; for tests.
+    pub(crate) fn hold_drain(&self, held: bool) {
+        // ORDERING: Relaxed, it takes effect soon and publishes nothing.
+        // PAIRS WITH: the load in `drain_is_held`.
+        // IF WEAKENED: it is the weakest already.
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether the drain should do nothing.
+    pub(crate) fn drain_is_held(&self) -> bool {
+        // ORDERING: Relaxed, see `hold_drain`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.held.load(Ordering::Relaxed) && !self.stopping()
+    }
+
+    /// Asks the drain to empty the ring and end.
+    pub(crate) fn stop(&self) {
+        // ORDERING: Release, the gate was closed before.
+        // PAIRS WITH: the Acquire load in `stopping`.
+        // IF WEAKENED: the drain's last pass might miss what the gate let in.
+        self.stop.store(true, Ordering::Release);
+        self.wake_drain();
+    }
+
+    /// Whether the drain should end when the ring is empty.
+    pub(crate) fn stopping(&self) -> bool {
+        // ORDERING: Acquire.
+        // PAIRS WITH: the Release store in `stop`.
+        // IF WEAKENED: see there.
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Asks the views to end without rendering what is left.
+    pub(crate) fn abandon_views(&self) {
+        // ORDERING: Release, nothing but itself.
+        // PAIRS WITH: the Acquire load in `views_abandoned`.
+        // IF WEAKENED: the views end a little later.
+        self.abandon.store(true, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Whether the views should end now.
+    pub(crate) fn views_abandoned(&self) -> bool {
+        // ORDERING: Acquire.
+        // PAIRS WITH: the Release store in `abandon_views`.
+        // IF WEAKENED: see there.
+        self.abandon.load(Ordering::Acquire)
+    }
+}
+
+/// A wait that ended before the work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{records} records are not in the logs yet: wait longer, or see `stats()`")]
+pub struct Unfinished {
+    /// How many accepted records are not in every log they belong to.
+    pub records: u64,
+}
+
+impl Unfinished {
+    fn of(progress: &Progress) -> Self {
+        Self { records: progress.accepted.saturating_sub(progress.views.records) }
+    }
+}

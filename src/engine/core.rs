@@ -1,0 +1,300 @@
+//! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::control::Control;
+use super::levels::Levels;
+use crate::clock;
+use crate::config::{Configuration, Overflow};
+use crate::face::{Call, Stamp};
+use crate::level::Level;
+use crate::record::{
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind,
+};
+use crate::ring::{Class, LaneHandle, PushError, Ring};
+use crate::site::Site;
+
+/// An entry may keep its caller waiting this long when `async_logging` is off.
+const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
+
+/// The engine, as its producers see it.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) levels: Levels,
+    pub(crate) control: Arc<Control>,
+    pub(crate) configuration: Configuration,
+    /// How many ticks pass in a second, roughly: for limits of call sites.
+    pub(crate) ticks_per_second: u64,
+    /// The longest record, in bytes.
+    pub(crate) record_bytes_max: u32,
+    /// Held by the core alone: tells threads that keep a lane when no logger is left.
+    pub(crate) alive: Arc<()>,
+}
+
+/// A bound context; its slot in the ring is given back when the last logger lets go of it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    ring: Arc<Ring>,
+    /// [`INLINE`] when the definition area had no room.
+    pub(crate) id: u32,
+    pub(crate) bytes: Box<[u8]>,
+}
+
+impl Bound {
+    /// Defines a context in the ring, if there is room. Waits for nobody.
+    pub(crate) fn new(ring: &Arc<Ring>, bytes: &[u8]) -> Self {
+        let id = ring.definitions().define_context(bytes).unwrap_or(INLINE);
+        Self { ring: Arc::clone(ring), id, bytes: bytes.into() }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if self.id != INLINE {
+            self.ring.definitions().retire_context(self.id);
+        }
+    }
+}
+
+/// The context of a record, as a logger holds it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContextRef<'a> {
+    /// 0: none; [`INLINE`]: the definition goes into the record.
+    pub(crate) id: u32,
+    /// Whether it makes every entry a trade event.
+    pub(crate) trade: bool,
+    pub(crate) bound: Option<&'a Bound>,
+}
+
+/// Whose context a record carries: a logger. The hot path reads the id alone.
+pub(crate) trait Bindings {
+    /// As [`ContextRef::id`].
+    fn context_id(&self) -> u32;
+
+    /// All of it.
+    fn context(&self) -> ContextRef<'_>;
+}
+
+/// A record's length: a multiple of 8.
+const fn padded(bytes: usize) -> usize {
+    bytes.next_multiple_of(8)
+}
+
+/// Records up to this length fit into any ring that can be configured (a quarter of 4 KiB).
+const FITS_ANYWHERE: usize = 1024;
+
+impl Core {
+    /// Whether an entry of this level is kept.
+    #[inline(always)]
+    pub(crate) fn enabled(&self, level: Level, trade: bool) -> bool {
+        self.levels.admits(level, trade)
+    }
+
+    /// How many ticks pass in `duration`.
+    pub(crate) fn ticks_in(&self, duration: Duration) -> u64 {
+        let ticks = duration.as_nanos() * u128::from(self.ticks_per_second) / 1_000_000_000;
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    /// Encodes one call's record into the ring.
+    #[inline(always)]
+    pub(crate) fn push<A: Args>(
+        &self,
+        lane: &LaneHandle,
+        bindings: &impl Bindings,
+        call: Call,
+        args: A,
+    ) -> Result<(), PushError> {
+        let context = bindings.context_id();
+        let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
+        let site = call.site.id();
+        let usual = site != 0 && site != INLINE && context != INLINE;
+        let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
+        if usual && fits && !self.levels.synchronous() {
+            let header = RecordHeader {
+                length: length as u32,
+                site,
+                context,
+                flags: Flags::of_time(call.stamp.kind),
+                time: call.stamp.time,
+            };
+            let pushed = lane.push_hot(length as u32, |mut slot| {
+                encode(slot.bytes_mut(), header, &[], &args, usize::MAX);
+            });
+            if pushed {
+                return Ok(());
+            }
+        }
+        // Small values and references only: what is handed over in memory would have to be stored
+        // there in every call (PERF.md, "registers").
+        let Call { site, stamp: Stamp { time, kind } } = call;
+        self.push_unusual(lane, bindings, site, (time, kind), args)
+    }
+
+    /// Everything but the usual case: a first use, a full block, a record that carries definitions
+    /// or must be cut, the policies that wait.
+    #[cold]
+    #[inline(never)]
+    fn push_unusual<A: Args>(
+        &self,
+        lane: &LaneHandle,
+        bindings: &impl Bindings,
+        site: &'static Site,
+        (time, kind): (u64, TimeKind),
+        args: A,
+    ) -> Result<(), PushError> {
+        let id = match site.id() {
+            0 => site.register(A::types),
+            known => known,
+        };
+        let definition =
+            if id == INLINE { site.definition(A::types) } else { Default::default() };
+        let context = bindings.context();
+        let trade = site.is_trade() || context.trade;
+        let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
+        let stamp = Stamp { time, kind };
+        let record = Unusual { site: id, definition: &definition, context, stamp };
+        self.push_record(lane, record, class, &args)
+    }
+
+    /// Encodes a record with what it must carry, cutting its longest strings until it fits.
+    pub(crate) fn push_record<A: Args>(
+        &self,
+        lane: &LaneHandle,
+        record: Unusual<'_>,
+        class: Class,
+        args: &A,
+    ) -> Result<(), PushError> {
+        let Unusual { site, definition, context, stamp } = record;
+        let mut flags = Flags::of_time(stamp.kind);
+        let mut inline: [&[u8]; 2] = [&[], &[]];
+        if site == INLINE {
+            flags = flags.with(Flags::SITE_INLINE);
+            inline[0] = definition;
+        }
+        if context.id == INLINE {
+            flags = flags.with(Flags::CONTEXT_INLINE);
+            inline[1] = context.bound.map_or(&[], |bound| &bound.bytes);
+        }
+        let carried: usize =
+            inline.iter().filter(|part| !part.is_empty()).map(|part| 4 + part.len()).sum();
+        let bytes = |cap| padded(RECORD_HEADER_BYTES + carried + A::FIXED + args.extra(cap));
+        let Some(cap) = largest_cap(bytes, self.record_bytes_max as usize) else {
+            lane.count_loss(PushError::TooLong, class);
+            return Err(PushError::TooLong);
+        };
+        if cap != usize::MAX {
+            flags = flags.with(Flags::CUT);
+        }
+        let length = bytes(cap) as u32;
+        let header =
+            RecordHeader { length, site, context: context.id, flags, time: stamp.time };
+        let push = || {
+            lane.try_push(length, class, |mut slot| {
+                encode(slot.bytes_mut(), header, &inline, args, cap);
+            })
+        };
+        let pushed = self.push_waiting(push);
+        if let Err(error) = pushed {
+            lane.count_loss(error, class);
+        } else if !self.configuration.async_logging {
+            self.control.wait_for_synchronous(SYNCHRONOUS_WAIT);
+        }
+        pushed
+    }
+
+    /// Tries again while the ring is full, as long as `overflow` says.
+    fn push_waiting(&self, push: impl Fn() -> Result<(), PushError>) -> Result<(), PushError> {
+        let first = push();
+        let Overflow::Block(wait) = self.configuration.overflow else { return first };
+        if !first.is_err_and(may_pass_by_waiting) {
+            return first;
+        }
+        let deadline = Instant::now() + wait;
+        self.control.wake_drain();
+        loop {
+            std::thread::yield_now();
+            let again = push();
+            if !again.is_err_and(may_pass_by_waiting) || Instant::now() >= deadline {
+                return again;
+            }
+        }
+    }
+}
+
+/// A record that does not take the usual path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unusual<'a> {
+    /// The site's number, or [`INLINE`].
+    pub(crate) site: u32,
+    /// The site's definition when it stands in the record.
+    pub(crate) definition: &'a [u8],
+    pub(crate) context: ContextRef<'a>,
+    pub(crate) stamp: Stamp,
+}
+
+fn may_pass_by_waiting(error: PushError) -> bool {
+    matches!(error, PushError::Full | PushError::Lane)
+}
+
+/// The largest number of bytes to which strings and lists may be cut so that the record fits:
+/// so the longest are cut first, and no more than needed.
+fn largest_cap(bytes: impl Fn(usize) -> usize, limit: usize) -> Option<usize> {
+    if bytes(usize::MAX) <= limit {
+        return Some(usize::MAX);
+    }
+    if bytes(0) > limit {
+        return None;
+    }
+    let (mut fits, mut too_long) = (0, limit);
+    while too_long - fits > 1 {
+        let middle = fits + (too_long - fits) / 2;
+        if bytes(middle) <= limit { fits = middle } else { too_long = middle }
+    }
+    Some(fits)
+}
+
+/// Writes a whole record. The padding is zero: no byte of an older record comes with it.
+#[inline(always)]
+fn encode<A: Args>(
+    out: &mut [u8],
+    header: RecordHeader,
+    inline: &[&[u8]],
+    args: &A,
+    cap: usize,
+) {
+    if let Some(last) = out.last_chunk_mut::<8>() {
+        *last = [0; 8];
+    }
+    if let Some((fixed, rest)) = out.split_first_chunk_mut::<RECORD_HEADER_BYTES>() {
+        header.write(fixed);
+        let mut sink = Sink::new(rest);
+        for part in inline.iter().filter(|part| !part.is_empty()) {
+            sink.put(&(part.len() as u32).to_le_bytes());
+            sink.put(part);
+        }
+        args.put(&mut sink, cap);
+    }
+}
+
+/// A clock that a signal handler may read, too.
+pub(crate) fn ticks_now() -> u64 {
+    clock::now().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_strings_are_cut_first_and_no_more_than_needed() {
+        let lengths = [10_usize, 500, 700];
+        let bytes = |cap: usize| lengths.iter().map(|length| (*length).min(cap)).sum::<usize>();
+        assert_eq!(largest_cap(bytes, 2000), Some(usize::MAX));
+        assert_eq!(largest_cap(bytes, 1110), Some(600));
+        assert_eq!(largest_cap(bytes, 610), Some(300));
+        assert_eq!(largest_cap(|cap| 50 + bytes(cap), 40), None);
+    }
+}

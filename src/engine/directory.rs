@@ -1,0 +1,151 @@
+//! The log directory and who owns it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+use crate::logger::StartError;
+
+/// The file whose lock tells that an engine logs to the directory.
+const LOCK_FILE: &str = ".tapelog.lock";
+
+/// A directory that this engine owns until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    /// Locked; the lock ends with the descriptor.
+    _lock: File,
+}
+
+/// Why a directory cannot be used.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The engine must not start.
+    Fatal(StartError),
+    /// The disk is of no use now: logging goes on without it.
+    Disk(String),
+}
+
+/// Makes the directory if it is missing, and takes it into possession.
+pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Owned, Trouble> {
+    make(directory, dir_mode).map_err(|error| trouble(directory, "make", &error))?;
+    let path = directory.join(LOCK_FILE);
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .mode(file_mode)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32)
+        .open(&path)
+        .map_err(|error| trouble(&path, "open", &error))?;
+    let is_file = lock.metadata().is_ok_and(|found| found.is_file());
+    if !is_file {
+        let reason = format!("{} is no regular file: remove it", path.display());
+        return Err(Trouble::Fatal(StartError::Refused { reason }));
+    }
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(Trouble::Fatal(in_use(directory, &mut lock)));
+    }
+    // Who holds it is for people; the lock alone decides.
+    let noted = lock
+        .set_permissions(Permissions::from_mode(file_mode))
+        .and_then(|()| lock.set_len(0))
+        .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
+    noted.map_err(|error| trouble(&path, "write to", &error))?;
+    Ok(Owned { _lock: lock })
+}
+
+fn in_use(directory: &Path, lock: &mut File) -> StartError {
+    let mut owner = String::new();
+    let read = lock.rewind().and_then(|()| lock.take(32).read_to_string(&mut owner));
+    let owner = match read {
+        Ok(_) if !owner.trim().is_empty() => owner.trim().to_owned(),
+        _ => "(unknown)".to_owned(),
+    };
+    let advice = if owner == std::process::id().to_string() {
+        "this is the same process: share the running logger by cloning it, or give this one \
+         another log_dir"
+    } else {
+        "give this program a directory of its own, such as log_dir = logs/<name>"
+    };
+    StartError::InUse { directory: directory.to_owned(), owner, advice }
+}
+
+/// Makes a directory and its parents; one that exists keeps its permissions.
+pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make(parent, mode)?;
+    }
+    match DirBuilder::new().mode(mode).create(directory) {
+        // Whatever the umask left of it.
+        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(mode)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn trouble(path: &Path, action: &str, error: &io::Error) -> Trouble {
+    let text = format!("cannot {action} {}: {error}", path.display());
+    match error.raw_os_error() {
+        Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO) => {
+            let reason = format!("{text}; it must be a plain directory or file: move it away");
+            Trouble::Fatal(StartError::Refused { reason })
+        }
+        _ if error.kind() == io::ErrorKind::AlreadyExists => {
+            let reason = format!("{text}; a directory is needed there: move the file away");
+            Trouble::Fatal(StartError::Refused { reason })
+        }
+        _ => Trouble::Disk(text),
+    }
+}
+
+/// The parent directories of the logs, made where they are missing.
+pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Trouble> {
+    logs.iter().filter_map(|log| log.parent()).try_for_each(|parent| {
+        make(parent, mode).map_err(|error| trouble(parent, "make", &error))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_owner_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("a/b");
+        let owned = own(&directory, 0o700, 0o600).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+        match own(&directory, 0o700, 0o600) {
+            Err(Trouble::Fatal(error @ StartError::InUse { .. })) => {
+                let text = error.to_string();
+                assert!(text.contains(&std::process::id().to_string()), "{text}");
+                assert!(text.contains("by cloning it"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(owned);
+        own(&directory, 0o700, 0o600).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_directory_or_lock_file_is_refused_and_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            assert!(matches!(own(&path, 0o700, 0o600), Err(Trouble::Fatal(_))), "{path:?}");
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        let linked = root.path().join("linked");
+        fs::create_dir(&linked).unwrap();
+        std::os::unix::fs::symlink(&file, linked.join(LOCK_FILE)).unwrap();
+        assert!(matches!(own(&linked, 0o700, 0o600), Err(Trouble::Fatal(_))));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    }
+}

@@ -1,0 +1,133 @@
+//! The levels in force, changeable while running.
+
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+use crate::config::Configuration;
+use crate::level::Level;
+
+/// Which entries are kept, and which are shown where.
+///
+/// Every access is Relaxed: a change of level takes effect soon, and publishes nothing else.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    /// The least level that a call keeps: of ordinary entries, and of trade events.
+    gate: [AtomicU8; 2],
+    log: AtomicU8,
+    console: AtomicU8,
+    trade: AtomicU8,
+    /// Whether the console and the journal follow `log_level`.
+    console_follows: bool,
+    journal_follows: bool,
+    /// Whether calls wait until their entry is written; it stands here because every call reads
+    /// the gates' cache line anyway.
+    synchronous: bool,
+}
+
+fn code(level: Level) -> u8 {
+    level as u8
+}
+
+impl Levels {
+    pub(crate) fn new(configuration: &Configuration) -> Self {
+        let journal = configuration.journal_level;
+        Self {
+            gate: [
+                AtomicU8::new(code(journal)),
+                AtomicU8::new(code(journal.min(configuration.trade_log_level))),
+            ],
+            log: AtomicU8::new(code(configuration.log_level)),
+            console: AtomicU8::new(code(configuration.console_level)),
+            trade: AtomicU8::new(code(configuration.trade_log_level)),
+            console_follows: configuration.console_follows,
+            journal_follows: configuration.journal_follows,
+            synchronous: !configuration.async_logging,
+        }
+    }
+
+    /// Whether a call of this level is kept.
+    #[inline(always)]
+    pub(crate) fn admits(&self, level: Level, trade: bool) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in `set_log_level`.
+        // IF WEAKENED: it is the weakest already.
+        code(level) >= self.gate[usize::from(trade)].load(Relaxed)
+    }
+
+    /// Whether calls wait until their entry is written: `async_logging = false`.
+    #[inline(always)]
+    pub(crate) fn synchronous(&self) -> bool {
+        self.synchronous
+    }
+
+    /// The least level of `expert.log`.
+    pub(crate) fn shows_in_log(&self, level: Level) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the store in `set_log_level`.
+        // IF WEAKENED: it is the weakest already.
+        code(level) >= self.log.load(Relaxed)
+    }
+
+    /// The least level of trade events in `trades.log`.
+    pub(crate) fn shows_in_trades(&self, level: Level) -> bool {
+        // ORDERING: Relaxed, see the type; never changed after the start.
+        // PAIRS WITH: nothing.
+        // IF WEAKENED: it is the weakest already.
+        code(level) >= self.trade.load(Relaxed)
+    }
+
+    /// The least level of the console.
+    pub(crate) fn shows_on_console(&self, level: Level) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the store in `set_log_level`.
+        // IF WEAKENED: it is the weakest already.
+        code(level) >= self.console.load(Relaxed)
+    }
+
+    /// Changes `log_level`, and the levels that follow it.
+    pub(crate) fn set_log_level(&self, level: Level) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the loads above.
+        // IF WEAKENED: they are the weakest already.
+        self.log.store(code(level), Relaxed);
+        if self.console_follows {
+            self.console.store(code(level), Relaxed);
+        }
+        if self.journal_follows {
+            let gate = code(level).min(self.console.load(Relaxed));
+            self.gate[0].store(gate, Relaxed);
+            self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Origin, Settings};
+
+    fn levels(settings: Settings) -> Levels {
+        let layers = [(Origin::CodeDefault, Settings::default()), (Origin::Code, settings)];
+        Levels::new(&Configuration::resolve(layers).unwrap())
+    }
+
+    #[test]
+    fn trade_events_have_a_level_of_their_own() {
+        let levels = levels(Settings::default().log_level(Level::Error));
+        assert!(!levels.admits(Level::Info, false) && levels.admits(Level::Info, true));
+        assert!(levels.shows_in_trades(Level::Info) && !levels.shows_in_log(Level::Info));
+    }
+
+    #[test]
+    fn a_changed_level_takes_the_levels_along_that_follow_it() {
+        let following = levels(Settings::default());
+        following.set_log_level(Level::Debug);
+        assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug));
+
+        let fixed = levels(
+            Settings::default().console_level(Level::Error).journal_level(Level::Debug),
+        );
+        fixed.set_log_level(Level::Critical);
+        assert!(fixed.admits(Level::Debug, false), "the journal keeps its own level");
+        assert!(fixed.shows_on_console(Level::Error) && !fixed.shows_in_log(Level::Error));
+    }
+}

@@ -1,0 +1,348 @@
+//! Starting an engine: every part is made here and handed to the thread that works with it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::control::Control;
+use super::core::{Core, ticks_now};
+use super::directory::{self, Owned, Trouble};
+use super::levels::Levels;
+use crate::clock::{Calibrator, Source};
+use crate::config::{Configuration, Threading, UseColors};
+use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
+use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::logger::{Guard, MetaLogger, StartError};
+use crate::record::{GAP_RECORD_BYTES, Gap};
+use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
+use crate::site::{self, SiteArea};
+use crate::testing::CaptureSink;
+use crate::writer::{
+    self, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
+};
+
+/// Bytes of the first segment that are ready before the start returns.
+const PREPARED_BYTES: u64 = 4 << 20;
+
+/// Segments in memory are kept small: nothing but the views reads them.
+const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
+const MEMORY_SEGMENTS: u32 = 4;
+
+/// How long the gate waits for calls that are under way.
+const GATE_WAIT: Duration = Duration::from_millis(10);
+
+/// Where an engine's entries go.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// Into the log directory.
+    Directory,
+    /// To the console alone.
+    Memory,
+    /// To a test.
+    Capture(CaptureSink),
+}
+
+/// A running engine, as its guard holds it.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    core: Arc<Core>,
+    threads: Vec<JoinHandle<()>>,
+    janitor: Option<JoinHandle<()>>,
+    /// Given back when everything is written.
+    owned: Option<Owned>,
+    pid: u32,
+}
+
+/// Starts an engine.
+pub(crate) fn start(
+    mut configuration: Configuration,
+    place: Place,
+) -> Result<(MetaLogger, Guard), StartError> {
+    let control = Arc::new(Control::default());
+    let (place, owned) = take_directory(&configuration, place, &control)?;
+    let in_files = matches!(place, Place::Directory);
+    if !in_files {
+        let segment = MEMORY_SEGMENT_BYTES.max(4 * u64::from(configuration.block_bytes));
+        configuration.journal_segment_bytes = configuration.journal_segment_bytes.min(segment);
+        configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
+    }
+    let (ring, ring_drain) = make_ring(&configuration, in_files, &control)?;
+    let calibrator = Calibrator::start(Source::SYSTEM);
+    let line = calibrator.current();
+    let core = Arc::new(Core {
+        levels: Levels::new(&configuration),
+        record_bytes_max: ring.max_record_bytes(),
+        ticks_per_second: line.ticks_in(1_000_000_000),
+        control: Arc::clone(&control),
+        alive: Arc::new(()),
+        ring,
+        configuration,
+    });
+    let weak: Weak<dyn SiteArea> =
+        Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
+    site::attach(weak);
+    let engine = run(&core, ring_drain, calibrator, place, owned)?;
+    Ok((MetaLogger::new(core), Guard::new(engine)))
+}
+
+/// Takes possession of the log directory; where the disk is of no use, memory takes its place.
+fn take_directory(
+    configuration: &Configuration,
+    place: Place,
+    control: &Control,
+) -> Result<(Place, Option<Owned>), StartError> {
+    let Place::Directory = place else { return Ok((place, None)) };
+    let (files, dirs) = (configuration.file_mode, configuration.dir_mode);
+    let taken = directory::own(&configuration.log_dir, dirs, files).and_then(|owned| {
+        directory::make_parents(&configuration.log_paths(), dirs)?;
+        Ok(owned)
+    });
+    match taken {
+        Ok(owned) => Ok((Place::Directory, Some(owned))),
+        Err(Trouble::Fatal(error)) => Err(error),
+        Err(Trouble::Disk(reason)) => {
+            let reason = format!("{reason}; logging to the console only");
+            notice(&reason);
+            control.degrade(&reason);
+            Ok((Place::Memory, None))
+        }
+    }
+}
+
+fn make_ring(
+    configuration: &Configuration,
+    in_files: bool,
+    control: &Control,
+) -> Result<(Arc<Ring>, RingDrain), StartError> {
+    let owner = std::path::absolute(&configuration.log_dir)
+        .unwrap_or_else(|_| configuration.log_dir.clone());
+    let config = RingConfig {
+        ring_bytes: usize::try_from(configuration.ring_bytes).unwrap_or(usize::MAX),
+        block_bytes: configuration.block_bytes,
+        reserve_blocks: configuration.reserve_blocks,
+        lanes: None,
+        dir: in_files.then(|| configuration.ring_dir.clone()),
+        owner: owner.into_os_string().into_encoded_bytes(),
+        gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
+        clock: ticks_now,
+    };
+    let refused = |error: RingError| StartError::Ring { reason: error.to_string() };
+    let (ring, drain) = Ring::create(config).map_err(refused)?;
+    if let Some(reason) = ring.fallback_reason() {
+        let reason = format!(
+            "{reason}; the ring lies in ordinary memory: a killed process loses what is in it"
+        );
+        notice(&reason);
+        control.degrade(&reason);
+    }
+    Ok((ring, drain))
+}
+
+fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
+    if let Some(whole) = out.first_chunk_mut() {
+        let gap: Gap = writer::gap_of(info);
+        gap.write(whole);
+    }
+}
+
+impl SiteArea for Ring {
+    fn define_site(&self, id: u32, definition: &[u8]) -> bool {
+        self.definitions().define_site(id, definition)
+    }
+}
+
+fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
+    let configuration = &core.configuration;
+    JournalOptions {
+        place,
+        segment_bytes: configuration.journal_segment_bytes,
+        segments: configuration.journal_segments,
+        mapped: configuration.journal_mapped,
+        prepare_bytes: PREPARED_BYTES,
+        ring_id: core.ring.id(),
+        order_window_nanos: configuration.order_window.as_nanos() as u64,
+        host: configuration.hostname.clone(),
+    }
+}
+
+/// The journal's store with its first segment; in memory where the disk has no room for one.
+fn open_journal(
+    core: &Core,
+    in_files: bool,
+    oldest_needed: u64,
+) -> Result<(SegmentStore, SegmentIndex, journal::Prepared), StartError> {
+    let first = |place| -> Result<_, JournalError> {
+        let (mut store, index) = SegmentStore::open(journal_options(core, place))?;
+        let mut prepared = store.prepare(oldest_needed)?;
+        if prepared.is_none() {
+            // Everything there is waits to be rendered: the view will tell what it misses.
+            prepared = store.prepare(u64::MAX)?;
+        }
+        Ok(prepared.map(|prepared| (store, index, prepared)))
+    };
+    if in_files {
+        let place = journal::Place::Directory {
+            path: core.configuration.log_dir.join("journal"),
+            file_mode: core.configuration.file_mode,
+            dir_mode: core.configuration.dir_mode,
+        };
+        match first(place) {
+            Ok(Some(opened)) => return Ok(opened),
+            Ok(None) => {}
+            Err(error) => {
+                let reason = format!("{error}; the journal is kept in memory");
+                notice(&reason);
+                core.control.degrade(&reason);
+            }
+        }
+    }
+    match first(journal::Place::Memory) {
+        Ok(Some(opened)) => Ok(opened),
+        Ok(None) => Err(no_memory(io::Error::from(io::ErrorKind::OutOfMemory))),
+        Err(error) => Err(no_memory(io::Error::other(error))),
+    }
+}
+
+/// Makes the journal's directory and finds what the last run left there.
+fn make_journal_directory(core: &Core) -> Resume {
+    let configuration = &core.configuration;
+    // Where that fails, the journal fails in the same way, and is kept in memory.
+    match directory::make(&configuration.log_dir.join("journal"), configuration.dir_mode) {
+        Ok(()) => Resume::load(core),
+        Err(_) => Resume::default(),
+    }
+}
+
+fn no_memory(source: io::Error) -> StartError {
+    StartError::System { what: "memory for the journal", source }
+}
+
+/// The outlets that the configuration asks for.
+fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
+    let configuration = &core.configuration;
+    let open = |path: PathBuf| {
+        LogFile::open(FileOptions {
+            path,
+            max_bytes: configuration.log_max_file_size,
+            backups: configuration.log_backup_count,
+            mode: configuration.file_mode,
+            group: configuration.file_group,
+        })
+    };
+    let logs = matches!(place, Place::Directory).then(|| {
+        let [expert, trades, errors] = configuration.log_paths().map(open);
+        Logs { expert, trades, errors }
+    });
+    let choice = match configuration.use_colors {
+        UseColors::Auto => ColorChoice::Auto,
+        UseColors::Always => ColorChoice::Always,
+        UseColors::Never => ColorChoice::Never,
+    };
+    let capture = match place {
+        Place::Capture(sink) => Some(sink.clone()),
+        Place::Directory | Place::Memory => None,
+    };
+    // With files asked for but none to be had, the console is the last resort.
+    let wanted = configuration.log_to_console
+        || (configuration.log_to_file && matches!(place, Place::Memory));
+    let console = (wanted && capture.is_none()).then(|| Console::stderr(choice));
+    Outlets::new(Arc::clone(core), logs, console, capture)
+}
+
+/// Puts the parts together and starts the threads.
+fn run(
+    core: &Arc<Core>,
+    ring: RingDrain,
+    calibrator: Calibrator,
+    place: Place,
+    owned: Option<Owned>,
+) -> Result<Engine, StartError> {
+    let in_files = matches!(place, Place::Directory);
+    let resume = if in_files { make_journal_directory(core) } else { Resume::default() };
+    let (store, index, first) = open_journal(core, in_files, resume.oldest_needed())?;
+    // Torn lines were taken back: now the logs can be opened.
+    let outlets = outlets(core, &place);
+    let sequence = first.sequence();
+    let appender = Appender::new(first, calibrator.current());
+    let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
+    let view = View::new(Arc::clone(core), outlets, floor, index, sequence, resume);
+    let drain =
+        Drain::new(ring, appender, calibrator, supply, core);
+    let refused = |source| StartError::System { what: "a thread", source };
+    let janitor =
+        writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
+            .map_err(refused)?;
+    // A view that cannot start takes the drain down again.
+    let threads = start_agents(core, drain, view)
+        .inspect_err(|_| core.control.stop())
+        .map_err(refused)?;
+    Ok(Engine {
+        core: Arc::clone(core),
+        threads,
+        janitor: Some(janitor),
+        owned,
+        pid: std::process::id(),
+    })
+}
+
+fn start_agents(core: &Arc<Core>, drain: Drain, view: View) -> io::Result<Vec<JoinHandle<()>>> {
+    let configuration = &core.configuration;
+    let napper = writer::Napper::new(configuration.idle, configuration.nap, core.ticks_per_second);
+    let drain_placement = Placement { name: "tapelog-drain", cpu: configuration.writer_cpu };
+    match configuration.threading {
+        Threading::Shared => {
+            let work = move || writer::run_both(drain, view, napper);
+            Ok(vec![writer::spawn(drain_placement, work)?])
+        }
+        Threading::Dedicated => {
+            let placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
+            Ok(vec![
+                writer::spawn(drain_placement, move || writer::run_drain(drain, napper))?,
+                writer::spawn(placement, move || writer::run_view(view))?,
+            ])
+        }
+    }
+}
+
+impl Engine {
+    /// Writes everything out and ends the threads; see [`Guard`].
+    pub(crate) fn shutdown(mut self) {
+        if std::process::id() != self.pid {
+            // A forked child: the threads, the files and the ring are its parent's.
+            std::mem::forget(std::mem::take(&mut self.threads));
+            return;
+        }
+        let core = &self.core;
+        let deadline = Instant::now() + core.configuration.shutdown_timeout;
+        let busy = core.ring.close_gate(GATE_WAIT);
+        core.control.stop();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if core.control.wait_until(left, |progress| progress.views_ended).is_err() {
+            core.control.abandon_views();
+        }
+        let mut whole = busy == 0;
+        for thread in self.threads.drain(..).chain(self.janitor.take()) {
+            whole &= thread.join().is_ok();
+        }
+        self.say_what_is_left();
+        if whole && self.core.control.progress().drain_ended {
+            self.core.ring.remove_file();
+        }
+        finish_notices();
+        drop(self.owned.take());
+    }
+
+    fn say_what_is_left(&self) {
+        let progress = self.core.control.progress();
+        let left = progress.journaled.saturating_sub(progress.views.records);
+        if left > 0 {
+            notice(&format!(
+                "{left} records are in the journal but not in the logs yet: the next start in {} \
+                 renders them",
+                self.core.configuration.log_dir.display(),
+            ));
+        }
+    }
+}

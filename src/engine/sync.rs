@@ -1,0 +1,69 @@
+//! Bringing what is written onto the disk, at the caller's word and on the caller's thread.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::control::Unfinished;
+use super::core::Core;
+
+/// Why entries are not known to be on the disk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The entries are not all written yet.
+    #[error(transparent)]
+    Unfinished(#[from] Unfinished),
+    /// A file could not be synced: what was written to it may be lost at a power cut.
+    #[error("cannot sync {}: check the disk and its file system", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Core {
+    /// Waits until everything accepted so far is written, then syncs the files it is in.
+    pub(crate) fn sync(&self, timeout: Duration) -> Result<(), SyncError> {
+        let before = self.control.synced();
+        self.control.flush(timeout)?;
+        let progress = self.control.progress();
+        let configuration = &self.configuration;
+        if !configuration.log_to_file {
+            return Ok(());
+        }
+        let journal = configuration.log_dir.join("journal");
+        for sequence in before..=progress.journal.sequence {
+            // A segment that is gone was recycled, and its place was synced then or never asked for.
+            sync_if_there(&crate::journal::SegmentIndex::directory(&journal).path(sequence))?;
+        }
+        sync_if_there(&journal)?;
+        for log in self.log_paths() {
+            // The newest rotated file may hold the older part of what was just written.
+            let mut rotated = log.clone().into_os_string();
+            rotated.push(".1");
+            sync_if_there(Path::new(&rotated))?;
+            sync_if_there(&log)?;
+        }
+        self.control.set_synced(progress.journal.sequence);
+        Ok(())
+    }
+
+    /// The paths of expert.log, trades.log and errors.log.
+    pub(crate) fn log_paths(&self) -> [PathBuf; 3] {
+        self.configuration.log_paths()
+    }
+}
+
+fn sync_if_there(path: &Path) -> Result<(), SyncError> {
+    let synced = File::open(path).and_then(|file| file.sync_data());
+    match synced {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(SyncError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

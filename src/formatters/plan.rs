@@ -1,0 +1,269 @@
+//! The constant parts of a line, composed once for each pair of call site and context.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::clock::Calibration;
+use crate::definition::{ContextDefinition, SiteDefinition};
+use crate::entry::Entry;
+use crate::record::{Fields, TypeCode, Value};
+
+/// What a line is made of behind its time stamp: constants, and what stands between them.
+///
+/// ```text
+/// constant │ value │ constant │ value │ … │ constant
+///          └ steps[0].end     └ steps[1].end       └ constants.len()
+/// ```
+#[derive(Debug)]
+pub(super) struct Plan {
+    constants: Vec<u8>,
+    steps: SmallVec<[Step; 8]>,
+}
+
+/// A constant's end and what follows it.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    end: u32,
+    part: Part,
+}
+
+/// Bytes of constants that most plans need at most.
+const USUAL_BYTES: usize = 512;
+
+/// What differs from line to line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The value of the call's field with this index, inside the event's text.
+    Message(u16),
+    /// The value of the call's field with this index.
+    Field(u16),
+    /// Whether the entry is a trade event, where its fields decide that.
+    Category,
+}
+
+impl Plan {
+    /// A plan that consists of an empty constant.
+    pub(super) fn new() -> Self {
+        Self { constants: Vec::with_capacity(USUAL_BYTES), steps: SmallVec::new() }
+    }
+
+    /// The constant that is being composed, to append to.
+    pub(super) fn constant(&mut self) -> &mut Vec<u8> {
+        &mut self.constants
+    }
+
+    /// Ends the constant: `part` follows it.
+    pub(super) fn part(&mut self, part: Part) {
+        self.steps.push(Step { end: self.constants.len() as u32, part });
+    }
+
+    /// Writes a line: the constants, and through `write` what stands between them, with the
+    /// stored form of its value.
+    #[inline]
+    pub(super) fn render(
+        &self,
+        entry: &Entry<'_>,
+        out: &mut Vec<u8>,
+        mut write: impl FnMut(&mut Vec<u8>, Part, StoredValue<'_>),
+    ) {
+        let starts = starts(entry);
+        let mut start = 0;
+        for step in &self.steps {
+            let end = step.end as usize;
+            out.extend_from_slice(&self.constants[start..end]);
+            start = end;
+            let value = match step.part {
+                Part::Message(index) | Part::Field(index) => {
+                    let index = usize::from(index);
+                    StoredValue {
+                        code: entry.site.fields[index].code,
+                        bytes: entry.arguments.get(starts[index] as usize..).unwrap_or_default(),
+                    }
+                }
+                Part::Category => StoredValue { code: TypeCode(0), bytes: &[] },
+            };
+            write(out, step.part, value);
+        }
+        out.extend_from_slice(&self.constants[start..]);
+    }
+}
+
+/// A value in its stored form: the bytes begin with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredValue<'a> {
+    pub(super) code: TypeCode,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> StoredValue<'a> {
+    /// The value, or what takes its place if it cannot be decoded.
+    pub(super) fn decode(self) -> Value<'a> {
+        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from("<undecodable>"))
+    }
+}
+
+/// Where the values of the call's fields begin; past the end of the arguments for those that
+/// cannot be found.
+#[inline]
+fn starts(entry: &Entry<'_>) -> SmallVec<[u32; 16]> {
+    let mut starts = SmallVec::new();
+    let mut start = 0_u32;
+    for field in &entry.site.fields {
+        starts.push(start);
+        start = match field.code.fixed_bytes() {
+            Some(bytes) => start.saturating_add(bytes as u32),
+            None => end_of_variable(entry.arguments, start, field.code),
+        };
+    }
+    starts
+}
+
+/// The bytes of a stored text and those behind it; `None` if it was cut: the mark makes its length
+/// longer than any record.
+#[inline]
+pub(super) fn whole_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+fn end_of_variable(arguments: &[u8], start: u32, code: TypeCode) -> u32 {
+    let Some(bytes) = arguments.get(start as usize..) else { return u32::MAX };
+    let rest = match (code, whole_text(bytes)) {
+        (TypeCode::STR, Some((_, rest))) => rest,
+        _ => {
+            let mut fields = Fields::new(bytes);
+            if fields.next(code).is_err() {
+                return u32::MAX;
+            }
+            fields.rest()
+        }
+    };
+    // A record's length has 32 bits.
+    (arguments.len() - rest.len()) as u32
+}
+
+/// The fields that a line shows: no name twice, the call before the context.
+pub(super) struct Shown<'a> {
+    /// Name and index of the call's fields.
+    pub(super) call: SmallVec<[(&'a str, u16); 8]>,
+    /// Names and values of the context's fields.
+    pub(super) context: SmallVec<[(&'a str, Value<'a>); 8]>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(entry: &Entry<'a>) -> Self {
+        let mut seen = Names::default();
+        let site: &'a SiteDefinition = entry.site;
+        // A definition counts its fields in 16 bits.
+        let call = site
+            .fields
+            .iter()
+            .zip(0_u16..)
+            .map(|(field, index)| (&*field.name, index))
+            .filter(|(name, _)| seen.add(name))
+            .collect();
+        let context = entry.context().filter(|(name, _)| seen.add(name)).collect();
+        Self { call, context }
+    }
+}
+
+/// A set of names: a short list, for few of them.
+#[derive(Default)]
+struct Names<'a> {
+    few: SmallVec<[&'a str; 16]>,
+    many: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Adds a name; `false` if it was there already.
+    fn add(&mut self, name: &'a str) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < self.few.inline_size() {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}
+
+/// How many plans are kept: some 100 call sites with some 40 contexts each.
+const SLOTS: usize = 4096;
+
+/// The plans of the pairs of call site and context that were seen last.
+///
+/// A table in which every pair has one place, so that it stays bounded without ever being emptied
+/// as a whole. A kept plan keeps its definitions alive: an address stands for one definition only.
+pub(super) struct PlanCache {
+    slots: Box<[Option<Box<Kept>>]>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    site: Arc<SiteDefinition>,
+    context: Option<Arc<ContextDefinition>>,
+    /// The calibration that ticks in the context were turned into time with, if there are any.
+    calibration: Option<Calibration>,
+    plan: Plan,
+}
+
+impl std::fmt::Debug for PlanCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kept = self.slots.iter().flatten().count();
+        f.debug_struct("PlanCache").field("kept", &kept).finish_non_exhaustive()
+    }
+}
+
+impl PlanCache {
+    pub(super) fn new() -> Self {
+        Self { slots: std::iter::repeat_with(|| None).take(SLOTS).collect() }
+    }
+
+    /// The plan of the entry's pair, made by `make` if it is not at hand.
+    #[inline]
+    pub(super) fn get(&mut self, entry: &Entry<'_>, make: impl FnOnce() -> Plan) -> &Plan {
+        let slot = &mut self.slots[place(entry)];
+        if !slot.as_ref().is_some_and(|kept| kept.serves(entry)) {
+            *slot = None;
+        }
+        &slot.get_or_insert_with(|| Kept::new(entry, make())).plan
+    }
+}
+
+/// Fibonacci hashing of the two addresses.
+#[inline]
+fn place(entry: &Entry<'_>) -> usize {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let site = Arc::as_ptr(entry.site).addr() as u64;
+    let context = entry.context.map_or(0, |context| Arc::as_ptr(context).addr()) as u64;
+    let mixed = (site ^ context.rotate_left(32)).wrapping_mul(FACTOR);
+    (mixed >> (u64::BITS - SLOTS.ilog2())) as usize
+}
+
+impl Kept {
+    #[cold]
+    fn new(entry: &Entry<'_>, plan: Plan) -> Box<Self> {
+        let has_ticks = entry.context.is_some_and(|context| context.has_ticks());
+        Box::new(Self {
+            site: Arc::clone(entry.site),
+            context: entry.context.cloned(),
+            calibration: has_ticks.then_some(entry.calibration),
+            plan,
+        })
+    }
+
+    #[inline]
+    fn serves(&self, entry: &Entry<'_>) -> bool {
+        let same_context = match (&self.context, entry.context) {
+            (Some(kept), Some(asked)) => Arc::ptr_eq(kept, asked),
+            (None, None) => true,
+            _ => false,
+        };
+        same_context
+            && Arc::ptr_eq(&self.site, entry.site)
+            && self.calibration.is_none_or(|kept| kept == entry.calibration)
+    }
+}

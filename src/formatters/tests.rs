@@ -1,0 +1,6 @@
+//! Whole lines: golden ones, and the rules that hold for any names and values.
+
+mod golden;
+mod plans;
+mod properties;
+mod python;

@@ -1,0 +1,186 @@
+//! Time stamps as RFC 3339 writes them. The civil time of the last second is kept: lines come in
+//! order, so that nearly all of them only differ behind the point.
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::number::{self, digits};
+use crate::record::UnixNanos;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// `2026-01-02T03:04:05`
+const SECOND_BYTES: usize = 19;
+
+/// `2026-01-02T03:04:05.123456Z`
+pub(super) const STAMP_BYTES: usize = SECOND_BYTES + 8;
+
+/// The civil time of one second, kept until another is asked for.
+#[derive(Debug)]
+struct CivilSecond {
+    second: i64,
+    text: [u8; SECOND_BYTES],
+}
+
+impl CivilSecond {
+    fn new() -> Self {
+        Self { second: 0, text: civil(0) }
+    }
+
+    #[inline]
+    fn at(&mut self, second: i64) -> &[u8; SECOND_BYTES] {
+        if second != self.second {
+            *self = Self { second, text: civil(second) };
+        }
+        &self.text
+    }
+}
+
+/// The civil time in UTC. Every time that fits nanoseconds of 64 bits has a year of four digits.
+#[cold]
+fn civil(second: i64) -> [u8; SECOND_BYTES] {
+    let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = Offset::UTC.to_datetime(time);
+    let mut text = *b"0000-00-00T00:00:00";
+    let year = time.year().unsigned_abs();
+    let parts = [
+        (0, (year / 100) as u8),
+        (2, (year % 100) as u8),
+        (5, time.month().unsigned_abs()),
+        (8, time.day().unsigned_abs()),
+        (11, time.hour().unsigned_abs()),
+        (14, time.minute().unsigned_abs()),
+        (17, time.second().unsigned_abs()),
+    ];
+    for (at, value) in parts {
+        text[at..at + 2].copy_from_slice(&two_digits(value));
+    }
+    text
+}
+
+#[inline(always)]
+fn two_digits(value: u8) -> [u8; 2] {
+    [b'0' + value / 10, b'0' + value % 10]
+}
+
+#[inline(always)]
+fn split(time: UnixNanos) -> (i64, u32) {
+    let nanos = time.0.rem_euclid(NANOS_PER_SECOND);
+    (time.0.div_euclid(NANOS_PER_SECOND), nanos as u32)
+}
+
+/// The stamp of a line behind a constant beginning: `N` bytes, the last [`STAMP_BYTES`] of which
+/// are the time in microseconds.
+#[derive(Debug)]
+pub(super) struct LineStamp<const N: usize> {
+    civil: CivilSecond,
+    text: [u8; N],
+}
+
+impl<const N: usize> LineStamp<N> {
+    const START: usize = N - STAMP_BYTES;
+
+    /// A stamp behind `beginning`, which has `N - STAMP_BYTES` bytes.
+    pub(super) fn new(beginning: &[u8]) -> Self {
+        let mut text = [0; N];
+        text[..Self::START].copy_from_slice(beginning);
+        text[Self::START + SECOND_BYTES..].copy_from_slice(b".000000Z");
+        let civil = CivilSecond::new();
+        text[Self::START..][..SECOND_BYTES].copy_from_slice(&civil.text);
+        Self { civil, text }
+    }
+
+    /// The beginning and the stamp of `time`, rounded down to the microsecond.
+    #[inline]
+    pub(super) fn at(&mut self, time: UnixNanos) -> &[u8; N] {
+        let (second, nanos) = split(time);
+        if second != self.civil.second {
+            let civil = *self.civil.at(second);
+            self.text[Self::START..][..SECOND_BYTES].copy_from_slice(&civil);
+        }
+        let micros = digits::<6>(nanos / 1_000);
+        self.text[Self::START + SECOND_BYTES + 1..][..6].copy_from_slice(&micros);
+        &self.text
+    }
+}
+
+/// Writes time values: as many digits as the value needs, in groups of three.
+#[derive(Debug)]
+pub(super) struct TimeValues {
+    civil: CivilSecond,
+}
+
+impl TimeValues {
+    pub(super) fn new() -> Self {
+        Self { civil: CivilSecond::new() }
+    }
+
+    /// Appends `time`: `2026-01-02T03:04:05Z`, `….120Z`, `….123456Z` or `….123456789Z`.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: UnixNanos) {
+        let (second, nanos) = split(time);
+        out.extend_from_slice(self.civil.at(second));
+        if nanos != 0 {
+            let digits = digits::<9>(nanos);
+            let kept = match nanos {
+                _ if !nanos.is_multiple_of(1_000) => 9,
+                _ if !nanos.is_multiple_of(1_000_000) => 6,
+                _ => 3,
+            };
+            out.push(b'.');
+            out.extend_from_slice(&digits[..kept]);
+        }
+        out.push(b'Z');
+    }
+}
+
+/// Appends `time` as a count of nanoseconds since 1970.
+#[inline]
+pub(super) fn unix_nanos(out: &mut Vec<u8>, time: UnixNanos) {
+    number::integer(out, time.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(nanos: i64) -> String {
+        let mut stamp = LineStamp::<{ STAMP_BYTES + 1 }>::new(b"[");
+        String::from_utf8(stamp.at(UnixNanos(nanos)).to_vec()).unwrap()
+    }
+
+    fn value(nanos: i64) -> String {
+        let mut out = Vec::new();
+        TimeValues::new().write(&mut out, UnixNanos(nanos));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn stamps_hold_from_the_first_to_the_last_time_there_is() {
+        assert_eq!(stamp(0), "[1970-01-01T00:00:00.000000Z");
+        assert_eq!(stamp(1_767_323_045_123_456_789), "[2026-01-02T03:04:05.123456Z");
+        assert_eq!(stamp(-1), "[1969-12-31T23:59:59.999999Z");
+        assert_eq!(stamp(1_709_210_096_000_000_001), "[2024-02-29T12:34:56.000000Z");
+        assert_eq!(stamp(i64::MAX), "[2262-04-11T23:47:16.854775Z");
+        assert_eq!(stamp(i64::MIN), "[1677-09-21T00:12:43.145224Z");
+    }
+
+    #[test]
+    fn a_kept_second_is_used_for_that_second_only() {
+        let mut stamp = LineStamp::<STAMP_BYTES>::new(b"");
+        let mut text = |nanos| String::from_utf8(stamp.at(UnixNanos(nanos)).to_vec()).unwrap();
+        assert_eq!(text(1_000_000_000), "1970-01-01T00:00:01.000000Z");
+        assert_eq!(text(1_999_999_999), "1970-01-01T00:00:01.999999Z");
+        assert_eq!(text(2_000_000_000), "1970-01-01T00:00:02.000000Z");
+        assert_eq!(text(1_000_001_000), "1970-01-01T00:00:01.000001Z");
+        assert_eq!(text(0), "1970-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn values_have_as_many_digits_as_they_need() {
+        assert_eq!(value(1_767_323_045_000_000_000), "2026-01-02T03:04:05Z");
+        assert_eq!(value(1_767_323_045_120_000_000), "2026-01-02T03:04:05.120Z");
+        assert_eq!(value(1_767_323_045_123_450_000), "2026-01-02T03:04:05.123450Z");
+        assert_eq!(value(1_767_323_045_123_456_789), "2026-01-02T03:04:05.123456789Z");
+        assert_eq!(value(-1), "1969-12-31T23:59:59.999999999Z");
+    }
+}

@@ -1,0 +1,235 @@
+//! A log file that is appended to in whole lines and rotated by size.
+//!
+//! # What a reader sees
+//!
+//! The file has its exact length at every moment and holds no NUL bytes: it is appended to, never
+//! preallocated or mapped. While a write is on its way, the file may end inside a line, because the
+//! kernel publishes a write page by page; only a line feed completes a line, and `tail -F` waits
+//! for it. A write that stops early is taken back to the last whole line.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::batch::Batch;
+use super::error::{HandlerError, WriteError};
+use super::live::{Identity, Live, OPEN_FLAGS};
+use super::rotation;
+
+/// Where a log stands and how it is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct FileOptions {
+    /// The log's path; its directory must exist.
+    pub(crate) path: PathBuf,
+    /// The size at which it is rotated. A longer single line has a file of its own.
+    pub(crate) max_bytes: u64,
+    /// How many rotated files are kept, as `.1` to `.N`.
+    pub(crate) backups: u32,
+    /// The mode of a new file, whatever the umask.
+    pub(crate) mode: u32,
+    /// The group of a new file; `None` leaves it to the system.
+    pub(crate) group: Option<u32>,
+}
+
+/// How much of a batch is in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Whole lines.
+    pub(crate) lines: usize,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Rotations on the way.
+    pub(crate) rotations: u32,
+}
+
+/// A size-rotated log file.
+#[derive(Debug)]
+pub(crate) struct FileHandler {
+    options: FileOptions,
+    /// `None` while the path cannot be opened; each write tries again.
+    live: Option<Live>,
+    rotations: u64,
+    /// Rotations since the last [`FileHandler::sync`], which covers those files, too.
+    rotations_unsynced: u32,
+}
+
+impl FileHandler {
+    /// Opens the log for appending, or creates it.
+    ///
+    /// A torn last line, left by a crash, is completed with a line feed.
+    ///
+    /// # Errors
+    /// [`HandlerError::Refused`] for anything but a regular file of our own with a single name;
+    /// [`HandlerError::NoDirectory`]; [`HandlerError::Io`].
+    pub(crate) fn open(mut options: FileOptions) -> Result<FileHandler, HandlerError> {
+        // The host may change its working directory later.
+        options.path = std::path::absolute(&options.path)
+            .map_err(|error| HandlerError::io("find", &options.path, error))?;
+        let live = Some(Live::open(&options)?);
+        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0 })
+    }
+
+    /// Appends all lines of a batch.
+    ///
+    /// # Errors
+    /// See [`FileHandler::write_from`].
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<Written, WriteError> {
+        self.write_from(batch, 0)
+    }
+
+    /// Appends the lines from number `first` on: one `write` for what fits into the file, then a
+    /// rotation, then the rest.
+    ///
+    /// # Errors
+    /// [`WriteError`] says how many whole lines were written, and why no more were. Nothing of the
+    /// next line is in the file.
+    pub(crate) fn write_from(
+        &mut self,
+        batch: &Batch,
+        first: usize,
+    ) -> Result<Written, WriteError> {
+        let mut written = Written::default();
+        while first + written.lines < batch.lines() {
+            if let Err(source) = self.step(batch, first, &mut written) {
+                return Err(WriteError { written, source });
+            }
+        }
+        Ok(written)
+    }
+
+    /// One append of as many lines as fit, or one rotation where none does.
+    fn step(
+        &mut self,
+        batch: &Batch,
+        first: usize,
+        written: &mut Written,
+    ) -> Result<(), HandlerError> {
+        let max_bytes = self.options.max_bytes;
+        let live = self.live()?;
+        let next = first + written.lines;
+        let fitting = batch.lines_within(next, max_bytes.saturating_sub(live.at.len));
+        if fitting == 0 && live.at.len > 0 {
+            let before = self.rotations;
+            let outcome = self.rotate();
+            written.rotations += u32::from(self.rotations > before);
+            return outcome;
+        }
+        let appended = live.append(batch, next, next + fitting.max(1));
+        written.lines += appended.lines;
+        written.bytes += appended.bytes;
+        let Some(error) = appended.error else {
+            return Ok(());
+        };
+        if appended.torn {
+            // Opening it again completes the torn line.
+            self.live = None;
+        }
+        Err(HandlerError::io("write to", &self.options.path, error))
+    }
+
+    /// Rotates now; an empty file is left as it is.
+    ///
+    /// A file that was moved away meanwhile is not renamed again: the log is opened anew.
+    ///
+    /// # Errors
+    /// [`HandlerError`]; the log goes on in the old file, or, once that is renamed, in a new one
+    /// that the next write creates.
+    pub(crate) fn rotate(&mut self) -> Result<(), HandlerError> {
+        self.live()?;
+        if self.reopen_if_moved()? || self.live()?.at.len == 0 {
+            return Ok(());
+        }
+        rotation::shift(&self.options.path, self.options.backups)?;
+        self.rotations += 1;
+        self.rotations_unsynced = self.rotations_unsynced.saturating_add(1);
+        self.live = None;
+        self.live = Some(Live::create(&self.options)?);
+        Ok(())
+    }
+
+    /// Follows what others did to the file, with one `stat` if they did nothing.
+    ///
+    /// Opens the path anew if it names another file or none (logrotate's `create`, `rm`), and goes
+    /// on at the new end if the file shrank (`copytruncate`). True if either was the case.
+    ///
+    /// # Errors
+    /// [`HandlerError`], if what stands at the path now cannot be opened. Writes fail until it can.
+    pub(crate) fn reopen_if_moved(&mut self) -> Result<bool, HandlerError> {
+        let path = &self.options.path;
+        if let Some(live) = &mut self.live {
+            match fs::symlink_metadata(path) {
+                Ok(found) if live.is(&found) => return live.follow_length(path, found.len()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(HandlerError::io("look at", path, error)),
+            }
+        }
+        self.live = None;
+        self.live = Some(Live::open(&self.options)?);
+        Ok(true)
+    }
+
+    /// Brings everything written so far to the disk, rotated files that are still kept included.
+    ///
+    /// # Errors
+    /// [`HandlerError::Io`] naming the file; the next call tries it again.
+    pub(crate) fn sync(&mut self) -> Result<(), HandlerError> {
+        let path = &self.options.path;
+        let rotated = self.rotations_unsynced.min(self.options.backups);
+        for number in (1..=rotated).rev() {
+            let backup = rotation::backup_path(path, number);
+            let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(&backup);
+            match opened.and_then(|file| file.sync_data()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => outcome.map_err(|error| HandlerError::io("sync", &backup, error))?,
+            }
+        }
+        if let Some(live) = &mut self.live {
+            live.file.sync_data().map_err(|error| HandlerError::io("sync", path, error))?;
+        }
+        self.sync_names()
+    }
+
+    /// Brings the directory's entries to the disk after a rotation or creation.
+    fn sync_names(&mut self) -> Result<(), HandlerError> {
+        let named = self.live.as_ref().is_none_or(|live| live.named);
+        if self.rotations_unsynced == 0 && named {
+            return Ok(());
+        }
+        let directory = match self.options.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        File::open(directory)
+            .and_then(|opened| opened.sync_all())
+            .map_err(|error| HandlerError::io("sync", directory, error))?;
+        self.rotations_unsynced = 0;
+        if let Some(live) = &mut self.live {
+            live.named = true;
+        }
+        Ok(())
+    }
+
+    /// The file being written and its length; `None` while there is none.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.live.as_ref().map(|live| live.at)
+    }
+
+    /// How often this handler rotated the log.
+    pub(crate) fn rotations(&self) -> u64 {
+        self.rotations
+    }
+
+    /// The log's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.options.path
+    }
+
+    fn live(&mut self) -> Result<&mut Live, HandlerError> {
+        match &mut self.live {
+            Some(live) => Ok(live),
+            none => Ok(none.insert(Live::open(&self.options)?)),
+        }
+    }
+}

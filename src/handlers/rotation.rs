@@ -1,0 +1,113 @@
+//! Rotation by rename: `expert.log` → `expert.log.1` → … → `expert.log.N`.
+//!
+//! ```text
+//! before   .log   .1   .2   .3 = N
+//! step 1             ──── .2 ─▶ .3      the highest first; the old .3 is replaced
+//! step 2        ──── .1 ─▶ .2
+//! step 3   ──── .log ─▶ .1
+//! after    (none) .1   .2   .3          the caller creates the new .log
+//! ```
+//!
+//! Every step is one rename, so that at each moment each file has exactly one name. A chain that
+//! was cut short leaves a hole, at `.2` after step 1. The next rotation fills the lowest hole
+//! instead of replacing `.N`: it resumes the chain, and no backup is given up early.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
+use super::error::{HandlerError, Refusal};
+
+/// The path of backup `number` of the log at `path`; number 0 is the log itself.
+pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
+    if number == 0 {
+        return path.into();
+    }
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// Moves the log and its backups up by one, so that nothing stands at `path` any more.
+///
+/// With `backups` = 0 the log is unlinked.
+///
+/// # Errors
+/// [`HandlerError::Refused`] if something other than a regular file stands in the chain; nothing
+/// was moved. [`HandlerError::Io`] if a rename failed; the steps before it stay done, and the next
+/// call goes on from there.
+pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
+    if backups == 0 {
+        return fs::remove_file(path).map_err(|error| HandlerError::io("remove", path, error));
+    }
+    let hole = lowest_hole(path, backups)?;
+    let top = hole.unwrap_or(backups);
+    for number in (0..top).rev() {
+        let oldest_goes = hole.is_none() && number + 1 == backups;
+        let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
+        let renamed =
+            if oldest_goes { fs::rename(&from, &to) } else { rename_into_hole(&from, &to) };
+        renamed.map_err(|error| HandlerError::io("rename", &from, error))?;
+    }
+    Ok(())
+}
+
+/// The lowest backup number that no file has; all below it are regular files.
+fn lowest_hole(path: &Path, backups: u32) -> Result<Option<u32>, HandlerError> {
+    for number in 1..=backups {
+        let backup = backup_path(path, number);
+        match fs::symlink_metadata(&backup) {
+            Ok(found) => match refuse_type(&found) {
+                Some(refusal) => return Err(HandlerError::refused(&backup, refusal)),
+                None => continue,
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(number)),
+            Err(error) => return Err(HandlerError::io("look at", &backup, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Renames without replacing anything that appeared in the hole since we looked.
+fn rename_into_hole(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network and user-space file systems do not know the flag.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Why a log or backup must not be touched, judged by its type.
+pub(super) fn refuse_type(found: &fs::Metadata) -> Option<Refusal> {
+    let kind = found.file_type();
+    if kind.is_file() {
+        None
+    } else if kind.is_symlink() {
+        Some(Refusal::Symlink)
+    } else if kind.is_dir() {
+        Some(Refusal::Directory)
+    } else if kind.is_fifo() {
+        Some(Refusal::Fifo)
+    } else {
+        Some(Refusal::Special)
+    }
+}
+
+/// Why a file must not be appended to: its type, its other names, or its owner.
+pub(super) fn refuse_log(found: &fs::Metadata) -> Option<Refusal> {
+    let user = rustix::process::geteuid().as_raw();
+    if let Some(refusal) = refuse_type(found) {
+        Some(refusal)
+    } else if found.uid() != user {
+        Some(Refusal::ForeignOwner { owner: found.uid(), user })
+    } else if found.nlink() > 1 {
+        Some(Refusal::HardLinks { names: found.nlink() })
+    } else {
+        None
+    }
+}

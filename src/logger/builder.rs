@@ -1,0 +1,100 @@
+//! Configuring and starting a logger.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Guard, MetaLogger};
+use crate::config::{
+    ConfigError, Configuration, Idle, Origin, Overflow, Settings, Threading, UseColors,
+    parameter_methods,
+};
+use crate::engine::{self, Place};
+use crate::level::Level;
+
+/// The configuration of a logger that is not started yet; made by [`MetaLogger::builder`].
+///
+/// A method here is a *code parameter*: nothing but the command line overrides it. Values that the
+/// operator may override go into [`defaults`](Builder::defaults).
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    defaults: Settings,
+    code: Settings,
+}
+
+impl Builder {
+    parameter_methods!(code);
+
+    /// Sets defaults of the program's own, below everything that an operator sets.
+    pub fn defaults(mut self, set: impl FnOnce(Settings) -> Settings) -> Self {
+        self.defaults = set(self.defaults);
+        self
+    }
+
+    /// The effective configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists every value out of its range.
+    pub fn configuration(&self) -> Result<Configuration, ConfigError> {
+        let layers =
+            [(Origin::CodeDefault, self.defaults.clone()), (Origin::Code, self.code.clone())];
+        Configuration::resolve(layers)
+    }
+
+    /// Starts the engine: makes the directory, the logs, the journal and the ring, and starts the
+    /// writer's threads. Takes a few milliseconds.
+    ///
+    /// A full, read-only or unwritable disk is no error: the engine then logs to the console,
+    /// says so once on stderr, and [`Stats::degraded`](crate::Stats) tells why.
+    ///
+    /// # Errors
+    /// [`StartError`]: a wrong configuration, a refused path, a directory that another engine
+    /// logs to, or no memory or threads.
+    pub fn build(self) -> Result<(MetaLogger, Guard), StartError> {
+        let configuration = self.configuration()?;
+        let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
+        engine::start(configuration, place)
+    }
+}
+
+/// Why no engine was started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A value is out of its range.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// Another engine logs to the directory.
+    #[error(
+        "{} is in use by process {owner}, which logs there: {advice}", .directory.display()
+    )]
+    InUse {
+        /// The log directory.
+        directory: PathBuf,
+        /// The process that owns it, as it says itself.
+        owner: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A path is not what it has to be, and is left untouched.
+    #[error("{reason}")]
+    Refused {
+        /// The path, why it is refused, and what to do.
+        reason: String,
+    },
+    /// The ring cannot be made.
+    #[error("no ring can be made: {reason}")]
+    Ring {
+        /// Why, and what to change.
+        reason: String,
+    },
+    /// The system gives no memory for the journal, or no thread.
+    #[error("the system refuses {what}: free some memory or raise the limits of this process")]
+    System {
+        /// What was refused.
+        what: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,34 @@
+//! The end of an engine.
+
+use crate::engine::Engine;
+
+/// Keeps an engine running; dropping it writes everything out.
+///
+/// The drop closes the gate (later calls are refused and counted), empties the ring into the
+/// journal, renders for at most `shutdown_timeout`, and joins the threads. What is left then is
+/// rendered by the next start in the same directory, and stderr says how much that is. In a forked
+/// child the drop does nothing.
+#[must_use = "dropping the guard ends the logging"]
+#[derive(Debug)]
+pub struct Guard {
+    engine: Option<Engine>,
+}
+
+impl Guard {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine: Some(engine) }
+    }
+
+    /// Ends the engine now; the same as dropping the guard.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.shutdown();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The faces that programs log through.
+
+mod builder;
+mod dynamic;
+mod guard;
+mod lanes;
+mod producer;
+mod stats;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use builder::{Builder, StartError};
+pub use guard::Guard;
+pub use producer::{Producer, With};
+pub use stats::{Lost, Stats};
+
+use crate::context::{self, Context};
+use crate::engine::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
+use crate::face::{Call, Face};
+use crate::level::Level;
+use crate::record::Args;
+use crate::ring::PushError;
+
+/// A logger: what programs hand around and log through.
+///
+/// Cloning is cheap and shares everything. Each thread that logs gets a lane of the ring of its
+/// own at its first call; for the hottest loop, a [`Producer`] saves the way through thread-local
+/// storage.
+///
+/// A log call copies its values into the ring and returns. It never allocates, locks, or enters
+/// the kernel after the thread's first call, unless `overflow = block` or `async_logging = false`
+/// allow it to wait, 5 ms at most.
+#[derive(Debug, Clone)]
+pub struct MetaLogger {
+    core: Arc<Core>,
+    /// The bound context's id; 0 for none.
+    context: u32,
+    trade: bool,
+    bound: Option<Arc<Bound>>,
+}
+
+impl MetaLogger {
+    /// Starts the configuration of a logger.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core, context: 0, trade: false, bound: None }
+    }
+
+    /// A logger whose entries carry these values, besides those bound already; where a name is
+    /// bound twice, the new value wins. A bound `category = "trade"` makes every entry a trade
+    /// event.
+    ///
+    /// Waits for nobody; allocates. The values take room in the ring's definition area until the
+    /// last clone is dropped; where that is full, every record carries them itself.
+    #[must_use]
+    pub fn bind(&self, context: Context) -> MetaLogger {
+        let bytes = match &self.bound {
+            Some(outer) => context.within(&outer.bytes),
+            None => context.into_bytes(),
+        };
+        let bound = Bound::new(&self.core.ring, &bytes);
+        MetaLogger {
+            core: Arc::clone(&self.core),
+            context: bound.id,
+            trade: context::is_trade(&bytes),
+            bound: Some(Arc::new(bound)),
+        }
+    }
+
+    /// A face for one hot thread, with a lane of its own; see [`Producer`].
+    #[must_use]
+    pub fn producer(&self) -> Producer {
+        Producer::new(self.clone())
+    }
+
+    /// Makes the calling thread ready: afterwards its log calls neither allocate nor fault nor
+    /// enter the kernel, save for the first use of each call site.
+    pub fn warm_up(&self) {
+        lanes::with_lane(&self.core, |_registered| touch_stack());
+    }
+
+    /// Changes `log_level`, and with it the levels that follow it. Takes effect at once for later
+    /// calls of every clone.
+    pub fn set_level(&self, level: Level) {
+        self.core.levels.set_log_level(level);
+    }
+
+    /// Waits until every entry accepted before this call is in the logs.
+    ///
+    /// # Errors
+    /// [`Unfinished`] when the time is over; it says how many records are still on their way.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Unfinished> {
+        self.core.control.flush(timeout)
+    }
+
+    /// Waits until every entry accepted before this call is in the journal and in the logs, and
+    /// both are on the disk (`fdatasync`, on the calling thread): they then survive a power cut.
+    ///
+    /// # Errors
+    /// [`SyncError`] when the disk refuses, or the entries are not written within a minute.
+    pub fn sync(&self) -> Result<(), SyncError> {
+        self.core.sync(Duration::from_secs(60))
+    }
+
+    /// Rotates the three logs now, whatever their size; empty ones stay. Takes effect with the
+    /// next batch.
+    pub fn rotate(&self) {
+        self.core.control.request_rotation();
+    }
+
+    /// What was accepted, lost, written and shown so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.core)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+}
+
+impl Bindings for MetaLogger {
+    #[inline(always)]
+    fn context_id(&self) -> u32 {
+        self.context
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef { id: self.context, trade: self.trade, bound: self.bound.as_deref() }
+    }
+}
+
+/// Faults in the stack that log calls with formatted values use.
+#[inline(never)]
+fn touch_stack() {
+    std::hint::black_box([0_u8; 128 << 10]);
+}
+
+impl Face for MetaLogger {
+    #[inline(always)]
+    fn enabled(&self, level: Level, trade: bool) -> bool {
+        self.core.enabled(level, trade || self.trade)
+    }
+
+    fn ticks_in(&self, duration: Duration) -> u64 {
+        self.core.ticks_in(duration)
+    }
+
+    #[inline(always)]
+    fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
+        lanes::with_lane(&self.core, |lane| {
+            self.core.push(lane, self, call, args)
+        })
+    }
+}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync + Clone>() {}
+    is_send_and_sync::<MetaLogger>();
+};

@@ -1,0 +1,285 @@
+//! The memory of a ring: a file on tmpfs that survives the process, or anonymous memory.
+
+#![expect(unsafe_code, reason = "writes the header page through a view of the arena")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::process::Resource;
+
+use super::error::RingError;
+use super::lane::{Private, Process};
+use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX, OWNER_OFFSET};
+use crate::sync::{Region, Table};
+
+/// What the first eight bytes of a ring file say.
+const MAGIC: [u8; 8] = *b"TAPERING";
+/// The version of the layout.
+const VERSION: u32 = 1;
+/// Bytes of a boot id: a UUID in text.
+const BOOT_ID_BYTES: usize = 36;
+/// `f_type` of the file systems that live in memory: tmpfs and ramfs.
+const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58F6];
+
+/// The memory of one ring.
+#[derive(Debug)]
+pub(super) struct Arena {
+    shared: Region,
+    private: Region,
+    id: u64,
+    file: Option<RingFile>,
+    fallback_reason: Option<String>,
+}
+
+/// The file in which a ring lies. Its lock says that the process lives.
+#[derive(Debug)]
+struct RingFile {
+    directory: OwnedFd,
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Arena {
+    /// Makes the memory, in a file in `directory` if that can be had.
+    pub(super) fn create(
+        geometry: &Geometry,
+        directory: Option<&Path>,
+        owner: &[u8],
+    ) -> Result<Arena, RingError> {
+        let id = random_id();
+        let bytes = geometry.ring_bytes;
+        let made = directory.map(|directory| RingFile::create(directory, id, bytes));
+        let (shared, file, fallback_reason) = match made {
+            Some(Ok((region, file))) => (region, Some(file), None),
+            Some(Err(reason)) => (anonymous(bytes)?, None, Some(reason)),
+            None => (anonymous(bytes)?, None, None),
+        };
+        let private_bytes = Arena::private_bytes(geometry);
+        let private = Region::wiped_on_fork(private_bytes).map_err(|source| RingError::Memory {
+            bytes: private_bytes,
+            what: "the producers' private state, which needs Linux 4.14",
+            source,
+        })?;
+        let arena = Arena { shared, private, id, file, fallback_reason };
+        if arena.crash_safe() {
+            arena.write_header(geometry, owner);
+        }
+        Ok(arena)
+    }
+
+    /// Number of bytes of the private memory: the process's own state, the lanes', and one more
+    /// for the handles that share a lane.
+    fn private_bytes(geometry: &Geometry) -> usize {
+        size_of::<Process>() + (geometry.lanes as usize + 1) * size_of::<Private>()
+    }
+
+    /// The tables in the private memory.
+    pub(super) fn private_tables(&self, geometry: &Geometry) -> (Table<Process>, Table<Private>) {
+        let lanes = geometry.lanes as usize + 1;
+        (self.private.table(0, 1), self.private.table(size_of::<Process>(), lanes))
+    }
+
+    /// The memory that the drain and, after a crash, recovery see.
+    pub(super) fn shared(&self) -> &Region {
+        &self.shared
+    }
+
+    /// A random number.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether the memory is a file.
+    pub(super) fn crash_safe(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Why it is none, although a directory was given.
+    pub(super) fn fallback_reason(&self) -> Option<&str> {
+        self.fallback_reason.as_deref()
+    }
+
+    /// The path of the file.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.path.clone())
+    }
+
+    /// Unlinks the file; that it is gone already is as good.
+    pub(super) fn remove_file(&self) {
+        if let Some(file) = &self.file {
+            file.remove();
+        }
+    }
+
+    /// Fills the header page, all but the magic.
+    fn write_header(&self, geometry: &Geometry, owner: &[u8]) {
+        let owner = &owner[..owner.len().min(OWNER_BYTES_MAX)];
+        let definitions = &geometry.definitions;
+        let mut page = Page([0; HEADER_BYTES]);
+        page.u32(8, VERSION);
+        page.u32(12, 4096);
+        page.u64(16, geometry.ring_bytes as u64);
+        page.u32(24, geometry.block_bytes);
+        page.u32(28, geometry.blocks);
+        page.u32(32, geometry.lanes);
+        page.u32(36, geometry.reserve);
+        page.u64(40, geometry.bitmap_offset as u64);
+        page.u64(48, geometry.lanes_offset as u64);
+        page.u64(56, definitions.offset as u64);
+        page.u64(64, geometry.data_offset as u64);
+        page.u64(72, self.id);
+        page.u32(80, std::process::id());
+        page.u32(84, rustix::process::geteuid().as_raw());
+        page.u64(88, unix_ns());
+        page.bytes(96, &boot_id());
+        page.u32(132, u32::try_from(owner.len()).unwrap_or(0));
+        page.u32(136, definitions.sites);
+        page.u32(140, definitions.slots);
+        page.u32(144, definitions.slot_bytes);
+        page.u64(152, definitions.heap_offset as u64);
+        page.u64(160, definitions.heap_bytes as u64);
+        page.u64(168, definitions.bitmap_offset as u64);
+        page.u64(176, definitions.tags_offset as u64);
+        page.u64(184, definitions.slots_offset as u64);
+        page.bytes(OWNER_OFFSET, owner);
+        // SAFETY: nobody else sees the arena yet.
+        unsafe { self.shared.area(0, HEADER_BYTES).write(0, &page.0) };
+    }
+
+    /// Writes the magic: from now on the file counts. Anonymous memory needs none.
+    pub(super) fn seal(&self) {
+        if !self.crash_safe() {
+            return;
+        }
+        // SAFETY: only this process has the arena mapped, and nobody in it reads the magic.
+        unsafe { self.shared.area(0, HEADER_BYTES).write(0, &MAGIC) };
+    }
+}
+
+/// A header page in the making.
+struct Page([u8; HEADER_BYTES]);
+
+impl Page {
+    fn bytes(&mut self, offset: usize, bytes: &[u8]) {
+        self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn u32(&mut self, offset: usize, value: u32) {
+        self.bytes(offset, &value.to_le_bytes());
+    }
+
+    fn u64(&mut self, offset: usize, value: u64) {
+        self.bytes(offset, &value.to_le_bytes());
+    }
+}
+
+impl RingFile {
+    /// Makes `<directory>/<pid>-<id>.ring`, locked, whole and mapped; or says why not.
+    fn create(directory: &Path, id: u64, bytes: usize) -> Result<(Region, RingFile), String> {
+        let shown = directory.display();
+        let opened = open_directory(directory).map_err(|why| format!("ring_dir {shown}: {why}"))?;
+        let name = format!("{}-{id:016x}.ring", std::process::id());
+        let path = directory.join(&name);
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = RingFile { directory: opened, path, _locked: File::from(file) };
+        match file.fill(bytes) {
+            Ok(region) => Ok((region, file)),
+            Err(error) => {
+                // A failed allocation leaves a partial file behind.
+                file.remove();
+                Err(format!("{}: {bytes} bytes: {error}", file.path.display()))
+            }
+        }
+    }
+
+    /// Locks the file, gives it its mode and all of its room, and maps it.
+    fn fill(&self, bytes: usize) -> io::Result<Region> {
+        let file = &self._locked;
+        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
+        rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
+        let limit = rustix::process::getrlimit(Resource::Fsize).current;
+        if limit.is_some_and(|limit| limit < bytes as u64) {
+            // The kernel would answer with SIGXFSZ, which kills.
+            return Err(io::Error::from(rustix::io::Errno::FBIG));
+        }
+        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes as u64)?;
+        Region::file(file, bytes)
+    }
+
+    fn remove(&self) {
+        if let Some(name) = self.path.file_name() {
+            // There is nothing to be done about a failure: the next start finds the file unlocked
+            // and empty, and removes it.
+            let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        }
+    }
+}
+
+/// Opens the ring directory, which it makes if need be, and refuses what is not ours.
+fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
+    let mode = Mode::RWXU;
+    match rustix::fs::mkdir(directory, mode) {
+        // Independent of the umask, which may forbid the owner something.
+        Ok(()) => rustix::fs::chmod(directory, mode).map_err(|error| error.to_string())?,
+        Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(format!("cannot make the directory: {error}")),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(directory, flags, Mode::empty())
+        .map_err(|error| format!("cannot open it as a directory of its own: {error}"))?;
+    let status = rustix::fs::fstat(&opened).map_err(|error| error.to_string())?;
+    let user = rustix::process::geteuid().as_raw();
+    if status.st_uid != user {
+        return Err(format!("it belongs to user {}, not to {user}", status.st_uid));
+    }
+    let system = rustix::fs::fstatfs(&opened).map_err(|error| error.to_string())?;
+    let kind = u64::try_from(system.f_type).unwrap_or(0);
+    if !MEMORY_FILE_SYSTEMS.contains(&kind) {
+        return Err("it is not on tmpfs, and producers must not touch a disk".to_owned());
+    }
+    Ok(opened)
+}
+
+fn anonymous(bytes: usize) -> Result<Region, RingError> {
+    Region::anonymous(bytes).map_err(|source| RingError::Memory {
+        bytes,
+        what: "its blocks",
+        source,
+    })
+}
+
+/// A random number; where the kernel has none to give yet, one made of time, process and address.
+fn random_id() -> u64 {
+    let mut bytes = [0_u8; 8];
+    let flags = rustix::rand::GetRandomFlags::NONBLOCK;
+    match rustix::rand::getrandom(&mut bytes, flags) {
+        Ok(8) => u64::from_le_bytes(bytes),
+        _ => {
+            let address = std::ptr::from_ref(&bytes).addr() as u64;
+            (unix_ns() ^ address.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                ^ u64::from(std::process::id())
+        }
+    }
+}
+
+fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Which boot of the machine this is; zeroes where the kernel does not tell.
+fn boot_id() -> [u8; BOOT_ID_BYTES] {
+    let read = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut id = [0; BOOT_ID_BYTES];
+    if let Some(text) = read.get(..BOOT_ID_BYTES) {
+        id.copy_from_slice(text);
+    }
+    id
+}

@@ -1,0 +1,193 @@
+//! Call sites: what is known of a log call before it runs, and the process-wide registry of them.
+//!
+//! A site gets its number at its first use and keeps it for the life of the process. Its definition
+//! is then written into the definition area of every ring, before any record names the number; so a
+//! ring outlives its process and can still be read.
+
+use std::sync::{OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::definition::{DefinitionBytes, SiteSpec};
+use crate::level::Level;
+use crate::record::{INLINE, TypeCode};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Tells the types of a call's fields, one after the other.
+pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
+
+/// A call site: one log macro in the source.
+#[derive(Debug)]
+pub struct Site {
+    /// 0 until the first use; [`INLINE`] when some ring had no room for the definition.
+    id: AtomicU32,
+    types: OnceLock<Types>,
+    next: OnceLock<Option<&'static Site>>,
+    spec: SiteSpec<'static>,
+}
+
+impl Site {
+    /// A site that has not been used. Called by the macros, in a `static`.
+    #[must_use]
+    pub const fn new(
+        level: Level,
+        trade: bool,
+        text: &'static str,
+        (target, file, line): (&'static str, &'static str, u32),
+        fields: &'static [&'static str],
+    ) -> Self {
+        Self {
+            id: AtomicU32::new(0),
+            types: OnceLock::new(),
+            next: OnceLock::new(),
+            spec: SiteSpec { level, trade, line, text, target, file, fields },
+        }
+    }
+
+    /// The number that records name; 0 before the first use.
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u32 {
+        // ORDERING: Acquire, so that a record committed after this load is published after the
+        //   definition, even when another thread has written that.
+        // PAIRS WITH: the Release store in `register`.
+        // IF WEAKENED: the drain may meet a number that its ring does not define yet.
+        self.id.load(Ordering::Acquire)
+    }
+
+    /// The level of its entries.
+    pub(crate) fn level(&self) -> Level {
+        self.spec.level
+    }
+
+    /// Whether all its entries are trade events.
+    pub(crate) fn is_trade(&self) -> bool {
+        self.spec.trade
+    }
+
+    /// The definition's bytes, for the record that must carry it.
+    pub(crate) fn definition(&self, types: Types) -> DefinitionBytes {
+        self.spec.encode(types)
+    }
+
+    /// Gives the site its number and writes its definition into every ring.
+    ///
+    /// Gives [`INLINE`] where a ring has no room, and, for this one call, where the registry stays
+    /// locked for a millisecond (another thread registers, or a signal handler interrupted that).
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn register(&'static self, types: Types) -> u32 {
+        let Some(mut registry) = REGISTRY.try_lock_for(Duration::from_millis(1)) else {
+            return INLINE;
+        };
+        match self.id() {
+            0 => registry.add(self, types),
+            known => known,
+        }
+    }
+
+    fn set_id(&self, id: u32) {
+        // ORDERING: Release, publishes the definition written to every ring before.
+        // PAIRS WITH: the Acquire load in `id`.
+        // IF WEAKENED: see there.
+        self.id.store(id, Ordering::Release);
+    }
+}
+
+/// Where the definitions of sites are kept: a ring, seen from here.
+pub(crate) trait SiteArea: Send + Sync {
+    /// Writes the definition of site `id`; false when there is no room.
+    fn define_site(&self, id: u32, definition: &[u8]) -> bool;
+}
+
+struct Registry {
+    newest: Option<&'static Site>,
+    count: u32,
+    areas: Vec<Weak<dyn SiteArea>>,
+}
+
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { newest: None, count: 0, areas: Vec::new() });
+
+impl Registry {
+    fn add(&mut self, site: &'static Site, types: Types) -> u32 {
+        let definition = site.definition(types);
+        let id = self.count + 1;
+        let mut fits = true;
+        for area in self.areas.iter().filter_map(Weak::upgrade) {
+            fits &= area.define_site(id, &definition);
+        }
+        if !fits {
+            site.set_id(INLINE);
+            return INLINE;
+        }
+        let linked = site.types.set(types).is_ok() && site.next.set(self.newest).is_ok();
+        debug_assert!(linked, "a site is added once");
+        self.newest = Some(site);
+        self.count = id;
+        site.set_id(id);
+        id
+    }
+}
+
+/// Writes every known site into a new ring, and every later one too.
+pub(crate) fn attach(area: Weak<dyn SiteArea>) {
+    let Some(strong) = area.upgrade() else { return };
+    let mut registry = REGISTRY.lock();
+    let mut next = registry.newest;
+    while let Some(site) = next {
+        next = site.next.get().copied().flatten();
+        let (id, Some(types)) = (site.id(), site.types.get()) else { continue };
+        if id != INLINE && !strong.define_site(id, &site.definition(*types)) {
+            // Nobody logs into the new ring yet, so no record there can name the number.
+            site.set_id(INLINE);
+        }
+    }
+    registry.areas.retain(|known| known.strong_count() > 0);
+    registry.areas.push(area);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::definition::SiteDefinition;
+    use crate::record::Args;
+
+    #[derive(Default)]
+    struct Area {
+        defined: Mutex<Vec<(u32, Vec<u8>)>>,
+        full: bool,
+    }
+
+    impl SiteArea for Area {
+        fn define_site(&self, id: u32, definition: &[u8]) -> bool {
+            if !self.full {
+                self.defined.lock().push((id, definition.to_vec()));
+            }
+            !self.full
+        }
+    }
+
+    #[test]
+    fn a_site_is_defined_in_every_ring_before_it_has_a_number() {
+        static EARLY: Site = Site::new(Level::Info, false, "early", ("t", "f.rs", 1), &["x"]);
+        static LATE: Site = Site::new(Level::Info, true, "late", ("t", "f.rs", 2), &[]);
+        let types = <((), u8) as Args>::types;
+
+        let early = EARLY.register(types);
+        assert_eq!(EARLY.register(types), early, "registering again changes nothing");
+        let area = Arc::new(Area::default());
+        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
+        attach(weak);
+        let late = LATE.register(<() as Args>::types);
+        assert!(early != late && early != INLINE && late != INLINE);
+
+        for (id, text) in [(early, "early"), (late, "late")] {
+            let defined = area.defined.lock();
+            let (_, bytes) = defined.iter().find(|(known, _)| *known == id).unwrap();
+            assert_eq!(&*SiteDefinition::decode(bytes).unwrap().text, text);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The duty cycles: how the agents are polled, on one thread or on two.
+
+use std::time::Duration;
+
+use super::drain::{Drain, DrainPoll};
+use super::idle::Napper;
+use super::view::{View, ViewPoll};
+use crate::handlers::notice;
+use crate::journal::JournalError;
+
+/// How long a drain waits that cannot go on.
+const HELD: Duration = Duration::from_millis(1);
+
+/// How long a drain waits after its medium has failed.
+const FAILED: Duration = Duration::from_millis(100);
+
+/// The drain on a thread of its own, until the engine stops.
+pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
+    drain.settle_in();
+    let mut failing = false;
+    while !drain.is_finished() {
+        match told(drain.poll(), &mut failing) {
+            Some(DrainPoll::Moved(bytes)) => {
+                if !drain.stopping() {
+                    napper.rest(bytes);
+                }
+            }
+            Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
+            None => std::thread::park_timeout(FAILED),
+        }
+    }
+    end(drain);
+}
+
+/// The view on a thread of its own, until the journal has ended.
+pub(crate) fn run_view(mut view: View) {
+    loop {
+        match view.poll() {
+            ViewPoll::Worked => {}
+            ViewPoll::Idle => view.wait(),
+            ViewPoll::Ended => break,
+        }
+    }
+    view.finish();
+}
+
+/// Both agents on one thread: a bounded batch is rendered in every cycle, ring empty or not.
+pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
+    drain.settle_in();
+    let mut failing = false;
+    while !drain.is_finished() {
+        let drained = told(drain.poll(), &mut failing);
+        let viewed = view.poll();
+        match drained {
+            _ if viewed == ViewPoll::Worked || drain.stopping() => {}
+            Some(DrainPoll::Moved(bytes)) => napper.rest(bytes),
+            Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
+            None => std::thread::park_timeout(FAILED),
+        }
+    }
+    end(drain);
+    run_view(view);
+}
+
+fn end(drain: Drain) {
+    if let Err(error) = drain.finish() {
+        notice(&format!("the journal could not be ended: {error}"));
+    }
+}
+
+/// Tells a failure of the medium once, until it works again.
+fn told(polled: Result<DrainPoll, JournalError>, failing: &mut bool) -> Option<DrainPoll> {
+    match polled {
+        Ok(done) => {
+            *failing = false;
+            Some(done)
+        }
+        Err(error) => {
+            if !std::mem::replace(failing, true) {
+                notice(&format!("{error}; records stay in the ring until it works again"));
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Where the views are, on disk: so that every entry stands in its log once, crash or not.
+//!
+//! Before a batch is written, the cursor notes the place in the journal that the batch begins at
+//! and each log's file and length. After a crash the lines behind that length are counted, and as
+//! many entries are skipped for that log: one entry is one line. A torn last line is taken back,
+//! and its entry rendered again.
+//!
+//! ```text
+//! views.cursor   two slots of 4096 bytes, written in turn; the newer one with a right CRC counts
+//! slot           crc32c u32 │ length u32 │ number u64 │ 3 × { device u64, inode u64, length u64 }
+//!                │ checkpoint of the merge
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::logs::{LogFile, Logs};
+use super::routing::Skips;
+use crate::journal::crc32c;
+
+/// The cursor's file in the journal's directory.
+const FILE_NAME: &str = "views.cursor";
+const SLOT_BYTES: usize = 4096;
+const CHECKPOINT_OFFSET: usize = 16 + 3 * 24;
+
+/// A log's file and its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    length: u64,
+}
+
+/// The cursor's file.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    file: File,
+    number: u64,
+    slot: Box<[u8; SLOT_BYTES]>,
+}
+
+/// What the last run left.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// The merge's checkpoint; `None` at the first start.
+    pub(crate) checkpoint: Option<Vec<u8>>,
+    marks: [Mark; 3],
+}
+
+impl Cursor {
+    /// Opens the cursor in the journal's directory, or makes it.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
+    pub(crate) fn open(directory: &Path, mode: u32) -> io::Result<(Cursor, Left)> {
+        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits() as i32;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(mode)
+            .custom_flags(flags)
+            .open(directory.join(FILE_NAME))?;
+        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
+        let mut bytes = vec![0; 2 * SLOT_BYTES];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], filled as u64)? {
+                0 => break,
+                more => filled += more,
+            }
+        }
+        let (first, second) = bytes.split_at(SLOT_BYTES);
+        let newest = [first, second].into_iter().filter_map(read_slot).max_by_key(|slot| slot.0);
+        let (number, left) = newest.unwrap_or_default();
+        Ok((Cursor { file, number, slot: Box::new([0; SLOT_BYTES]) }, left))
+    }
+
+    /// Notes where the batch begins that is about to be written. A checkpoint that is too long for
+    /// a slot is not noted: after a crash, entries may then stand twice.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn note(&mut self, checkpoint: &[u8], logs: &Logs) -> io::Result<()> {
+        let end = CHECKPOINT_OFFSET + checkpoint.len();
+        let Some(room) = self.slot.get_mut(CHECKPOINT_OFFSET..end) else { return Ok(()) };
+        room.copy_from_slice(checkpoint);
+        self.number += 1;
+        let marks = [&logs.expert, &logs.trades, &logs.errors].map(mark_of);
+        for (mark, out) in marks.iter().zip(self.slot[16..].chunks_exact_mut(24)) {
+            out[..8].copy_from_slice(&mark.device.to_le_bytes());
+            out[8..16].copy_from_slice(&mark.inode.to_le_bytes());
+            out[16..].copy_from_slice(&mark.length.to_le_bytes());
+        }
+        self.slot[4..8].copy_from_slice(&(end as u32).to_le_bytes());
+        self.slot[8..16].copy_from_slice(&self.number.to_le_bytes());
+        let crc = crc32c(&self.slot[4..end]);
+        self.slot[..4].copy_from_slice(&crc.to_le_bytes());
+        let place = (self.number % 2) * SLOT_BYTES as u64;
+        self.file.write_all_at(&self.slot[..end], place)
+    }
+}
+
+fn mark_of(log: &LogFile) -> Mark {
+    let identity = log.handler().and_then(|handler| handler.identity());
+    identity.map_or(Mark::default(), |found| Mark {
+        device: found.dev,
+        inode: found.ino,
+        length: found.len,
+    })
+}
+
+fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
+    let word = |at: usize| Some(u64::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+    let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+    let end = half(4)? as usize;
+    let covered = slot.get(4..end).filter(|covered| covered.len() >= CHECKPOINT_OFFSET - 4)?;
+    if crc32c(covered) != half(0)? {
+        return None;
+    }
+    let mut marks = [Mark::default(); 3];
+    for (index, mark) in marks.iter_mut().enumerate() {
+        let at = 16 + 24 * index;
+        *mark = Mark { device: word(at)?, inode: word(at + 8)?, length: word(at + 16)? };
+    }
+    let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
+    Some((word(8)?, Left { checkpoint: Some(checkpoint), marks }))
+}
+
+impl Left {
+    /// How many lines each log got after the cursor was noted. Takes torn last lines back, so it
+    /// must be called before the logs are opened.
+    pub(crate) fn skips(&self, paths: &[PathBuf; 3], backups: u32) -> Skips {
+        let [expert, trades, errors] = [0, 1, 2].map(|log| {
+            // A log that cannot be read counts as one that got nothing: its entries come again.
+            lines_behind(&paths[log], backups, self.marks[log]).unwrap_or(0)
+        });
+        Skips { expert, trades, errors }
+    }
+}
+
+/// Counts the lines behind a mark: in its file, wherever rotation has moved it, and in all newer
+/// files of the log.
+fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
+    if mark == Mark::default() {
+        return Ok(0);
+    }
+    let mut lines = 0;
+    for number in 0..=backups {
+        let mut options = OpenOptions::new();
+        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+        options.read(true).write(true).custom_flags(flags);
+        let file = match options.open(rotated(path, number)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
+            Err(_) => break,
+        };
+        let found = file.metadata()?;
+        if (found.dev(), found.ino()) == (mark.device, mark.inode) {
+            return Ok(lines + count_lines(file, mark.length)?);
+        }
+        lines += count_lines(file, 0)?;
+    }
+    // The file is gone: somebody else moved it, and what follows it is not known.
+    Ok(0)
+}
+
+fn rotated(path: &Path, number: u32) -> PathBuf {
+    if number == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// Counts the lines from `start` on, and cuts off a torn last one.
+fn count_lines(mut file: File, start: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut reader = BufReader::with_capacity(64 << 10, &file);
+    let (mut lines, mut whole, mut end) = (0, start, start);
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            break;
+        }
+        for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+            lines += 1;
+            whole = end + at as u64 + 1;
+        }
+        let used = bytes.len();
+        end += used as u64;
+        reader.consume(used);
+    }
+    if whole < end {
+        file.set_len(whole)?;
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handlers::FileOptions;
+
+    fn log(path: &Path) -> LogFile {
+        let path = path.to_owned();
+        LogFile::open(FileOptions { path, max_bytes: 1 << 20, backups: 3, mode: 0o600, group: None })
+    }
+
+    #[test]
+    fn the_newest_whole_slot_counts_and_lines_behind_it_are_found_after_rotations() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = ["e", "t", "x"].map(|name| root.path().join(name));
+        let (mut cursor, left) = Cursor::open(root.path(), 0o600).unwrap();
+        assert_eq!(left.checkpoint, None);
+        fs::write(&paths[0], "before\n").unwrap();
+        let [expert, trades, errors] = [0, 1, 2].map(|at| log(&paths[at]));
+        let mut logs = Logs { expert, trades, errors };
+        cursor.note(b"first", &logs).unwrap();
+        cursor.note(b"second", &logs).unwrap();
+        let mut fallback = crate::handlers::StderrNotice::stderr();
+        logs.expert.batch().line(|out| out.extend_from_slice(b"one"));
+        logs.expert.write(&mut fallback);
+        logs.expert.rotate();
+        logs.expert.batch().line(|out| out.extend_from_slice(b"two"));
+        logs.expert.write(&mut fallback);
+
+        let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
+        assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));
+        let expected = Skips { expert: 2, trades: 0, errors: 0 };
+        assert_eq!(left.skips(&paths, 3), expected);
+
+        // The newer slot torn: the older one counts.
+        let file = OpenOptions::new().write(true).open(root.path().join(FILE_NAME)).unwrap();
+        file.write_all_at(b"torn", 20).unwrap();
+        let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
+        assert_eq!(left.checkpoint.as_deref(), Some(b"first".as_slice()));
+    }
+
+    #[test]
+    fn a_log_that_was_moved_away_skips_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("e");
+        fs::write(&path, "a\nb\nc").unwrap();
+        let inode = fs::metadata(&path).unwrap();
+        let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2 };
+        assert_eq!(lines_behind(&path, 2, mark).unwrap(), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "the torn line is taken back");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(lines_behind(&path, 2, mark).unwrap(), 0);
+    }
+}

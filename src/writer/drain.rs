@@ -1,0 +1,319 @@
+//! The drain: from the ring into the journal.
+
+use std::sync::Arc;
+
+use super::supply::Supply;
+use crate::clock::{Calibrator, now};
+use crate::engine::{Control, Core};
+use crate::journal::{AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared};
+use crate::record::Gap;
+use crate::ring::{GapInfo, LossReason, RingDrain};
+
+/// The agent that moves records from the ring into the journal.
+///
+/// A *pass* notes the time T and takes from every lane what was stamped up to T; what was stamped
+/// later waits for the next one. So the passes follow each other in time, and views merge within
+/// them. A pass that meets the end of the prepared segments stays open and is continued.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    ring: RingDrain,
+    appender: Appender,
+    calibrator: Calibrator,
+    supply: Supply,
+    control: Arc<Control>,
+    pass: Option<Pass>,
+    /// Bytes that one poll takes at most, so that it spans at most two segments.
+    budget_bytes: u64,
+    ring_bytes: u64,
+    /// What the journal holds for good, in records and in bytes, and the appender's own counts at
+    /// that time.
+    journaled: u64,
+    journal_bytes: u64,
+    records_seen: u64,
+    bytes_seen: u64,
+    passes: u64,
+    barrier: u64,
+    position: Position,
+    /// Whether the current segment cannot be written.
+    broken: bool,
+    /// A segment that could not be switched to.
+    spare: Option<Prepared>,
+}
+
+/// A pass that is under way.
+#[derive(Debug, Clone, Copy)]
+struct Pass {
+    ticks: u64,
+    /// The newest flush that was asked for when it began.
+    flush: u64,
+    /// The lane to go on with, and how much was taken from it.
+    lane: u32,
+    lane_bytes: u64,
+}
+
+/// What a poll did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DrainPoll {
+    /// It moved so many bytes.
+    Moved(u64),
+    /// It can go no further: no segment is ready.
+    Held,
+}
+
+/// Why a poll ends before its pass does.
+enum Stop {
+    /// It has done enough for one poll.
+    Budget,
+    /// No segment is ready.
+    Held,
+    /// The segment cannot be written: publishing it fails, too, and says why.
+    Failed,
+}
+
+impl Drain {
+    pub(crate) fn new(
+        ring: RingDrain,
+        appender: Appender,
+        calibrator: Calibrator,
+        supply: Supply,
+        core: &Core,
+    ) -> Self {
+        Self {
+            ring,
+            appender,
+            calibrator,
+            supply,
+            control: Arc::clone(&core.control),
+            pass: None,
+            budget_bytes: core.configuration.journal_segment_bytes / 2,
+            ring_bytes: core.configuration.ring_bytes,
+            journaled: 0,
+            journal_bytes: 0,
+            records_seen: 0,
+            bytes_seen: 0,
+            passes: 0,
+            barrier: 0,
+            position: Position::default(),
+            broken: false,
+            spare: None,
+        }
+    }
+
+    /// Does one pass, or the next part of one.
+    ///
+    /// # Errors
+    /// The journal's medium failed; nothing was taken from the ring for good, and the next poll
+    /// tries again, in another segment.
+    pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
+        if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
+            return Ok(DrainPoll::Held);
+        }
+        let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
+        let before = self.journal_bytes;
+        let stop = match self.run(&mut pass) {
+            Ok(()) => None,
+            Err(Stop::Failed) => None,
+            Err(stop) => Some(stop),
+        };
+        if let Err(error) = self.publish(pass, stop.is_none()) {
+            // What was taken since the last publication is taken again.
+            self.ring.rewind();
+            self.broken = true;
+            return Err(error);
+        }
+        let held = matches!(stop, Some(Stop::Held));
+        if stop.is_some() {
+            self.pass = Some(pass);
+        }
+        self.ring.ring().set_full_reason(if held { self.supply.why_held() } else { LossReason::Full });
+        let moved = self.journal_bytes - before;
+        Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
+    }
+
+    /// Goes on in a fresh segment after a failure.
+    fn leave_broken_segment(&mut self) -> bool {
+        let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
+        self.supply.give_back(self.appender.abandon(next));
+        self.records_seen = self.appender.records();
+        self.bytes_seen = self.appender.bytes();
+        self.broken = false;
+        true
+    }
+
+    fn begin_pass(&mut self) -> Pass {
+        // The flush is read before the clock: what its caller committed is stamped before T.
+        let flush = self.control.flushes();
+        let ticks = now().0;
+        self.ring.begin_pass();
+        let calibration = self.calibrator.poll(ticks);
+        self.appender.begin_pass(ticks, calibration);
+        Pass { ticks, flush, lane: 0, lane_bytes: 0 }
+    }
+
+    /// Takes what there is, lane by lane, then tells silent losses and marks a flush.
+    fn run(&mut self, pass: &mut Pass) -> Result<(), Stop> {
+        let mut budget = self.budget_bytes;
+        while pass.lane < self.ring.lanes() {
+            self.drain_lane(pass, &mut budget)?;
+            self.tell_losses(pass.lane)?;
+            pass.lane += 1;
+            pass.lane_bytes = 0;
+        }
+        if pass.flush > self.barrier {
+            self.append(|appender, _| appender.append_barrier())?;
+        }
+        Ok(())
+    }
+
+    fn drain_lane(&mut self, pass: &mut Pass, budget: &mut u64) -> Result<(), Stop> {
+        let lane = pass.lane;
+        // T bounds what a lane can give of records that it stamped itself. A caller that brings its
+        // stamps could keep the drain here for ever: after a whole ring it is another lane's turn.
+        while pass.lane_bytes < self.ring_bytes {
+            if *budget == 0 {
+                return Err(Stop::Budget);
+            }
+            let taken = self.append(|appender, ring| {
+                let Some(run) = ring.peek(lane) else { return Ok(None) };
+                let position = LanePosition {
+                    ring_id: ring.ring().id(),
+                    lane,
+                    generation: run.generation,
+                    serial: run.serial,
+                    offset: run.offset,
+                };
+                let bytes = appender.append_run(position, run.bytes, &FromRing(ring))?;
+                Ok(Some((bytes, bytes as usize == run.bytes.len())))
+            })?;
+            let Some((bytes, whole)) = taken else { return Ok(()) };
+            self.ring.take(lane, bytes);
+            pass.lane_bytes += u64::from(bytes);
+            *budget = budget.saturating_sub(u64::from(bytes));
+            if !whole {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the losses of a lane that is too quiet to do so itself.
+    fn tell_losses(&mut self, lane: u32) -> Result<(), Stop> {
+        let Some(info) = self.ring.unreported_losses(lane) else { return Ok(()) };
+        let gap = gap_of(&info);
+        self.append(|appender, _| appender.append_gap(&gap))?;
+        self.ring.mark_reported(lane, &info);
+        Ok(())
+    }
+
+    /// Appends something; goes on to the next segment when this one is full.
+    fn append<T>(
+        &mut self,
+        mut what: impl FnMut(&mut Appender, &RingDrain) -> Result<T, AppendError>,
+    ) -> Result<T, Stop> {
+        loop {
+            match what(&mut self.appender, &self.ring) {
+                Ok(done) => return Ok(done),
+                Err(AppendError::Full) => {
+                    let next = self.supply.take().ok_or(Stop::Held)?;
+                    match self.appender.roll(next) {
+                        Ok(retired) => self.supply.give_back(retired),
+                        Err(failed) => {
+                            self.spare = Some(failed.0);
+                            return Err(Stop::Failed);
+                        }
+                    }
+                }
+                Err(_) => return Err(Stop::Failed),
+            }
+        }
+    }
+
+    /// Frame bytes and segment cursor first, then what the ring remembers, then the blocks.
+    fn publish(&mut self, pass: Pass, complete: bool) -> Result<(), JournalError> {
+        let done = self.appender.end_pass()?;
+        self.ring.commit();
+        self.journaled += done.records - self.records_seen;
+        self.journal_bytes += done.bytes - self.bytes_seen;
+        (self.records_seen, self.bytes_seen) = (done.records, done.bytes);
+        let flushed = complete && pass.flush > self.barrier;
+        if complete {
+            self.passes += 1;
+            self.barrier = pass.flush;
+        }
+        let news = flushed || done.position != self.position;
+        self.position = done.position;
+        let (journaled, journal_bytes) = (self.journaled, self.journal_bytes);
+        let (accepted, passes) = (self.ring.accepted(), self.passes);
+        self.control.update(news, |progress| {
+            progress.journal = done.position;
+            progress.accepted = accepted;
+            progress.journaled = journaled;
+            progress.journal_bytes = journal_bytes;
+            progress.passes = passes;
+            if complete {
+                progress.boundary = done.boundary;
+            }
+            if flushed {
+                progress.barrier = pass.flush;
+                progress.barrier_position = done.position;
+            }
+        });
+        Ok(())
+    }
+
+    /// Makes the calling thread the one that is woken when there is something to do.
+    pub(crate) fn settle_in(&self) {
+        self.control.i_am_the_drain();
+    }
+
+    /// Whether the engine is coming to its end.
+    pub(crate) fn stopping(&self) -> bool {
+        self.control.stopping()
+    }
+
+    /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.stopping() && self.pass.is_none() && self.ring.is_drained()
+    }
+
+    /// Ends the journal: a barrier, and the last segment is cut to its length.
+    ///
+    /// # Errors
+    /// The journal's medium failed.
+    pub(crate) fn finish(self) -> Result<(), JournalError> {
+        let ended = self.appender.finish();
+        self.control.update(true, |progress| {
+            if let Ok(done) = &ended {
+                progress.journal = done.position;
+            }
+            progress.drain_ended = true;
+        });
+        ended.map(|_| ())
+    }
+}
+
+/// The definitions that records in the ring refer to.
+struct FromRing<'a>(&'a RingDrain);
+
+impl Definitions for FromRing<'_> {
+    fn site(&self, id: u32) -> Option<&[u8]> {
+        self.0.ring().definitions().site(id)
+    }
+
+    fn context(&self, id: u32) -> Option<&[u8]> {
+        self.0.context(id)
+    }
+}
+
+/// The ring's report as a record of the journal.
+pub(crate) fn gap_of(info: &GapInfo) -> Gap {
+    Gap {
+        ticks: info.now_ticks,
+        lane: info.lane,
+        generation: info.generation,
+        by_reason: info.losses.by_reason,
+        trade: info.losses.trade,
+        first_ticks: info.losses.first_ticks,
+        last_ticks: info.losses.last_ticks,
+    }
+}

@@ -1,0 +1,176 @@
+//! A log file as the view keeps it: it may fail, and then misses lines, but holds nothing up.
+
+use std::time::{Duration, Instant};
+
+use crate::handlers::{Batch, FileHandler, FileOptions, HandlerError, StderrNotice, notice};
+
+/// How long a failed log is left alone before it is opened again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How often a log's path is compared with the open file.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// One of the three logs.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    options: FileOptions,
+    handler: Option<FileHandler>,
+    batch: Batch,
+    /// Lines that could not be written since the log last worked.
+    missing: u64,
+    retry_at: Instant,
+    look_at: Instant,
+    lines: u64,
+    missed: u64,
+    rotations_before: u64,
+}
+
+/// What a write of a batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogState {
+    /// Everything is in the file.
+    Whole,
+    /// So many lines are missing, and the file works again: a gap line belongs here.
+    Recovered(u64),
+    /// The file does not work.
+    Failed,
+}
+
+impl LogFile {
+    /// Opens the log, or notes that it does not open: it is tried again later.
+    pub(crate) fn open(options: FileOptions) -> Self {
+        let now = Instant::now();
+        let mut log = Self {
+            options,
+            handler: None,
+            batch: Batch::new(),
+            missing: 0,
+            retry_at: now,
+            look_at: now + LOOK,
+            lines: 0,
+            missed: 0,
+            rotations_before: 0,
+        };
+        log.reopen();
+        log
+    }
+
+    /// The lines that wait to be written.
+    pub(crate) fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    /// The open file, if the log works.
+    pub(crate) fn handler(&self) -> Option<&FileHandler> {
+        self.handler.as_ref()
+    }
+
+    /// Lines in the file so far.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Lines that the file missed.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Rotations so far.
+    pub(crate) fn rotations(&self) -> u64 {
+        self.rotations_before + self.handler.as_ref().map_or(0, FileHandler::rotations)
+    }
+
+    /// Whether the log is due to be opened again.
+    fn reopen(&mut self) {
+        match FileHandler::open(self.options.clone()) {
+            Ok(handler) => self.handler = Some(handler),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &HandlerError) {
+        if let Some(handler) = self.handler.take() {
+            self.rotations_before += handler.rotations();
+        }
+        if self.missing == 0 {
+            notice(&format!("{error}; its lines go to stderr until it works again"));
+        }
+        self.retry_at = Instant::now() + RETRY;
+    }
+
+    /// Looks now and then whether the path still names the open file.
+    pub(crate) fn look(&mut self) {
+        let now = Instant::now();
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now + LOOK;
+        if let Some(handler) = &mut self.handler
+            && let Err(error) = handler.reopen_if_moved()
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Writes the batch. While the log does not work, its lines go to `fallback`.
+    pub(crate) fn write(&mut self, fallback: &mut StderrNotice) -> LogState {
+        if self.handler.is_none() && Instant::now() >= self.retry_at {
+            self.reopen();
+        }
+        let total = self.batch.lines();
+        let mut written = 0;
+        let mut failure = None;
+        if let Some(handler) = &mut self.handler {
+            match handler.write(&self.batch) {
+                Ok(all) => written = all.lines,
+                Err(error) => {
+                    written = error.written.lines;
+                    failure = Some(error.source);
+                }
+            }
+        }
+        self.lines += written as u64;
+        let rest = (total - written) as u64;
+        if let Some(error) = failure {
+            self.fail(&error);
+        }
+        if rest > 0 {
+            fallback.write(&self.batch);
+            self.missing += rest;
+            self.missed += rest;
+        }
+        self.batch.clear();
+        match (self.handler.is_some(), self.missing) {
+            (false, _) => LogState::Failed,
+            (true, 0) => LogState::Whole,
+            (true, missing) => {
+                self.missing = 0;
+                LogState::Recovered(missing)
+            }
+        }
+    }
+
+    /// Rotates the log now.
+    pub(crate) fn rotate(&mut self) {
+        if let Some(handler) = &mut self.handler
+            && let Err(error) = handler.rotate()
+        {
+            self.fail(&error);
+        }
+    }
+}
+
+/// The three logs.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    pub(crate) expert: LogFile,
+    pub(crate) trades: LogFile,
+    pub(crate) errors: LogFile,
+}
+
+impl Logs {
+    /// All three, for what is done to each.
+    pub(crate) fn each(&mut self) -> [&mut LogFile; 3] {
+        [&mut self.expert, &mut self.trades, &mut self.errors]
+    }
+}

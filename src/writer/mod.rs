@@ -1,0 +1,24 @@
+//! The writer: two agents that poll, and the threads they run on.
+//!
+//! The *drain* moves records from the ring into the journal; the *view* reads the journal and
+//! renders the logs. Each has `poll`, which does a bounded piece of work and says what it did.
+
+mod agents;
+mod cursor;
+mod drain;
+mod idle;
+mod logs;
+mod routing;
+mod supply;
+mod threads;
+mod view;
+
+pub(crate) use agents::{run_both, run_drain, run_view};
+pub(crate) use drain::{Drain, gap_of};
+pub(crate) use idle::Napper;
+pub(crate) use logs::{LogFile, Logs};
+pub(crate) use routing::Outlets;
+pub(crate) use supply::Janitor;
+pub(crate) use view::{Resume, View};
+pub(crate) use threads::{Placement, spawn};
+

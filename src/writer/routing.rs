@@ -1,0 +1,257 @@
+//! Which entry goes where, and in which form.
+
+use std::sync::Arc;
+
+use crate::engine::{Core, ViewCounts};
+use crate::clock::Source;
+use crate::definition::SiteSpec;
+use crate::entry::{Entry, OwnEntry};
+use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::handlers::{Batch, Console, StderrNotice};
+use crate::journal;
+use crate::level::{Category, Level};
+use crate::record::UnixNanos;
+use crate::testing::CaptureSink;
+
+use super::logs::{LogFile, LogState, Logs};
+
+/// The view's outlets with their formatters.
+#[derive(Debug)]
+pub(crate) struct Outlets {
+    core: Arc<Core>,
+    logs: Option<Logs>,
+    console: Option<ConsoleOutlet>,
+    capture: Option<CaptureSink>,
+    text: TextFormatter,
+    json: JsonFormatter,
+    fallback: StderrNotice,
+    line: Vec<u8>,
+    counts: ViewCounts,
+    rotations_done: u64,
+}
+
+#[derive(Debug)]
+struct ConsoleOutlet {
+    console: Console,
+    batch: Batch,
+    /// Set when lines are coloured, and so differ from those in files.
+    coloured: Option<TextFormatter>,
+}
+
+/// Bytes after which a log's batch is written.
+const BATCH_BYTES: usize = 256 << 10;
+
+impl Outlets {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        logs: Option<Logs>,
+        console: Option<Console>,
+        capture: Option<CaptureSink>,
+    ) -> Self {
+        let configuration = &core.configuration;
+        let identity = Identity {
+            app_name: configuration.log_name.clone(),
+            hostname: configuration.hostname.clone(),
+            procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
+            facility: configuration.facility,
+        };
+        let console = console.map(|console| ConsoleOutlet {
+            coloured: console.colours().then(|| TextFormatter::new(true)),
+            console,
+            batch: Batch::new(),
+        });
+        Self {
+            logs,
+            console,
+            capture,
+            text: TextFormatter::new(false),
+            json: JsonFormatter::new(identity),
+            fallback: StderrNotice::stderr(),
+            line: Vec::with_capacity(4096),
+            counts: ViewCounts::default(),
+            rotations_done: 0,
+            core,
+        }
+    }
+
+    /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
+        self.counts.late += u64::from(late);
+        // A loss is told whatever the levels are.
+        let is_gap = is_gap(entry);
+        self.counts.records += u64::from(!is_gap);
+        let levels = &self.core.levels;
+        let level = entry.level();
+        let in_log = is_gap || levels.shows_in_log(level);
+        let is_trade = entry.category() == Category::Trade;
+        let trade = is_trade && (is_gap || levels.shows_in_trades(level));
+        if let Some(capture) = &self.capture {
+            capture.entry(entry);
+        }
+        if self.logs.is_some() {
+            self.into_logs(entry, in_log, trade, skip);
+        }
+        if is_gap || self.core.levels.shows_on_console(level) {
+            self.onto_console(entry);
+        }
+    }
+
+    fn into_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
+        let Some(logs) = &mut self.logs else { return };
+        let structured = self.core.configuration.structured_logging;
+        let mut have_json = false;
+        if in_log {
+            self.line.clear();
+            if structured {
+                self.json.line(entry, &mut self.line);
+                have_json = true;
+            } else {
+                self.text.line(entry, &mut self.line);
+            }
+            put(&mut logs.expert, &self.line, &mut skip.expert);
+            if entry.level() >= Level::Error {
+                put(&mut logs.errors, &self.line, &mut skip.errors);
+            }
+        }
+        if trade {
+            if !have_json {
+                self.line.clear();
+                self.json.line(entry, &mut self.line);
+            }
+            put(&mut logs.trades, &self.line, &mut skip.trades);
+        }
+    }
+
+    fn onto_console(&mut self, entry: &Entry<'_>) {
+        let Some(outlet) = &mut self.console else { return };
+        let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
+        outlet.batch.line(|out| formatter.line(entry, out));
+    }
+
+    /// Whether enough has gathered to be written.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let logs = self.logs.as_mut().is_some_and(|logs| {
+            logs.each().into_iter().any(|log| log.batch().bytes().len() >= BATCH_BYTES)
+        });
+        let console = &self.console;
+        logs || console.as_ref().is_some_and(|outlet| outlet.batch.bytes().len() >= BATCH_BYTES)
+    }
+
+    /// The logs, for who notes their lengths.
+    pub(crate) fn logs(&self) -> Option<&Logs> {
+        self.logs.as_ref()
+    }
+
+    /// Whether a line waits to be written to a log.
+    pub(crate) fn has_lines(&mut self) -> bool {
+        self.logs
+            .as_mut()
+            .is_some_and(|logs| logs.each().into_iter().any(|log| !log.batch().is_empty()))
+    }
+
+    /// Writes what has gathered.
+    pub(crate) fn write(&mut self) {
+        if let Some(logs) = &mut self.logs {
+            let form = if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
+                log.look();
+                if log.batch().is_empty() {
+                    continue;
+                }
+                if let LogState::Recovered(missing) = log.write(&mut self.fallback)
+                    && let Some(gap) = missed_lines(missing)
+                {
+                    let (text, json) = (&mut self.text, &mut self.json);
+                    log.batch().line(|out| match form {
+                        Form::Text => text.line(&gap.entry(), out),
+                        Form::Json => json.line(&gap.entry(), out),
+                    });
+                    log.write(&mut self.fallback);
+                }
+            }
+        }
+        if let Some(outlet) = &mut self.console {
+            outlet.console.write(&outlet.batch);
+            outlet.batch.clear();
+            outlet.console.settle();
+        }
+        self.fallback.settle();
+        self.rotate_if_asked();
+    }
+
+    fn rotate_if_asked(&mut self) {
+        let asked = self.core.control.rotations_asked();
+        if asked == self.rotations_done {
+            return;
+        }
+        self.rotations_done = asked;
+        if let Some(logs) = &mut self.logs {
+            for log in logs.each() {
+                log.rotate();
+            }
+        }
+    }
+
+    /// What was done so far.
+    pub(crate) fn counts(&mut self) -> ViewCounts {
+        let mut counts = self.counts;
+        if let Some(logs) = &mut self.logs {
+            counts.trade_lines = logs.trades.lines();
+            counts.error_lines = logs.errors.lines();
+            for log in logs.each() {
+                counts.log_lines += log.lines();
+                counts.missed += log.missed();
+                counts.rotations += log.rotations();
+            }
+        }
+        counts.console_dropped = self.console.as_ref().map_or(0, |outlet| outlet.console.dropped());
+        counts
+    }
+}
+
+/// Whether the entry tells of lost records instead of being one.
+fn is_gap(entry: &Entry<'_>) -> bool {
+    let site = entry.site();
+    site.level == Level::Warning && *site.text == *GAP && *site.target == *journal::ENTRY_TARGET
+}
+
+/// The text of entries that tell of losses.
+const GAP: &str = "logger.gap";
+
+/// In which form a log is kept.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// The line that stands in a log for those that it missed while it could not be written.
+fn missed_lines(missing: u64) -> Option<OwnEntry> {
+    let spec = SiteSpec {
+        level: Level::Warning,
+        trade: false,
+        line: line!(),
+        text: GAP,
+        target: module_path!(),
+        file: file!(),
+        fields: &["lost", "reason"],
+    };
+    let time = UnixNanos((Source::SYSTEM.unix_nanos)());
+    OwnEntry::new(spec, &(((), missing), "the file could not be written"), time)
+}
+
+/// How many entries each log has already, from before a crash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Skips {
+    pub(crate) expert: u64,
+    pub(crate) trades: u64,
+    pub(crate) errors: u64,
+}
+
+fn put(log: &mut LogFile, line: &[u8], skip: &mut u64) {
+    if *skip > 0 {
+        *skip -= 1;
+    } else {
+        log.batch().line(|out| out.extend_from_slice(line));
+    }
+}

@@ -1,0 +1,172 @@
+//! The janitor prepares segments ahead of the drain; the supply is the drain's end of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+
+use crate::engine::Control;
+use crate::handlers::notice;
+use crate::journal::{JournalError, Prepared, Retired, SegmentStore};
+use crate::ring::LossReason;
+
+/// How soon a segment that the views still read is asked for again.
+const HELD_RETRY: Duration = Duration::from_millis(1);
+
+/// How soon a disk that refused a segment is asked again.
+const DISK_RETRY: Duration = Duration::from_millis(250);
+
+/// What the janitor and its clients know of each other.
+#[derive(Debug, Default)]
+struct Shared {
+    /// The oldest segment that a view still needs; 0 until the view has said so: all of them.
+    oldest_needed: AtomicU64,
+    /// Why no segment is ready: a [`LossReason`].
+    why: AtomicU32,
+}
+
+/// The drain's end: takes prepared segments, gives finished ones back.
+#[derive(Debug)]
+pub(crate) struct Supply {
+    prepared: Receiver<Prepared>,
+    retired: Sender<Retired>,
+    shared: Arc<Shared>,
+}
+
+impl Supply {
+    /// The next segment, if one is ready. Never waits.
+    pub(crate) fn take(&self) -> Option<Prepared> {
+        self.prepared.try_recv().ok()
+    }
+
+    /// Hands a finished segment over for recycling. Never waits.
+    pub(crate) fn give_back(&self, retired: Retired) {
+        // Only at the very end is nobody there: then the segment stays a file and is not recycled.
+        let _unheard = self.retired.send(retired);
+    }
+
+    /// What a full ring is put down to while no segment is ready.
+    pub(crate) fn why_held(&self) -> LossReason {
+        // ORDERING: Relaxed, a hint for a statistic.
+        // PAIRS WITH: the store in `Janitor::say_why`.
+        // IF WEAKENED: it is the weakest already.
+        match self.shared.why.load(Ordering::Relaxed) {
+            why if why == LossReason::Disk as u32 => LossReason::Disk,
+            why if why == LossReason::ViewLag as u32 => LossReason::ViewLag,
+            _ => LossReason::Full,
+        }
+    }
+}
+
+/// The view's end: says how far recycling may go.
+#[derive(Debug, Clone)]
+pub(crate) struct Floor(Arc<Shared>);
+
+impl Floor {
+    /// Segments before `sequence` are needed no longer.
+    pub(crate) fn raise(&self, sequence: u64) {
+        // ORDERING: Release, after the last read from older segments.
+        // PAIRS WITH: the Acquire load in `Janitor::prepare`.
+        // IF WEAKENED: a segment might be overwritten under the view, which would then report it
+        //   expired: no wrong entry, but a lost one.
+        self.0.oldest_needed.store(sequence, Ordering::Release);
+    }
+}
+
+/// The thread that does what takes long: making, populating and recycling segments.
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    store: SegmentStore,
+    prepared: Sender<Prepared>,
+    retired: Receiver<Retired>,
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    failing: bool,
+}
+
+impl Janitor {
+    /// The janitor of a store, and its clients.
+    pub(crate) fn new(store: SegmentStore, control: Arc<Control>) -> (Janitor, Supply, Floor) {
+        let shared = Arc::new(Shared::default());
+        let (prepared, prepared_out) = bounded(1);
+        let (retired_in, retired) = unbounded();
+        let supply =
+            Supply { prepared: prepared_out, retired: retired_in, shared: Arc::clone(&shared) };
+        let floor = Floor(Arc::clone(&shared));
+        (Janitor { store, prepared, retired, shared, control, failing: false }, supply, floor)
+    }
+
+    /// Keeps one segment ready until the drain is gone.
+    pub(crate) fn run(mut self) {
+        let mut ready = None;
+        loop {
+            let mut pause = Duration::MAX;
+            if ready.is_none() {
+                (ready, pause) = self.prepare();
+            }
+            if let Some(segment) = ready.take() {
+                match self.prepared.try_send(segment) {
+                    Ok(()) => continue,
+                    Err(TrySendError::Full(segment)) => ready = Some(segment),
+                    Err(TrySendError::Disconnected(segment)) => {
+                        self.store.discard(segment);
+                        return;
+                    }
+                }
+            }
+            // A drain that takes a segment gives one back: that is the signal to go on.
+            match self.retired.recv_timeout(pause.min(Duration::from_secs(3600))) {
+                Ok(segment) => self.store.recycle(segment),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    if let Some(segment) = ready.take() {
+                        self.store.discard(segment);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next segment, or how long to wait before the next attempt.
+    fn prepare(&mut self) -> (Option<Prepared>, Duration) {
+        // ORDERING: Acquire.
+        // PAIRS WITH: the Release store in `Floor::raise`.
+        // IF WEAKENED: see there.
+        let oldest_needed = self.shared.oldest_needed.load(Ordering::Acquire);
+        match self.store.prepare(oldest_needed) {
+            Ok(Some(segment)) => {
+                if std::mem::take(&mut self.failing) {
+                    notice("the journal has room again");
+                }
+                self.say_why(LossReason::Full);
+                (Some(segment), Duration::ZERO)
+            }
+            Ok(None) => {
+                self.say_why(LossReason::ViewLag);
+                (None, HELD_RETRY)
+            }
+            Err(error) => {
+                self.report(&error);
+                self.say_why(LossReason::Disk);
+                (None, DISK_RETRY)
+            }
+        }
+    }
+
+    fn report(&mut self, error: &JournalError) {
+        if !std::mem::replace(&mut self.failing, true) {
+            let text = format!("{error}; records that find the ring full are counted as lost");
+            notice(&text);
+            self.control.degrade(&text);
+        }
+    }
+
+    fn say_why(&self, why: LossReason) {
+        // ORDERING: Relaxed, a hint for a statistic.
+        // PAIRS WITH: the load in `Supply::why_held`.
+        // IF WEAKENED: it is the weakest already.
+        self.shared.why.store(why as u32, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,96 @@
+//! Our threads: named, pinned if asked for, deaf to signals.
+
+#![expect(unsafe_code, reason = "a thread inherits its signal mask, which libc alone can set")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::thread::{self, JoinHandle};
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Where a thread runs, and what it is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placement {
+    /// At most 15 bytes, for the kernel's sake.
+    pub(crate) name: &'static str,
+    pub(crate) cpu: Option<u32>,
+}
+
+/// Starts a thread that takes none of the host's signals.
+///
+/// # Errors
+/// The system refuses another thread.
+pub(crate) fn spawn<T: Send + 'static>(
+    placement: Placement,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let mask = block_signals();
+    let handle = thread::Builder::new().name(placement.name.to_owned()).spawn(move || {
+        pin(placement);
+        work()
+    });
+    restore_signals(&mask);
+    handle
+}
+
+/// Pins the calling thread; a processor that does not exist is told, and otherwise ignored.
+fn pin(placement: Placement) {
+    let Some(cpu) = placement.cpu else { return };
+    let pinned = usize::try_from(cpu).ok().filter(|cpu| *cpu < CpuSet::MAX_CPU).map(|cpu| {
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        sched_setaffinity(None, &set)
+    });
+    if !matches!(pinned, Some(Ok(()))) {
+        crate::handlers::notice(&format!(
+            "thread {} runs unpinned: this process may not use processor {cpu}; change writer_cpu \
+             or view_cpu",
+            placement.name,
+        ));
+    }
+}
+
+/// Blocks all signals of the calling thread and gives the mask as it was.
+///
+/// SIGSEGV and its kin cannot be blocked where they arise; they keep their meaning.
+fn block_signals() -> libc::sigset_t {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the pointer leads to room for a signal set, which the call fills.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: `all` was filled above, and `before` has room for a set.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    // SAFETY: `pthread_sigmask` has stored the old mask: it fails only for an unknown first
+    // argument.
+    unsafe { before.assume_init() }
+}
+
+fn restore_signals(mask: &libc::sigset_t) {
+    // SAFETY: `mask` is a set that the system gave us; no old mask is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_its_name_and_blocks_asynchronous_signals() {
+        let placement = Placement { name: "tapelog-test", cpu: Some(0) };
+        let status = spawn(placement, || {
+            std::fs::read_to_string("/proc/thread-self/status").expect("the thread's status")
+        })
+        .expect("a thread")
+        .join()
+        .expect("the thread's result");
+        assert!(status.contains("Name:\ttapelog-test"));
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+        let mask = u64::from_str_radix(blocked, 16).unwrap();
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGALRM, libc::SIGXFSZ] {
+            assert_ne!(mask & (1 << (signal - 1)), 0, "signal {signal} is blocked");
+        }
+        assert!(status.contains("Cpus_allowed_list:\t0\n"));
+        let own = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        assert!(own.contains("SigBlk:\t0000000000000000"), "the caller's mask is as before");
+    }
+}

@@ -1,0 +1,247 @@
+//! The view: from the journal to the three logs and the console.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cursor::{Cursor, Left};
+use super::routing::{Outlets, Skips};
+use super::supply::Floor;
+use crate::engine::{Core, Progress};
+use crate::handlers::notice;
+use crate::journal::{
+    Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
+};
+
+/// Bytes of the journal that one poll reads at most.
+const BUDGET_BYTES: u64 = 1 << 20;
+
+/// How long a view with nothing to do sleeps at most.
+const NAP_MAX: Duration = Duration::from_millis(250);
+
+/// How long it sleeps while entries wait for their order.
+const NAP_WAITING: Duration = Duration::from_millis(2);
+
+/// What a poll did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ViewPoll {
+    /// Something; there may be more.
+    Worked,
+    /// Nothing: the journal has nothing new.
+    Idle,
+    /// The journal has ended and everything is rendered, or the views were told to give up.
+    Ended,
+}
+
+/// Where a view goes on, found before the logs are opened.
+#[derive(Debug, Default)]
+pub(crate) struct Resume {
+    cursor: Option<Cursor>,
+    checkpoint: Option<Checkpoint>,
+    skips: Skips,
+}
+
+impl Resume {
+    /// Reads what the last run in the directory left, and takes back torn lines.
+    pub(crate) fn load(core: &Core) -> Resume {
+        let configuration = &core.configuration;
+        let journal = configuration.log_dir.join("journal");
+        let (cursor, left) = match Cursor::open(&journal, configuration.file_mode) {
+            Ok((cursor, left)) => (Some(cursor), left),
+            Err(error) => {
+                notice(&format!(
+                    "the views' cursor in {} is of no use ({error}): after a crash, entries may be \
+                     missing or stand twice in the logs, not in the journal",
+                    journal.display(),
+                ));
+                (None, Left::default())
+            }
+        };
+        let checkpoint = left.checkpoint.as_deref().and_then(Checkpoint::decode);
+        let skips = match checkpoint {
+            Some(_) => left.skips(&configuration.log_paths(), configuration.log_backup_count),
+            None => Skips::default(),
+        };
+        Resume { cursor, checkpoint, skips }
+    }
+
+    /// The oldest segment that is still to be rendered; `u64::MAX` if none is.
+    pub(crate) fn oldest_needed(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.position.sequence)
+    }
+}
+
+/// The agent that renders the logs.
+#[derive(Debug)]
+pub(crate) struct View {
+    core: Arc<Core>,
+    outlets: Outlets,
+    reader: JournalReader,
+    merge: Merge,
+    floor: Floor,
+    cursor: Option<Cursor>,
+    /// The merge's checkpoint at the beginning of the batch; empty between batches.
+    checkpoint: Vec<u8>,
+    skips: Skips,
+    /// The journal's end as of the last poll.
+    known: Position,
+}
+
+impl View {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        outlets: Outlets,
+        floor: Floor,
+        index: SegmentIndex,
+        first: u64,
+        resume: Resume,
+    ) -> Self {
+        let checkpoint =
+            resume.checkpoint.unwrap_or_else(|| Checkpoint::at(Position::start_of(first)));
+        let reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
+        Self {
+            core,
+            outlets,
+            reader,
+            merge: Merge::resume(checkpoint),
+            floor,
+            cursor: resume.cursor,
+            checkpoint: Vec::new(),
+            skips: resume.skips,
+            known: Position::default(),
+        }
+    }
+
+    /// Renders what the journal has gained, up to a bounded amount.
+    pub(crate) fn poll(&mut self) -> ViewPoll {
+        if self.core.control.views_abandoned() {
+            return ViewPoll::Ended;
+        }
+        // Taken before reading: everything up to it is read when the reader meets the end of data.
+        let progress = self.core.control.progress();
+        self.known = progress.journal;
+        let (read, at_end) = self.read();
+        let mut ended = false;
+        if at_end {
+            self.merge.advance(progress.boundary);
+            if progress.drain_ended {
+                self.merge.finish();
+                ended = true;
+            }
+        }
+        let given = self.give_out();
+        self.write();
+        self.answer(&progress, at_end);
+        match (ended, read || given) {
+            (true, _) => ViewPoll::Ended,
+            (false, true) => ViewPoll::Worked,
+            (false, false) => ViewPoll::Idle,
+        }
+    }
+
+    /// Reads frames into the merge: whether there were any, and whether that was all.
+    fn read(&mut self) -> (bool, bool) {
+        let mut budget = BUDGET_BYTES;
+        let mut any = false;
+        while budget > 0 {
+            match self.reader.next_frame() {
+                Ok(Step::Frame(frame)) => {
+                    any = true;
+                    let bytes = frame.end.offset.saturating_sub(frame.position.offset);
+                    budget = budget.saturating_sub(bytes.max(1));
+                    self.merge.push(&frame);
+                }
+                Ok(Step::EndOfData) => return (any, true),
+                Ok(Step::Expired { first, last }) => notice(&format!(
+                    "journal segments {first} to {last} were recycled before they were rendered: \
+                     their entries are missing in the logs",
+                )),
+                Ok(Step::Damaged { sequence, from, to, fault }) => notice(&format!(
+                    "journal segment {sequence} is damaged from byte {from} to {to} ({fault}): what \
+                     stood there is missing in the logs",
+                )),
+                Err(error) => {
+                    self.tell_failure(&error);
+                    return (any, false);
+                }
+            }
+            if self.outlets.is_full() || self.merge.waiting() > 100_000 {
+                self.give_out();
+            }
+        }
+        (any, false)
+    }
+
+    fn tell_failure(&self, error: &JournalError) {
+        notice(&format!("the journal cannot be read: {error}; the logs wait"));
+        std::thread::sleep(NAP_MAX);
+    }
+
+    /// Renders every entry that is due: whether there were any.
+    fn give_out(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            if self.outlets.is_full() {
+                self.write();
+            }
+            if self.checkpoint.is_empty() && self.cursor.is_some() {
+                self.merge.checkpoint().encode(&mut self.checkpoint);
+            }
+            let Some((entry, release)) = self.merge.next() else { return any };
+            any = true;
+            self.outlets.entry(&entry, release.late, &mut self.skips);
+        }
+    }
+
+    /// Writes the batch, with the place where it begins noted before.
+    fn write(&mut self) {
+        if self.outlets.has_lines() {
+            self.note_cursor();
+        }
+        self.outlets.write();
+        self.checkpoint.clear();
+    }
+
+    fn note_cursor(&mut self) {
+        let (Some(cursor), Some(logs)) = (&mut self.cursor, self.outlets.logs()) else { return };
+        if let Err(error) = cursor.note(&self.checkpoint, logs) {
+            notice(&format!(
+                "the views' cursor cannot be written ({error}): after a crash, entries may stand \
+                 twice in the logs",
+            ));
+            self.cursor = None;
+        }
+    }
+
+    /// Tells how far the views are.
+    fn answer(&mut self, progress: &Progress, at_end: bool) {
+        self.floor.raise(self.merge.oldest_needed());
+        let reached = at_end
+            || self.reader.position().is_some_and(|here| here >= progress.barrier_position);
+        let counts = self.outlets.counts();
+        let news = reached && progress.rendered < progress.barrier;
+        self.core.control.update(news, |now| {
+            now.views = counts;
+            if reached {
+                now.rendered = now.rendered.max(progress.barrier);
+            }
+        });
+    }
+
+    /// Sleeps until the journal grows, or entries that wait for their order may be due.
+    pub(crate) fn wait(&mut self) {
+        let nap = if self.merge.waiting() > 0 { NAP_WAITING } else { NAP_MAX };
+        self.core.control.wait_for_journal(self.known, nap);
+    }
+
+    /// Notes where the next start goes on, and tells that the views have ended.
+    pub(crate) fn finish(mut self) {
+        self.checkpoint.clear();
+        self.merge.checkpoint().encode(&mut self.checkpoint);
+        self.note_cursor();
+        let counts = self.outlets.counts();
+        self.core.control.update(true, |now| {
+            now.views = counts;
+            now.views_ended = true;
+        });
+    }
+}
