@@ -47,8 +47,6 @@ pub(crate) enum Body<'a> {
     Run {
         /// Where they come from.
         header: RunHeader,
-        /// How many they are.
-        count: u32,
         /// The records.
         records: &'a [u8],
     },
@@ -176,16 +174,6 @@ impl JournalReader {
         }
     }
 
-    /// The oldest segment that this reader still needs: for `SegmentStore::prepare`.
-    pub(crate) fn oldest_needed(&self) -> u64 {
-        self.position().map_or(0, |position| position.sequence)
-    }
-
-    /// What the ids mean where the reader is.
-    pub(crate) fn dictionary(&self) -> &Dictionary {
-        &self.dictionary
-    }
-
     /// Where reading must begin to meet everything that happened at `unix_nanos` or later, except
     /// what its caller stamped later than it was logged.
     ///
@@ -265,7 +253,6 @@ impl JournalReader {
         let body = match header.kind {
             Kind::RECORDS | Kind::GAP => Body::Run {
                 header: RunHeader::read(bytes),
-                count: header.count,
                 records: bytes.get(RECORDS_HEADER_BYTES..)?,
             },
             Kind::CALIBRATION => Body::Calibration { stepped: header.flags & STEPPED != 0 },

@@ -21,10 +21,10 @@ mod system;
 use std::collections::VecDeque;
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use system::TARGET as ENTRY_TARGET;
 use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
+pub(crate) use system::TARGET as ENTRY_TARGET;
 
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;
