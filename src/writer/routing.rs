@@ -89,14 +89,14 @@ impl Outlets {
             capture.entry(entry);
         }
         if self.logs.is_some() {
-            self.into_logs(entry, in_log, trade, skip);
+            self.render_logs(entry, in_log, trade, skip);
         }
         if is_gap || self.core.levels.shows_on_console(level) {
-            self.onto_console(entry);
+            self.render_console(entry);
         }
     }
 
-    fn into_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
+    fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
         let structured = self.core.configuration.structured_logging;
         let mut have_json = false;
@@ -122,7 +122,7 @@ impl Outlets {
         }
     }
 
-    fn onto_console(&mut self, entry: &Entry<'_>) {
+    fn render_console(&mut self, entry: &Entry<'_>) {
         let Some(outlet) = &mut self.console else { return };
         let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
         outlet.batch.line(|out| formatter.line(entry, out));
