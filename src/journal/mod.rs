@@ -20,6 +20,7 @@ mod catch_up;
 mod defined;
 mod dictionary;
 mod disk;
+#[cfg(test)]
 mod entries;
 mod error;
 mod frame;
@@ -36,6 +37,7 @@ mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
+#[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::LanePosition;

@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::index::SegmentIndex;
 use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
-use super::segment::{Prepared, Retired, Segment};
+use super::segment::{Populate, Prepared, Retired, Segment};
 use super::segment_reader::has_first_frame;
 
 /// The smallest segment: a block of records and its definitions fit.
@@ -73,6 +73,8 @@ pub(crate) struct SegmentStore {
     idle: VecDeque<Idle>,
     /// Segments that are prepared or being written.
     outside: usize,
+    /// What the first call of [`SegmentStore::prepare`] has left for the second one.
+    rest: Option<Populate>,
     started: bool,
 }
 
@@ -104,15 +106,11 @@ impl SegmentStore {
             next_sequence: 1,
             idle: VecDeque::new(),
             outside: 0,
+            rest: None,
             started: false,
         };
         store.scan()?;
         Ok((store, index))
-    }
-
-    /// Whether segments are written through a mapping.
-    pub(crate) fn is_mapped(&self) -> bool {
-        self.mapped
     }
 
     /// Finds what earlier runs left. Files that are not ours stay as they are; their numbers are
@@ -158,11 +156,14 @@ impl SegmentStore {
     /// in use or needed.
     ///
     /// Takes milliseconds; only the first call after [`SegmentStore::open`] populates no more than
-    /// `prepare_bytes`.
+    /// `prepare_bytes`, and the second one, which is the janitor's, begins with the rest of it.
     ///
     /// # Errors
     /// [`JournalError::Io`] if a file system call fails. No partial file is left.
     pub(crate) fn prepare(&mut self, oldest_needed: u64) -> Result<Option<Prepared>, JournalError> {
+        if let Some(rest) = self.rest.take() {
+            rest.run();
+        }
         self.trim(oldest_needed)?;
         let made = if self.count() < self.options.segments as usize {
             match self.fresh() {
@@ -184,8 +185,8 @@ impl SegmentStore {
         let bytes = self.options.segment_bytes;
         let populated = if self.started { bytes } else { bytes.min(self.options.prepare_bytes) };
         self.started = true;
-        made.populate(populated);
-        Ok(Some(Prepared { segment: made, populated }))
+        self.rest = made.populate(populated);
+        Ok(Some(Prepared { segment: made }))
     }
 
     /// Takes a written segment back, to be recycled as the youngest.

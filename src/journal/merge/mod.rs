@@ -59,7 +59,6 @@ pub(crate) struct Merge {
     resolver: Resolver,
     next_position: Position,
     skip: u64,
-    late: u64,
     pool: Vec<Run>,
     /// What [`Merge::prepare`] has chosen.
     chosen: Option<(bool, u32)>,
@@ -90,7 +89,6 @@ impl Merge {
             resolver: Resolver::default(),
             next_position: checkpoint.position,
             skip: checkpoint.skip,
-            late: 0,
             pool: Vec::new(),
             chosen: None,
         }
@@ -137,7 +135,6 @@ impl Merge {
 
         let entries = run.items.len() as u64;
         let cost = self.history.complete(&self.state, entries, records.len() as u64);
-        self.late += run.late;
         if run.items.is_empty() {
             self.pool.push(run);
         } else {
@@ -257,10 +254,5 @@ impl Merge {
     /// How many entries wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.open.waiting() + self.sealed.iter().map(|(queues, _)| queues.waiting()).sum::<u64>()
-    }
-
-    /// How many entries arrived late.
-    pub(crate) fn late(&self) -> u64 {
-        self.late
     }
 }
