@@ -120,8 +120,8 @@ class Reader:
             return self.complain("is no segment that this reader knows")
         if writer != self.writer:
             self.writer, self.losses = writer, {}
-        *opening, crc = struct.unpack_from("<QqQI", self.data, 192)
-        self.line = opening if crc32c(self.data[40:48] + self.data[192:216]) == crc else None
+        *opening, crc = struct.unpack_from("<QqQI", self.data, 256)
+        self.line = opening if crc32c(self.data[40:48] + self.data[256:280]) == crc else None
         self.sites, self.contexts = {}, {}
         at, cursor = 4096, struct.unpack_from("<Q", self.data, 512)[0]
         while (length := self.frame_length(at)) or at < cursor:

@@ -115,6 +115,8 @@ pub(crate) struct JournalReader {
     /// The segment to be opened next, if none is open; what lies between it and the next one that
     /// exists has expired.
     wanted: Wanted,
+    /// Nobody writes to segments before this one, whether they have an end or not.
+    ended_before: u64,
     /// How often the end of data was met in vain.
     polls: u32,
     dictionary: Dictionary,
@@ -140,10 +142,17 @@ impl JournalReader {
             liveness,
             current: None,
             wanted: from.map_or(Wanted::Oldest, Wanted::Place),
+            ended_before: 0,
             polls: 0,
             dictionary: Dictionary::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Says that nobody writes to segments before `sequence`: what stands there is from earlier
+    /// runs, and its end is not waited for.
+    pub(crate) fn set_ended_before(&mut self, sequence: u64) {
+        self.ended_before = sequence;
     }
 
     /// The place of the next frame: a reader made there goes on where this one is.
@@ -322,7 +331,9 @@ impl JournalReader {
         let due = self.polls.is_multiple_of(SUCCESSOR_POLLS);
         self.polls = self.polls.wrapping_add(1);
         let sequence = segment.sequence;
-        let abandoned = self.liveness == Liveness::Ended || due && self.has_successor(sequence)?;
+        let abandoned = self.liveness == Liveness::Ended
+            || sequence < self.ended_before
+            || due && self.has_successor(sequence)?;
         let Some(segment) = &mut self.current else { return Ok(Found::Again) };
         if !abandoned {
             return Ok(Found::EndOfData);

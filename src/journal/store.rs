@@ -60,6 +60,10 @@ pub(crate) struct JournalOptions {
     pub(crate) order_window_nanos: u64,
     /// The machine's name.
     pub(crate) host: String,
+    /// The program's name.
+    pub(crate) program: String,
+    /// Its syslog facility.
+    pub(crate) facility: u8,
 }
 
 /// Makes and recycles segments; lives on the janitor's thread.
@@ -386,6 +390,8 @@ impl SegmentStore {
             order_window_nanos: self.options.order_window_nanos,
             pid: std::process::id(),
             host: self.options.host.clone(),
+            program: self.options.program.clone(),
+            facility: self.options.facility,
         })
     }
 }

@@ -21,11 +21,12 @@ pub(crate) const LOGS: [&str; 3] = ["expert.log", "trades.log", "errors.log"];
 #[derive(Debug)]
 pub(crate) struct Desk {
     root: TempDir,
+    ring: TempDir,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary directory") }
+        Self { root: tempfile::tempdir().expect("a temporary directory"), ring: tmpfs() }
     }
 
     /// A path in the directory.
@@ -40,7 +41,17 @@ impl Desk {
 
     /// A builder that logs here and keeps the console quiet.
     pub(crate) fn builder(&self) -> Builder {
-        builder(&self.logs())
+        builder(&self.logs()).ring_dir(self.ring_dir())
+    }
+
+    /// Where the ring's file lies.
+    pub(crate) fn ring_dir(&self) -> PathBuf {
+        self.ring.path().join("rings")
+    }
+
+    /// How many rings lie there.
+    pub(crate) fn rings(&self) -> usize {
+        fs::read_dir(self.ring_dir()).map_or(0, Iterator::count)
     }
 
     /// The lines of a log in the order they were written, rotated files included.
@@ -52,6 +63,13 @@ impl Desk {
     pub(crate) fn json(&self, log: &str) -> Vec<Value> {
         self.lines(log).iter().map(|line| json(line)).collect()
     }
+}
+
+/// A directory in memory that is gone when the test is over.
+pub(crate) fn tmpfs() -> TempDir {
+    let place = if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
+    let named = tempfile::Builder::new().prefix("tapelog-test-").tempdir_in(place);
+    named.expect("a directory in memory")
 }
 
 /// A builder that logs to `directory` and keeps the console quiet.

@@ -7,8 +7,8 @@
 //!
 //! Hence a lane's entries keep their order whatever their stamps say; entries that arrive within
 //! the window are sorted; one that arrives later gets the key `B`, is given out when the next pass
-//! has arrived, and counts as late. No later frame brings a key below `B`, so entries may be given out
-//! any time after they are due with the same result. A barrier, a step of the clock, another
+//! has arrived, and counts as late. No later frame brings a key below `B`, so entries may be given
+//! out any time after they are due with the same result. A barrier, a step of the clock, another
 //! writer, and frames of more than [`COST_MAX`] bytes inside the window make everything due that
 //! waits.
 

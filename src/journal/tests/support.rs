@@ -33,6 +33,8 @@ pub(super) fn options(place: Place, mapped: bool) -> JournalOptions {
         ring_id: RING,
         order_window_nanos: WINDOW,
         host: "host".into(),
+        program: "program".into(),
+        facility: 16,
     }
 }
 
