@@ -101,7 +101,8 @@ impl SegmentHeader {
         let host = &self.host.as_bytes()[..self.host.floor_char_boundary(HOST_BYTES_MAX)];
         put_u32(&mut page, 84, host.len() as u32);
         page[88..88 + host.len()].copy_from_slice(host);
-        let program = &self.program.as_bytes()[..self.program.floor_char_boundary(PROGRAM_BYTES_MAX)];
+        let program =
+            &self.program.as_bytes()[..self.program.floor_char_boundary(PROGRAM_BYTES_MAX)];
         page[152] = self.facility;
         page[153] = program.len() as u8;
         page[156..156 + program.len()].copy_from_slice(program);

@@ -45,7 +45,7 @@ pub(crate) use index::SegmentIndex;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
-pub(crate) use segment::{Populate, Prepared, Retired};
+pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{JournalOptions, Place, SegmentStore};

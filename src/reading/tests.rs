@@ -128,8 +128,8 @@ fn a_segment_of_a_later_format_is_passed_over() {
     let segment = root.path().join("journal/00000000000000000001.tape");
     let mut bytes = fs::read(&segment).unwrap();
     bytes[8] = 9;
-    let crc = crate::journal::crc32c(&bytes[..156]);
-    bytes[156..160].copy_from_slice(&crc.to_le_bytes());
+    let crc = crate::journal::crc32c(&bytes[..220]);
+    bytes[220..224].copy_from_slice(&crc.to_le_bytes());
     fs::write(&segment, bytes).unwrap();
     let (_, summary) = read(root.path(), Format::Text);
     assert_eq!((summary.entries, summary.damaged), (16, 1), "{:?}", summary.notes);

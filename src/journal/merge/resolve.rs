@@ -144,7 +144,6 @@ impl Resolver {
         };
         let context = self.context(run, ring_id, dictionary, &parts);
         lane.last_key = stamp.key;
-        run.late += u64::from(stamp.late >> 31);
         run.items.push(Item {
             key: stamp.key,
             time: stamp.time,
@@ -284,7 +283,6 @@ fn push_own(
     run.bytes.extend_from_slice(arguments);
     run.sites.push(definition);
     shapes.push(None);
-    run.late += u64::from(stamp.late >> 31);
     run.items.push(Item {
         key: stamp.key,
         time: stamp.time,

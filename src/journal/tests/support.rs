@@ -200,8 +200,8 @@ pub(super) fn drain(reader: &mut EntryReader) -> Vec<String> {
         lines.push(match event {
             Event::Entry(entry, _) => line(&entry),
             Event::Expired { first, last } => format!("[expired {first}..={last}]"),
-            Event::Damaged { sequence, from, to, .. } => {
-                format!("[damaged {sequence} {from}..{to}]")
+            Event::Damaged { sequence, from, to, fault } => {
+                format!("[damaged {sequence} {from}..{to}: {fault}]")
             }
         });
     }
