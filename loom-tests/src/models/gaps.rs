@@ -7,12 +7,13 @@ use crate::bench::{
 };
 use crate::ring::PushError;
 
-/// A nested call and a trade event are lost, and then the thread goes on, so that its next record is preceded by the
-/// gap, or ends, so that the drain has to tell it, or does something between the two: before the
-/// lane is free again, the last gap record tells all that was lost, trade events as such.
+/// A nested call and a trade event are lost, and then the thread goes on, so that its next record
+/// is preceded by the gap, or ends, so that the drain has to tell it, or does something between the
+/// two: before the lane is free again, the last gap record tells all that was lost, trade events
+/// as such.
 ///
-/// Caught: a gap record that is marked told but not written, or overwritten by the record behind it;
-/// no second look at the losses in `finish`; a lane retired with untold losses.
+/// Caught: a gap record that is marked told but not written, or overwritten by the record behind
+/// it; no second look at the losses in `finish`; a lane retired with untold losses.
 pub fn a_gap_record_is_never_lost() {
     for goes_on in [false, true] {
         check(2, move || loses_one(goes_on));
