@@ -13,6 +13,7 @@ mod journal;
 mod level;
 mod logger;
 mod macros;
+pub mod reading;
 mod record;
 mod ring;
 mod site;

@@ -88,15 +88,11 @@ pub(crate) struct Retired {
     pub(super) segment: Segment,
 }
 
+#[cfg(test)]
 impl Retired {
     /// The segment's number.
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
-    }
-
-    /// The file, for a janitor that makes it durable.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.segment.file)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::Source;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
-use crate::handlers::{Batch, Console, StderrNotice};
+use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
 use crate::record::UnixNanos;
@@ -176,6 +176,7 @@ impl Outlets {
             outlet.console.settle();
         }
         self.fallback.settle();
+        settle_notices();
         self.rotate_if_asked();
     }
 
@@ -190,6 +191,13 @@ impl Outlets {
                 log.rotate();
             }
         }
+    }
+
+    /// Brings the logs to the disk; all of them are tried, and the first failure is told.
+    pub(crate) fn sync(&mut self) -> Result<(), String> {
+        let Some(logs) = &mut self.logs else { return Ok(()) };
+        let outcomes = logs.each().map(|log| log.sync().map_err(|error| error.to_string()));
+        outcomes.into_iter().collect()
     }
 
     /// What was done so far.

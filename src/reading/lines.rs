@@ -1,0 +1,93 @@
+//! From entries to lines on an output.
+
+use std::io::Write;
+
+use super::Format;
+use super::error::ReadError;
+use super::origin::Origin;
+use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::journal::Merge;
+use crate::record::UnixNanos;
+
+/// Lines are handed to the output in pieces of about this size.
+const PIECE_BYTES: usize = 64 << 10;
+/// The facility that programs log with unless they are told otherwise: local0.
+const FACILITY: u8 = 16;
+
+/// Renders entries and writes them.
+#[derive(Debug)]
+pub(super) struct Lines<'a, W> {
+    format: Format,
+    since: Option<UnixNanos>,
+    out: &'a mut W,
+    text: TextFormatter,
+    json: JsonFormatter,
+    /// The ring of the engine whose entries are rendered.
+    writer: Option<u64>,
+    piece: Vec<u8>,
+    entries: u64,
+}
+
+impl<'a, W: Write> Lines<'a, W> {
+    pub(super) fn new(format: Format, since: Option<UnixNanos>, out: &'a mut W) -> Self {
+        Self {
+            format,
+            since,
+            out,
+            text: TextFormatter::new(false),
+            json: JsonFormatter::new(identity(None)),
+            writer: None,
+            piece: Vec::with_capacity(PIECE_BYTES + 4096),
+            entries: 0,
+        }
+    }
+
+    /// Whether another engine than before wrote what comes next.
+    pub(super) fn is_new_writer(&self, writer: u64) -> bool {
+        self.writer != Some(writer)
+    }
+
+    /// The entries that come next were written by the engine with ring `writer`.
+    pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<Origin>) {
+        self.writer = Some(writer);
+        self.json = JsonFormatter::new(identity(origin));
+    }
+
+    /// Renders all entries that are due.
+    pub(super) fn give_out(&mut self, merge: &mut Merge) -> Result<(), ReadError> {
+        while let Some((entry, _)) = merge.next() {
+            if self.since.is_some_and(|since| entry.time() < since) {
+                continue;
+            }
+            match self.format {
+                Format::Text => self.text.line(&entry, &mut self.piece),
+                Format::Json => self.json.line(&entry, &mut self.piece),
+            }
+            self.piece.push(b'\n');
+            self.entries += 1;
+            if self.piece.len() >= PIECE_BYTES {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the output; gives the count of entries.
+    pub(super) fn finish(mut self) -> Result<u64, ReadError> {
+        self.write()?;
+        self.out.flush().map_err(|source| ReadError::Output { source })?;
+        Ok(self.entries)
+    }
+
+    fn write(&mut self) -> Result<(), ReadError> {
+        let written = self.out.write_all(&self.piece);
+        self.piece.clear();
+        written.map_err(|source| ReadError::Output { source })
+    }
+}
+
+fn identity(origin: Option<Origin>) -> Identity {
+    let (hostname, procid) =
+        origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
+    Identity { app_name: String::new(), hostname, procid, facility: FACILITY }
+}
