@@ -107,17 +107,21 @@ class Reader:
         print(self.path, *words, file=sys.stderr)
 
     def segment(self, path):
-        self.path, self.data = path, path.read_bytes()
+        self.path, self.data = path, path.read_bytes().ljust(4200, b"\0")
         page = struct.unpack_from("<8sHHIQQQQQ", self.data)
         magic, version, fixed, _, required, _, sequence, self.use, writer = page
-        known = magic == b"TAPELOG\0" and version == 1 and not required and 160 <= fixed <= 4096
-        crc = struct.unpack_from("<I", self.data, fixed - 4)[0] if known else 0
-        if not known or sequence != int(path.stem) or crc32c(self.data[: fixed - 4]) != crc:
+        crc = struct.unpack_from("<I", self.data, 156)[0] if fixed == 160 else None
+        if sequence != int(path.stem) or crc32c(self.data[:156]) != crc:
+            self.complain("has a damaged first page")
+            self.use, writer = struct.unpack_from("<Q32xQ", self.data, 4096 + 16)
+            if not self.frame_length(4096):
+                return
+        elif magic != b"TAPELOG\0" or version != 1 or required:
             return self.complain("is no segment that this reader knows")
         if writer != self.writer:
             self.writer, self.losses = writer, {}
-        *opening, crc = struct.unpack_from("<QqQI", self.data, 192)
-        self.line = opening if crc32c(self.data[40:48] + self.data[192:216]) == crc else None
+        *opening, crc = struct.unpack_from("<QqQI", self.data, 256)
+        self.line = opening if crc32c(self.data[40:48] + self.data[256:280]) == crc else None
         self.sites, self.contexts = {}, {}
         at, cursor = 4096, struct.unpack_from("<Q", self.data, 512)[0]
         while (length := self.frame_length(at)) or at < cursor:
@@ -151,7 +155,10 @@ class Reader:
         elif kind in (1, 5):
             (ring,), start = struct.unpack_from("<Q", self.data, at + 32), at + 104
             for _ in range(count):
-                (size,) = struct.unpack_from("<I", self.data, start)
+                size = max(24, int.from_bytes(self.data[start : start + 4], "little"))
+                if start + size > at + length:
+                    self.complain(f"has a frame at {at} that holds too few records")
+                    break
                 try:
                     self.record(ring, Input(self.data[start : start + size], self.line))
                 except (struct.error, ValueError, LookupError, TypeError, ArithmeticError) as why:
@@ -168,7 +175,8 @@ class Reader:
         if flags & 8:
             context = source.bytes(source.take("I"))
         else:
-            context = self.contexts[ring, context] if context else b"\0\0"
+            unknown = b"\1\0\x0a\x11\0undefined_context" + context.to_bytes(4, "little")
+            context = self.contexts.get((ring, context), unknown) if context else b"\0\0"
         site, context = Input(site, source.line), Input(context, source.line)
         level, trade, count, _line = site.take("BBHI")
         event, _target, _file = site.text(), site.text(), site.text()

@@ -1,5 +1,6 @@
 //! What the models have in common: a tiny ring, records of two words, a reader, the checker.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::ring::{
@@ -81,17 +82,21 @@ pub(crate) fn ring(shape: Shape) -> (Arc<Ring>, RingDrain) {
 
 /// Pushes one record; `mark` says whose it is.
 pub(crate) fn push(handle: &LaneHandle, mark: u64, number: u64) -> Result<(), PushError> {
-    push_class(handle, mark, number, ORDINARY)
+    push_around(handle, mark, number, || ())
 }
 
-/// The same with a class.
-pub(crate) fn push_class(
+/// The same, with something that happens inside the push, as a signal may.
+pub(crate) fn push_around(
     handle: &LaneHandle,
     mark: u64,
     number: u64,
-    class: Class,
+    inside: impl FnOnce(),
 ) -> Result<(), PushError> {
-    handle.push(RECORD_BYTES, class, |mut slot| {
+    let mut inside = Some(inside);
+    handle.push(RECORD_BYTES, ORDINARY, |mut slot| {
+        if let Some(inside) = inside.take() {
+            inside();
+        }
         slot.write_u64(0, mark << 32 | u64::from(RECORD_BYTES));
         slot.write_u64(8, number);
     })
@@ -159,7 +164,28 @@ pub(crate) fn check_gate(preemptions: usize, model: impl Fn() + Sync + Send + 's
 
 fn run(preemptions: usize, fences: bool, model: impl Fn() + Sync + Send + 'static) {
     set_fences(fences);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
+    let model = Arc::new(model);
+    for late in [false, true] {
+        LATE.set(late);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        let model = Arc::clone(&model);
+        builder.check(move || model());
+    }
+}
+
+thread_local! {
+    /// Whether [`others_first`] waits in the model that runs on this thread.
+    static LATE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Stands in a model where its main thread begins to race with the others.
+///
+/// Loom finds its schedules by permuting one that it has seen, and remembers of each atomic only
+/// the last access; what it finds depends on who ran first. So each model is explored twice: from
+/// the schedule in which its main thread goes on here, and from the one in which it waits.
+pub(crate) fn others_first() {
+    if LATE.get() {
+        loom::thread::yield_now();
+    }
 }

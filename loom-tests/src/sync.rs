@@ -58,8 +58,10 @@ pub(crate) fn heavy_fence() {
     fence(Ordering::SeqCst);
 }
 
-/// Between two looks of which there is only one.
-pub(crate) fn spin() {}
+/// Lets the thread run that is being waited for.
+pub(crate) fn spin() {
+    loom::thread::yield_now();
+}
 
 /// Lets the other threads run.
 pub(crate) fn pause() {

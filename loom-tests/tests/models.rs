@@ -31,6 +31,11 @@ fn a_gap_record_is_never_lost() {
 }
 
 #[test]
+fn a_loss_is_counted_in_its_kind() {
+    loom_tests::a_loss_is_counted_in_its_kind();
+}
+
+#[test]
 fn shutdown_drains_everything() {
     loom_tests::shutdown_drains_everything();
 }

@@ -45,7 +45,7 @@ pub enum Threading {
 pub enum UseColors {
     /// On a terminal, unless `NO_COLOR` is set.
     Auto,
-    /// Always, unless `NO_COLOR` is set.
+    /// On every terminal, also on a dumb one, unless `NO_COLOR` is set.
     Always,
     /// Never.
     Never,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use crate::handlers::FileHandler;
 use crate::logger::StartError;
 
 /// The file whose lock tells that an engine logs to the directory.
@@ -109,6 +110,18 @@ pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Trouble> {
     logs.iter().filter_map(|log| log.parent()).try_for_each(|parent| {
         make(parent, mode).map_err(|error| trouble(parent, "make", &error))
     })
+}
+
+/// Refuses links and the like in the places where the journal and the logs belong, before anything
+/// is made there.
+pub(crate) fn refuse_traps(journal: &Path, logs: &[PathBuf]) -> Result<(), Trouble> {
+    let refused = |reason| Trouble::Fatal(StartError::Refused { reason });
+    if fs::symlink_metadata(journal).is_ok_and(|found| !found.is_dir()) {
+        let path = journal.display();
+        return Err(refused(format!("{path} must be a plain directory: move it away")));
+    }
+    let look = |log: &PathBuf| FileHandler::look_at(log);
+    logs.iter().try_for_each(look).map_err(|error| refused(error.to_string()))
 }
 
 #[cfg(test)]

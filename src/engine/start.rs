@@ -96,7 +96,9 @@ fn take_directory(
     let Place::Directory = place else { return Ok((place, None)) };
     let (files, dirs) = (configuration.file_mode, configuration.dir_mode);
     let taken = directory::own(&configuration.log_dir, dirs, files).and_then(|owned| {
-        directory::make_parents(&configuration.log_paths(), dirs)?;
+        let logs = configuration.log_paths();
+        directory::refuse_traps(&configuration.log_dir.join("journal"), &logs)?;
+        directory::make_parents(&logs, dirs)?;
         Ok(owned)
     });
     match taken {
@@ -164,6 +166,8 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
         host: configuration.hostname.clone(),
+        program: configuration.log_name.clone(),
+        facility: configuration.facility,
     }
 }
 

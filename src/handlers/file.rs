@@ -55,6 +55,17 @@ pub(crate) struct FileHandler {
 }
 
 impl FileHandler {
+    /// Looks whether the log at `path` could be opened or created, by what stands there now.
+    ///
+    /// # Errors
+    /// [`HandlerError::Refused`] as in [`FileHandler::open`]; other trouble shows there.
+    pub(crate) fn look_at(path: &Path) -> Result<(), HandlerError> {
+        match fs::symlink_metadata(path).ok().and_then(|found| rotation::refuse_log(&found)) {
+            Some(refusal) => Err(HandlerError::refused(path, refusal)),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the log for appending, or creates it.
     ///
     /// A torn last line, left by a crash, is completed with a line feed.

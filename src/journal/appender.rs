@@ -1,8 +1,6 @@
 //! The writing end of the journal; owned by the drain.
 
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -15,6 +13,7 @@ use super::frame::{
     write_definition,
 };
 use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
+use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{Survey, survey};
 use crate::clock::Calibration;
@@ -34,39 +33,6 @@ pub(crate) trait Definitions {
     fn site(&self, id: u32) -> Option<&[u8]>;
     /// The bytes of context `id`.
     fn context(&self, id: u32) -> Option<&[u8]>;
-}
-
-/// A place between two frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Position {
-    /// The segment.
-    pub(crate) sequence: u64,
-    /// The offset in it.
-    pub(crate) offset: u64,
-}
-
-impl Position {
-    /// The first frame of a segment.
-    pub(crate) fn start_of(sequence: u64) -> Self {
-        Self { sequence, offset: FIRST_OFFSET.into() }
-    }
-}
-
-/// What a pass has achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// The end of what is published.
-    pub(crate) position: Position,
-    /// The number of the pass.
-    pub(crate) pass: u64,
-    /// When the pass began, in ticks.
-    pub(crate) pass_ticks: u64,
-    /// The next pass' boundary will not be smaller: for `Merge::advance`.
-    pub(crate) boundary: u64,
-    /// Bytes of all frames since the appender was made.
-    pub(crate) bytes: u64,
-    /// Records appended since the appender was made, gap records not counted.
-    pub(crate) records: u64,
 }
 
 /// Writes runs of records into the current segment. Makes no system call, except for the writes
@@ -135,11 +101,6 @@ impl Appender {
     /// Bytes of the segment that are still free.
     pub(crate) fn room(&self) -> u64 {
         self.segment.header.segment_bytes.saturating_sub(u64::from(self.end))
-    }
-
-    /// The segment's file, for a janitor that makes it durable.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.segment.file)
     }
 
     /// The memory range of the mapped segment, for the SIGBUS guard.
@@ -278,7 +239,6 @@ impl Appender {
             header.write(frame);
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(&record);
         })?;
-        self.records += 1;
         Ok(())
     }
 
@@ -307,17 +267,17 @@ impl Appender {
 
     /// Ends the segment and goes on in the next one. Everything written so far is published.
     ///
-    /// If that fails, the segment simply has no end; what was not published is not in it, and the
-    /// failure shows in [`Retired`] being handed back with the error.
-    ///
     /// # Errors
-    /// [`JournalError::Io`] if the segment's end could not be written: call
-    /// [`Appender::abandon`], and append again what the unfinished pass had appended.
-    pub(crate) fn roll(&mut self, next: Prepared) -> Result<Retired, (Prepared, JournalError)> {
-        if let Err(error) = self.seal(next.sequence(), 0) {
-            return Err((next, error));
+    /// If the segment's end could not be written, `next` comes back with the reason: call
+    /// [`Appender::abandon`] with it, and append again what the unfinished pass had appended.
+    pub(crate) fn roll(
+        &mut self,
+        next: Prepared,
+    ) -> Result<Retired, Box<(Prepared, JournalError)>> {
+        match self.seal(next.sequence(), 0) {
+            Ok(()) => Ok(self.switch(next)),
+            Err(error) => Err(Box::new((next, error))),
         }
-        Ok(self.switch(next))
     }
 
     /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
@@ -452,8 +412,8 @@ impl Appender {
 
     /// Puts `file` in the place of the segment's own.
     #[cfg(test)]
-    pub(super) fn break_for_test(&mut self, file: File) {
-        self.segment.writer = Box::new(super::writer::PlainWriter::new(Arc::new(file)));
+    pub(super) fn break_for_test(&mut self, file: std::fs::File) {
+        self.segment.writer = Box::new(super::writer::PlainWriter::new(std::sync::Arc::new(file)));
     }
 
     /// Writes a frame that this version knows nothing of.

@@ -1,10 +1,10 @@
 //! A whole journal as entries in their order: for `tapelog cat`, exports and tests.
 
-use super::appender::Position;
 use super::error::JournalError;
 use super::frame::Fault;
 use super::index::SegmentIndex;
 use super::merge::{Checkpoint, Merge, Release};
+use super::position::Position;
 use super::reader::{JournalReader, Liveness, Step};
 use crate::entry::Entry;
 

@@ -1,12 +1,13 @@
 //! The reading end of the journal: frames in their order, across segments, live or ended.
 
-use super::appender::Position;
 use super::bytes::get_u64;
+use super::catch_up::catch_up;
 use super::dictionary::Dictionary;
 use super::error::JournalError;
 use super::frame::{Fault, FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, STEPPED};
 use super::index::SegmentIndex;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::segment_reader::{Opened, SegmentReader};
 
 /// While a segment has no end, every so many polls it is asked whether a later one has data.
@@ -46,8 +47,6 @@ pub(crate) enum Body<'a> {
     Run {
         /// Where they come from.
         header: RunHeader,
-        /// How many they are.
-        count: u32,
         /// The records.
         records: &'a [u8],
     },
@@ -116,6 +115,8 @@ pub(crate) struct JournalReader {
     /// The segment to be opened next, if none is open; what lies between it and the next one that
     /// exists has expired.
     wanted: Wanted,
+    /// Nobody writes to segments before this one, whether they have an end or not.
+    ended_before: u64,
     /// How often the end of data was met in vain.
     polls: u32,
     dictionary: Dictionary,
@@ -141,6 +142,7 @@ impl JournalReader {
             liveness,
             current: None,
             wanted: from.map_or(Wanted::Oldest, Wanted::Place),
+            ended_before: 0,
             polls: 0,
             dictionary: Dictionary::default(),
             buffer: Vec::new(),
@@ -150,6 +152,12 @@ impl JournalReader {
     /// Says that nobody writes any more.
     pub(crate) fn set_ended(&mut self) {
         self.liveness = Liveness::Ended;
+    }
+
+    /// Says that nobody writes to segments before `sequence`: what stands there is from earlier
+    /// runs, and its end is not waited for.
+    pub(crate) fn set_ended_before(&mut self, sequence: u64) {
+        self.ended_before = sequence;
     }
 
     /// The place of the next frame: a reader made there goes on where this one is.
@@ -164,16 +172,6 @@ impl JournalReader {
                 Some(Position { sequence, offset: FIRST_OFFSET.into() })
             }
         }
-    }
-
-    /// The oldest segment that this reader still needs: for `SegmentStore::prepare`.
-    pub(crate) fn oldest_needed(&self) -> u64 {
-        self.position().map_or(0, |position| position.sequence)
-    }
-
-    /// What the ids mean where the reader is.
-    pub(crate) fn dictionary(&self) -> &Dictionary {
-        &self.dictionary
     }
 
     /// Where reading must begin to meet everything that happened at `unix_nanos` or later, except
@@ -255,7 +253,6 @@ impl JournalReader {
         let body = match header.kind {
             Kind::RECORDS | Kind::GAP => Body::Run {
                 header: RunHeader::read(bytes),
-                count: header.count,
                 records: bytes.get(RECORDS_HEADER_BYTES..)?,
             },
             Kind::CALIBRATION => Body::Calibration { stepped: header.flags & STEPPED != 0 },
@@ -333,7 +330,9 @@ impl JournalReader {
         let due = self.polls.is_multiple_of(SUCCESSOR_POLLS);
         self.polls = self.polls.wrapping_add(1);
         let sequence = segment.sequence;
-        let abandoned = self.liveness == Liveness::Ended || due && self.has_successor(sequence)?;
+        let abandoned = self.liveness == Liveness::Ended
+            || sequence < self.ended_before
+            || due && self.has_successor(sequence)?;
         let Some(segment) = &mut self.current else { return Ok(Found::Again) };
         if !abandoned {
             return Ok(Found::EndOfData);
@@ -444,10 +443,7 @@ impl JournalReader {
                 // Such a place is known only from reading a tail that nobody writes any more.
                 segment.accept_tail();
             }
-            let chained = follow_chain(&mut segment, place, &mut self.dictionary);
-            if chained.is_none() {
-                read_definitions(&mut segment, place, &mut self.dictionary);
-            }
+            catch_up(&mut segment, place, &mut self.dictionary);
         }
         if let Some((writer, line)) = segment.opening {
             self.dictionary.open(writer, line);
@@ -459,48 +455,4 @@ impl JournalReader {
 
 fn header_fault(sequence: u64) -> Found {
     Found::Damaged { sequence, from: 0, to: FIRST_OFFSET.into(), fault: Fault::Header }
-}
-
-/// Takes in what is defined in front of the frame at `place`, from the last definition to the
-/// first. `None` if the chain cannot be followed to its end.
-fn follow_chain(
-    segment: &mut SegmentReader,
-    place: u64,
-    dictionary: &mut Dictionary,
-) -> Option<()> {
-    let mut from = place;
-    let mut at = u64::from(segment.frame_at(place).ok()?.previous_definition);
-    segment.read_small(true);
-    while at != 0 {
-        let header = segment.frame_at(at).ok().filter(|header| {
-            at < from && header.kind.is_definition() && u64::from(header.previous_definition) < at
-        });
-        let Some(header) = header else {
-            segment.read_small(false);
-            return None;
-        };
-        dictionary.absorb_older(&header, segment.bytes(&header));
-        from = at;
-        at = header.previous_definition.into();
-    }
-    segment.read_small(false);
-    Some(())
-}
-
-/// Takes in what is defined in front of `place` by reading all of it: for a place where no frame
-/// stands so far, and around damage.
-fn read_definitions(segment: &mut SegmentReader, place: u64, dictionary: &mut Dictionary) {
-    let mut at = u64::from(FIRST_OFFSET);
-    while at < place {
-        match segment.frame_at(at) {
-            Ok(header) => {
-                dictionary.absorb(&header, segment.bytes(&header));
-                at += u64::from(header.length);
-            }
-            Err(_) => match segment.resync(at + 8) {
-                Some(next) => at = next,
-                None => break,
-            },
-        }
-    }
 }

@@ -93,11 +93,6 @@ impl Retired {
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
     }
-
-    /// The file, for a janitor that makes it durable.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.segment.file)
-    }
 }
 
 impl From<Prepared> for Retired {

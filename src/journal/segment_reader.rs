@@ -5,12 +5,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::bytes::get_u64;
+use super::disk::read_up_to;
 use super::frame::{FRAME_HEADER_BYTES, Fault, FrameHeader};
 use super::layout::{
     CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, INDEX_ENTRIES, IndexEntry,
     OpeningLine, SegmentHeader, cursor_of,
 };
-use super::store::read_up_to;
 use crate::clock::Calibration;
 
 /// Frames are read in pieces of about this size.

@@ -1,5 +1,7 @@
 //! The end of an engine.
 
+use std::fmt;
+
 use crate::engine::Engine;
 
 /// Keeps an engine running; dropping it writes everything out.
@@ -9,9 +11,14 @@ use crate::engine::Engine;
 /// rendered by the next start in the same directory, and stderr says how much that is. In a forked
 /// child the drop does nothing.
 #[must_use = "dropping the guard ends the logging"]
-#[derive(Debug)]
 pub struct Guard {
     engine: Option<Engine>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
 }
 
 impl Guard {

@@ -7,6 +7,7 @@ mod lanes;
 mod producer;
 mod stats;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +32,22 @@ use crate::ring::PushError;
 /// A log call copies its values into the ring and returns. It never allocates, locks, or enters
 /// the kernel after the thread's first call, unless `overflow = block` or `async_logging = false`
 /// allow it to wait, 5 ms at most.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MetaLogger {
     core: Arc<Core>,
     /// The bound context's id; 0 for none.
     context: u32,
     trade: bool,
     bound: Option<Arc<Bound>>,
+}
+
+impl fmt::Debug for MetaLogger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetaLogger")
+            .field("log_dir", &self.core.configuration.log_dir)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MetaLogger {

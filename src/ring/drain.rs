@@ -277,13 +277,12 @@ impl RingDrain {
     /// Whether everything that the lane has committed at this moment is taken.
     fn chain_taken(&self, lane: u32) -> bool {
         let position = self.lanes[lane as usize].now.get();
-        let Some(block) = self.block_of(lane, position) else {
-            return true;
-        };
+        let Some(block) = self.block_of(lane, position) else { return true };
         let header = self.ring.blocks.header(block);
-        // ORDERING: Acquire for both, as in `peek`.
-        let next = header.next.load(Ordering::Acquire);
-        let committed = header.committed.load(Ordering::Acquire);
+        // ORDERING: Relaxed for both: nothing is read behind them. Who asks about a closed lane, or
+        // about what was committed before a loss, has looked at the state or the loss with Acquire.
+        let next = header.next.load(Ordering::Relaxed);
+        let committed = header.committed.load(Ordering::Relaxed);
         position.block != 0 && next == 0 && low(committed) == position.offset
     }
 

@@ -196,17 +196,15 @@ impl Ring {
     }
 
     fn note_lane(&self, lane: u32) {
-        // ORDERING: Release, orders the lane's taking before; the gate's heavy fence makes it
-        // visible to the last drain, which reads with Acquire in `lanes_used`.
-        self.lanes_used.fetch_max(lane + 1, Ordering::Release);
+        // ORDERING: Relaxed, a number of its own: the lane's entry is found through its own words.
+        self.lanes_used.fetch_max(lane + 1, Ordering::Relaxed);
     }
 
     /// How many lanes, from the table's start, were ever used.
     fn lanes_used(&self) -> u32 {
-        // ORDERING: Acquire.
-        // PAIRS WITH: the Release maximum in `note_lane`.
-        // IF WEAKENED: nothing is lost but time: a new lane is seen one pass later.
-        self.lanes_used.load(Ordering::Acquire)
+        // ORDERING: Relaxed. A new lane may be seen a pass later; but not behind the gate, whose
+        // heavy fence, or the Acquire load of a lane's `busy`, shows it to the last drain.
+        self.lanes_used.load(Ordering::Relaxed)
     }
 
     fn process(&self) -> &Process {

@@ -217,8 +217,8 @@ impl Drain {
                     let next = self.supply.take().ok_or(Stop::Held)?;
                     match self.appender.roll(next) {
                         Ok(retired) => self.supply.give_back(retired),
-                        Err((unused, _)) => {
-                            self.spare = Some(unused);
+                        Err(failed) => {
+                            self.spare = Some(failed.0);
                             return Err(Stop::Failed);
                         }
                     }

@@ -97,7 +97,8 @@ impl View {
     ) -> Self {
         let checkpoint =
             resume.checkpoint.unwrap_or_else(|| Checkpoint::at(Position::start_of(first)));
-        let reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
+        let mut reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
+        reader.set_ended_before(first);
         Self {
             core,
             outlets,
@@ -130,7 +131,7 @@ impl View {
         }
         let given = self.give_out();
         self.write();
-        self.answer(&progress, at_end);
+        self.answer(&progress);
         match (ended, read || given) {
             (true, _) => ViewPoll::Ended,
             (false, true) => ViewPoll::Worked,
@@ -213,10 +214,9 @@ impl View {
     }
 
     /// Tells how far the views are.
-    fn answer(&mut self, progress: &Progress, at_end: bool) {
+    fn answer(&mut self, progress: &Progress) {
         self.floor.raise(self.merge.oldest_needed());
-        let reached = at_end
-            || self.reader.position().is_some_and(|here| here >= progress.barrier_position);
+        let reached = self.reader.position().is_some_and(|here| here >= progress.barrier_position);
         let counts = self.outlets.counts();
         let news = reached && progress.rendered < progress.barrier;
         self.core.control.update(news, |now| {

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::bench::{Shape, check, numbers, pass, push, ring};
+use crate::bench::{Shape, check, numbers, others_first, pass, push, ring};
 use crate::ring::PushError;
 
 /// What the drain peeks was written before: two pushes, the first one on the cold path and the
@@ -17,6 +17,7 @@ pub fn commit_publishes_the_record() {
             }
             handle
         });
+        others_first();
         let mut found = pass(&mut drain);
         let handle = producer.join().expect("the producer ends");
         found.extend(pass(&mut drain));
@@ -44,6 +45,7 @@ pub fn a_full_ring_refuses_and_loses_nothing_else() {
                 (accepted, handle)
             })
         });
+        others_first();
         let mut found = pass(&mut drain);
         let accepted = producers.map(|producer| producer.join().expect("the producer ends"));
         found.extend(pass(&mut drain));
@@ -68,6 +70,7 @@ pub fn a_block_changes_hands_once() {
             (accepted, handle)
         });
         let other = thread::spawn(move || (push(&rival, 1, 9).is_ok(), rival));
+        others_first();
         let mut found = pass(&mut drain);
         let (accepted, handle) = producer.join().expect("the producer ends");
         let (rival_accepted, rival) = other.join().expect("the rival ends");

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::bench::{Entry, Shape, check, push, ring};
+use crate::bench::{Entry, Shape, check, others_first, push, ring};
 
 /// Who finds a site's definition finds all of it.
 pub fn a_site_is_defined_before_it_is_read() {
@@ -12,6 +12,7 @@ pub fn a_site_is_defined_before_it_is_read() {
             let ring = ring.clone();
             thread::spawn(move || assert!(ring.definitions().define_site(1, b"main.rs")))
         };
+        others_first();
         if let Some(site) = ring.definitions().site(1) {
             assert_eq!(&site[..], b"main.rs");
         }
@@ -33,6 +34,7 @@ pub fn a_context_slot_is_reclaimed_only_after_a_pass() {
             handle.ring().definitions().retire_context(old);
             handle.ring().definitions().define_context(b"new")
         });
+        others_first();
         let mut seen = 0;
         for _ in 0..2 {
             drain.begin_pass();

@@ -2,10 +2,12 @@
 
 use loom::thread;
 
-use crate::bench::{Entry, ORDINARY, Shape, TRADE, check, numbers, pass, push, ring};
+use crate::bench::{
+    Entry, Shape, TRADE, check, numbers, others_first, pass, push, push_around, ring,
+};
 use crate::ring::PushError;
 
-/// A trade event is lost, and then the thread goes on, so that its next record is preceded by the
+/// A nested call and a trade event are lost, and then the thread goes on, so that its next record is preceded by the
 /// gap, or ends, so that the drain has to tell it, or does something between the two: before the
 /// lane is free again, the last gap record tells all that was lost, trade events as such.
 pub fn a_gap_record_is_never_lost() {
@@ -18,13 +20,15 @@ fn loses_one(goes_on: bool) {
     let (ring, mut drain) = ring(Shape { blocks: 3, records: 3, lanes: 2 });
     let handle = ring.register();
     let producer = thread::spawn(move || {
-        assert_eq!(push(&handle, 3, 0), Ok(()));
-        handle.count_loss(PushError::Full, ORDINARY);
+        let nested = || assert_eq!(push(&handle, 3, 9), Err(PushError::Reentrant));
+        assert_eq!(push_around(&handle, 3, 0, nested), Ok(()));
         handle.count_loss(PushError::Full, TRADE);
         if goes_on {
+            // The ring is not full: only the untold losses send this push to the cold path.
             assert_eq!(push(&handle, 3, 1), Ok(()));
         }
     });
+    others_first();
     let mut found = pass(&mut drain);
     producer.join().expect("the producer ends");
     found.extend(pass(&mut drain));
@@ -37,4 +41,20 @@ fn loses_one(goes_on: bool) {
     let gap_at = found.iter().position(|entry| gap(&entry));
     let next_at = found.iter().position(|entry| matches!(entry, Entry::Record { number: 1, .. }));
     assert!(next_at.is_none() || gap_at < next_at, "the gap stands before the next record");
+}
+
+/// Who reads the statistics while a trade event is lost sees no loss of another kind.
+pub fn a_loss_is_counted_in_its_kind() {
+    check(3, || {
+        let (ring, _drain) = ring(Shape { blocks: 1, records: 3, lanes: 2 });
+        let handle = ring.register();
+        let producer = thread::spawn(move || {
+            handle.count_loss(PushError::Full, TRADE);
+            handle
+        });
+        others_first();
+        let losses = ring.losses();
+        assert!(losses.trade >= losses.total(), "lost, but no trade event");
+        drop(producer.join().expect("the producer ends"));
+    });
 }

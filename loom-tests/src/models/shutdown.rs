@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loom::thread;
 
-use crate::bench::{Shape, check_gate, numbers, pass, push, ring};
+use crate::bench::{Shape, check_gate, numbers, others_first, pass, push, ring};
 use crate::ring::PushError;
 
 /// After the gate is closed, one pass takes everything that was ever accepted, whichever path the
@@ -29,6 +29,7 @@ fn closes_the_gate(lanes: u32) {
         }
         accepted
     });
+    others_first();
     assert_eq!(ring.close_gate(Duration::ZERO), 0);
     let found = pass(&mut drain);
     let accepted = producer.join().expect("the producer ends");

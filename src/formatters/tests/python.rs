@@ -154,8 +154,9 @@ fn agree(journal: &Path) -> usize {
 
 fn gap(lane: u32, ticks: u64, count: u64) -> Gap {
     let by_reason = [count, 0, count / 2, 0, 0, count / 3];
+    let trade = if lane == 2 { 0 } else { count / 5 };
     let (first_ticks, last_ticks) = (ticks - 20, ticks - 10);
-    Gap { ticks, lane, generation: 1, by_reason, trade: count / 5, first_ticks, last_ticks }
+    Gap { ticks, lane, generation: 1, by_reason, trade, first_ticks, last_ticks }
 }
 
 /// A journal of segments that roll and are recycled, written by three lanes.
@@ -178,6 +179,8 @@ impl Writing {
             ring_id: RING,
             order_window_nanos: 1_000,
             host: "desk7".into(),
+            program: String::new(),
+            facility: 16,
         })
         .unwrap();
         let first = store.prepare(u64::MAX).unwrap().unwrap();
@@ -242,14 +245,18 @@ fn any_samples() -> (Vec<Finished>, Known) {
     ((1..=SAMPLES).map(make).collect(), known)
 }
 
-/// Changes a byte in the middle of the written part of every segment.
+/// Changes a byte of every segment: in the middle of what was written; of the last, in its first
+/// page.
 fn damage(journal: &Path) {
-    for entry in std::fs::read_dir(journal).unwrap() {
-        let file = entry.unwrap().path();
-        let mut bytes = std::fs::read(&file).unwrap();
+    let mut files: Vec<_> =
+        std::fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for (number, file) in files.iter().enumerate() {
+        let mut bytes = std::fs::read(file).unwrap();
         let cursor = u64::from_le_bytes(*bytes[512..].first_chunk().unwrap()) as usize;
-        bytes[(4096 + cursor) / 2] ^= 0x55;
-        std::fs::write(&file, bytes).unwrap();
+        let at = if number == files.len() - 1 { 40 } else { (4096 + cursor) / 2 };
+        bytes[at] ^= 0x55;
+        std::fs::write(file, bytes).unwrap();
     }
 }
 

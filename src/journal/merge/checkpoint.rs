@@ -1,8 +1,8 @@
 //! Where a view can go on after a restart so that each entry is given out exactly once.
 
 use super::state::{LaneState, State};
-use crate::journal::appender::Position;
 use crate::journal::bytes::{get_u32, get_u64};
+use crate::journal::position::Position;
 
 /// A place in the journal and what the order behind it depends on.
 ///

@@ -21,14 +21,14 @@ mod system;
 use std::collections::VecDeque;
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use system::TARGET as ENTRY_TARGET;
 use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
+pub(crate) use system::TARGET as ENTRY_TARGET;
 
-use super::appender::Position;
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;
+use super::position::Position;
 use super::reader::{Body, Frame};
 use crate::entry::Entry;
 
@@ -137,6 +137,7 @@ impl Merge {
 
         let entries = run.items.len() as u64;
         let cost = self.history.complete(&self.state, entries, records.len() as u64);
+        self.late += run.late;
         if run.items.is_empty() {
             self.pool.push(run);
         } else {
@@ -191,7 +192,6 @@ impl Merge {
     #[inline]
     pub(crate) fn prepare(&mut self) -> bool {
         self.chosen = self.step();
-        self.late += u64::from(self.prepared().is_some_and(|(_, release)| release.late));
         self.chosen.is_some()
     }
 
@@ -259,7 +259,7 @@ impl Merge {
         self.open.waiting() + self.sealed.iter().map(|(queues, _)| queues.waiting()).sum::<u64>()
     }
 
-    /// How many entries were given out late.
+    /// How many entries arrived late.
     pub(crate) fn late(&self) -> u64 {
         self.late
     }

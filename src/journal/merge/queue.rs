@@ -38,6 +38,8 @@ pub(super) struct Run {
     pub(super) calibration: Calibration,
     /// The frame's number in the history.
     pub(super) frame: u64,
+    /// How many of the entries are late.
+    pub(super) late: u64,
     /// The first item that was not given out.
     next: usize,
 }
@@ -52,6 +54,7 @@ impl Run {
             contexts: Vec::new(),
             calibration,
             frame: 0,
+            late: 0,
             next: 0,
         }
     }
@@ -63,6 +66,7 @@ impl Run {
         self.sites.clear();
         self.contexts.clear();
         self.calibration = calibration;
+        self.late = 0;
         self.next = 0;
     }
 
@@ -113,6 +117,8 @@ pub(super) struct Queues {
     heads: BinaryHeap<Reverse<(Order, u32)>>,
     /// The lane that is being given out.
     current: Option<u32>,
+    /// So many entries of the current lane's first run come before those of all other lanes.
+    streak: usize,
     waiting: u64,
 }
 
@@ -125,6 +131,7 @@ impl Queues {
     /// Adds a run that has entries behind those of its lane.
     pub(super) fn push(&mut self, key: LaneKey, run: Run) {
         self.waiting += run.items.len() as u64;
+        self.streak = 0;
         let next = self.lanes.len() as u32;
         let place = *self.places.entry(key).or_insert(next);
         if place == next {
@@ -146,20 +153,33 @@ impl Queues {
         boundary: Option<u64>,
         done: &mut impl FnMut(Run),
     ) -> Option<u32> {
-        let place = self.choose(done)?;
-        let lane = &mut self.lanes[place as usize];
-        let run = lane.runs.front_mut()?;
-        let item = run.items.get(run.next)?;
-        if boundary.is_some_and(|boundary| item.key >= boundary) {
-            return None;
+        if self.streak == 0 {
+            self.begin_streak(boundary, done)?;
         }
+        let place = self.current?;
+        let run = self.lanes.get_mut(place as usize)?.runs.front_mut()?;
         run.next += 1;
+        self.streak -= 1;
         self.waiting -= 1;
         Some(place)
     }
 
+    /// Finds out how many entries of one run come before those of all other lanes.
+    fn begin_streak(&mut self, boundary: Option<u64>, done: &mut impl FnMut(Run)) -> Option<()> {
+        let place = self.choose(done)?;
+        let lane = &self.lanes[place as usize];
+        let run = lane.runs.front()?;
+        let top = self.heads.peek().map(|Reverse((order, _))| *order);
+        // The keys of a run never fall.
+        let streak = run.items.get(run.next..)?.partition_point(|item| {
+            let first = top.is_none_or(|top| (item.key, lane.key.1, lane.key.0) <= top);
+            first && boundary.is_none_or(|boundary| item.key < boundary)
+        });
+        self.streak = streak;
+        (streak > 0).then_some(())
+    }
+
     /// The lane with the smallest head.
-    #[inline]
     fn choose(&mut self, done: &mut impl FnMut(Run)) -> Option<u32> {
         if let Some(place) = self.current {
             let lane = &mut self.lanes[place as usize];

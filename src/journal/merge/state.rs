@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::queue::{Item, LaneKey};
-use crate::journal::appender::Position;
+use crate::journal::position::Position;
 use crate::record::Gap;
 
 /// What a lane has brought so far.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 
+mod definitions;
+mod files;
 mod lifecycle;
 mod model;
 mod rules;
@@ -155,4 +157,24 @@ pub(super) fn numbers(found: &[Entry]) -> Vec<u64> {
             Entry::Gap { .. } => None,
         })
         .collect()
+}
+
+/// Runs `body` in a forked child and gives its exit code.
+#[expect(unsafe_code, reason = "a test of fork needs fork")]
+pub(super) fn in_child(body: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child runs `body` and ends by `_exit`; it takes no lock of another thread,
+    // since `body` neither allocates nor prints.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0);
+    if pid == 0 {
+        let code = body();
+        // SAFETY: ends the process at once, without the parent's exit handlers.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for the result, and the child is this process's own.
+    let waited = unsafe { libc::waitpid(pid, &mut status, 0) };
+    assert_eq!(waited, pid);
+    assert!(libc::WIFEXITED(status));
+    libc::WEXITSTATUS(status)
 }

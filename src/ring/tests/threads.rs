@@ -120,6 +120,32 @@ fn lanes_are_reused_by_short_threads_and_nothing_is_lost_untold() {
 }
 
 #[test]
+fn statistics_see_each_loss_once_while_lanes_are_retired() {
+    const ROUNDS: u64 = 20_000;
+    let (ring, mut drain) = ring();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut seen = Losses::default();
+            while !done.load(Ordering::Acquire) {
+                let now = ring.losses();
+                assert!(now.total() >= seen.total(), "a retired lane's losses were forgotten");
+                assert!(now.trade >= now.total(), "all of them are trade events");
+                assert!(now.total() <= ROUNDS, "a retired lane's losses were seen twice");
+                seen = now;
+            }
+        });
+        for _ in 0..ROUNDS {
+            ring.register().count_loss(PushError::Full, TRADE);
+            pass(&mut drain);
+        }
+        done.store(true, Ordering::Release);
+    });
+    assert_eq!((ring.losses().total(), ring.losses().trade), (ROUNDS, ROUNDS));
+    assert_eq!(drain.lanes(), 1);
+}
+
+#[test]
 fn after_the_gate_is_closed_one_pass_takes_everything() {
     for _ in 0..100 {
         let (ring, mut drain) = ring();

@@ -1,0 +1,77 @@
+//! The file system calls of the segment store.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::Path;
+
+use rustix::fs::FallocateFlags;
+
+use super::error::JournalError;
+
+/// Makes the directory if it is missing; a link or anything else in its place is refused.
+pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError> {
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(path, mode).map_err(JournalError::io("set the mode of", path))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found =
+                std::fs::symlink_metadata(path).map_err(JournalError::io("look at", path))?;
+            if found.is_dir() { Ok(()) } else { Err(JournalError::NotADirectory(path.to_owned())) }
+        }
+        Err(error) => Err(JournalError::io("create", path)(error)),
+    }
+}
+
+/// Gives the file its length and its room; `false` if the file system cannot reserve room.
+pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
+    loop {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                return file.set_len(bytes).map(|()| false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether a store into a mapping of allocated room cannot fail for want of room. On
+/// copy-on-write and network file systems it can.
+pub(super) fn mappable(directory: &Path) -> bool {
+    const EXT: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const TMPFS: u64 = 0x0102_1994;
+    rustix::fs::statfs(directory)
+        .is_ok_and(|found| matches!(found.f_type as u64, EXT | XFS | TMPFS))
+}
+
+/// A random number that is not 0.
+pub(super) fn random_id() -> io::Result<u64> {
+    loop {
+        let mut bytes = [0; 8];
+        let got = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
+        match got {
+            Ok(8) if bytes != [0; 8] => return Ok(u64::from_le_bytes(bytes)),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends or fails; how many bytes were read.
+pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> usize {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    filled
+}

@@ -1,0 +1,149 @@
+//! The console is stderr: it shows what `console_level` lets through, never blocks, and is the last
+//! resort when no file can be written.
+
+mod support;
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use support::{Desk, PATIENCE, child, role, run, wait};
+use tapelog::{Level, MetaLogger, UseColors, debug, error, info, trade, warning};
+
+/// The lines of entries that a child showed.
+fn shown(stderr: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(stderr.to_vec()).unwrap();
+    text.lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect()
+}
+
+fn log_some(log: &MetaLogger) {
+    debug!(log, "one");
+    info!(log, "two", side = "BUY");
+    trade!(log, "three");
+    warning!(log, "four");
+    error!(log, "five");
+}
+
+#[test]
+fn a_pipe_gets_the_lines_without_colours() {
+    if let Some(directory) = role() {
+        let builder = MetaLogger::builder().log_dir(directory).console_level(Level::Warning);
+        let (log, _guard) = builder.build().unwrap();
+        return log_some(&log);
+    }
+    let desk = Desk::new();
+    let role = desk.logs().display().to_string();
+    let output = run(child("a_pipe_gets_the_lines_without_colours", &role));
+    let shown = shown(&output.stderr);
+    let expert = desk.lines("expert.log");
+    assert_eq!(expert.len(), 4);
+    assert_eq!(shown, expert[2..], "warning and above, in the words of expert.log");
+}
+
+#[test]
+fn the_console_alone_makes_no_file() {
+    if let Some(root) = role() {
+        std::env::set_current_dir(&root).unwrap();
+        let (log, guard) = MetaLogger::builder()
+            .log_to_file(false)
+            .ring_dir(format!("{root}/ring"))
+            .use_colors(UseColors::Always)
+            .build()
+            .unwrap();
+        log_some(&log);
+        log.flush(PATIENCE).unwrap();
+        assert!(!log.stats().crash_safe);
+        drop(guard);
+        return;
+    }
+    let desk = Desk::new();
+    let root = desk.path("");
+    let mut command = child("the_console_alone_makes_no_file", &root.display().to_string());
+    command.env_remove("NO_COLOR");
+    let output = run(command);
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "no file, no directory");
+    let shown = shown(&output.stderr);
+    assert_eq!(shown.len(), 4);
+    assert!(!shown.concat().contains('\u{1b}'), "a pipe never gets colours: {shown:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let notices = stderr.lines().filter(|line| line.starts_with("tapelog")).count();
+    assert_eq!(notices, 0, "nothing to complain of: {stderr}");
+}
+
+#[test]
+fn a_console_that_nobody_reads_holds_nothing_up() {
+    const LINES: u64 = 200_000;
+    if let Some(directory) = role() {
+        let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
+        for number in 0..LINES {
+            while tapelog::try_info!(log, "unread", number).is_err() {
+                std::hint::spin_loop();
+            }
+        }
+        log.flush(PATIENCE).unwrap();
+        let dropped = log.stats().console_dropped;
+        let started = Instant::now();
+        drop(guard);
+        println!("dropped={dropped} shutdown_ms={}", started.elapsed().as_millis());
+        return;
+    }
+    let desk = Desk::new();
+    let mut command = child(
+        "a_console_that_nobody_reads_holds_nothing_up",
+        &desk.logs().display().to_string(),
+    );
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(wait(&mut running).success());
+    let mut told = String::new();
+    running.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    let told = told.lines().find(|line| line.contains("shutdown_ms")).unwrap();
+    println!("{told}");
+    assert!(support::number(told, "dropped") > LINES / 2, "a pipe holds 64 KiB");
+    assert!(support::number(told, "shutdown_ms") < 5_000);
+    let lines = desk.lines("expert.log");
+    assert_eq!(lines.len() as u64, LINES, "the file has them all");
+}
+
+#[test]
+fn a_closed_console_is_no_trouble() {
+    if let Some(directory) = role() {
+        let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
+        for number in 0..1_000 {
+            info!(log, "unheard", number);
+            if number % 100 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        drop(guard);
+        return;
+    }
+    let desk = Desk::new();
+    let mut command =
+        child("a_closed_console_is_no_trouble", &desk.logs().display().to_string());
+    let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stderr.take());
+    assert!(wait(&mut running).success(), "no SIGPIPE");
+    assert_eq!(desk.lines("expert.log").len(), 1_000);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_leaves_the_console() {
+    // Nobody may make a directory there, root included.
+    const NOWHERE: &str = "/sys/tapelog-test/logs";
+    if role().is_some() {
+        let builder = MetaLogger::builder().log_dir(NOWHERE).log_to_console(false);
+        let (log, guard) = builder.build().expect("an unwritable disk is no failure");
+        log_some(&log);
+        log.flush(PATIENCE).unwrap();
+        let degraded = log.stats().degraded.expect("a reason");
+        assert!(degraded.contains("/sys/tapelog-test"), "{degraded}");
+        assert_eq!(log.stats().lost.total(), 0);
+        drop(guard);
+        return;
+    }
+    let output = run(child("a_directory_that_cannot_be_made_leaves_the_console", "child"));
+    assert_eq!(shown(&output.stderr).len(), 4, "the entries go to stderr, asked for or not");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let notices = stderr.lines().filter(|line| line.contains("/sys/tapelog-test")).count();
+    assert_eq!(notices, 1, "one notice: {stderr}");
+}

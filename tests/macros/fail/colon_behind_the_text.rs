@@ -1,0 +1,6 @@
+use tapelog::info;
+
+fn main() {
+    let (log, _capture) = tapelog::testing::capture();
+    info!(log, "filled", qty: 3);
+}

@@ -1,0 +1,5 @@
+use tapelog::info;
+
+fn main() {
+    info!("filled", "qty", qty = 3);
+}

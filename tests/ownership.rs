@@ -1,0 +1,189 @@
+//! Several loggers live in one process, each in a directory of its own; a directory has one owner,
+//! and logger, guard and producer may go in any order.
+
+mod support;
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use support::{Desk, PATIENCE, child, number, role, until};
+use tapelog::{Guard, MetaLogger, PushError, StartError, context, info, trade, try_info};
+
+#[test]
+fn loggers_in_different_directories_do_not_mix() {
+    let desks: Vec<_> = (0..4).map(|_| Desk::new()).collect();
+    let loggers: Vec<(MetaLogger, Guard)> =
+        desks.iter().map(|desk| desk.builder().build().unwrap()).collect();
+    thread::scope(|scope| {
+        for thread in 0..3_u64 {
+            let loggers = &loggers;
+            scope.spawn(move || {
+                for sequence in 0..1_000_u64 {
+                    for (desk, (log, _)) in loggers.iter().enumerate() {
+                        info!(log, "entry", desk, thread, sequence);
+                    }
+                }
+            });
+        }
+    });
+    for (log, _) in &loggers {
+        log.flush(PATIENCE).unwrap();
+        let stats = log.stats();
+        assert_eq!((stats.accepted, stats.lost.total()), (3_000, 0));
+    }
+    drop(loggers);
+    for (index, desk) in desks.iter().enumerate() {
+        let lines = desk.lines("expert.log");
+        assert_eq!(lines.len(), 3_000);
+        assert!(lines.iter().all(|line| number(line, "desk") == index as u64));
+    }
+}
+
+#[test]
+fn a_context_of_another_engine_comes_with_the_record() {
+    let (here, there) = (Desk::new(), Desk::new());
+    let (log, guard) = here.builder().build().unwrap();
+    let (other, other_guard) = there.builder().build().unwrap();
+    let bound = other.bind(context! { symbol = "BTCUSDT", category = "trade" });
+    let producer = log.producer();
+    info!(producer.with(&bound), "a guest", number = 1);
+    drop((guard, other_guard));
+    assert!(here.lines("expert.log")[0].ends_with("a guest number=1 symbol=BTCUSDT category=trade"));
+    assert_eq!(here.lines("trades.log").len(), 1);
+    assert!(there.lines("expert.log").is_empty());
+}
+
+#[test]
+fn a_second_logger_in_the_same_directory_is_refused_with_advice() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let error = desk.builder().build().expect_err("the directory is taken");
+    let text = error.to_string();
+    assert!(matches!(error, StartError::InUse { .. }));
+    assert!(text.contains(&std::process::id().to_string()), "{text}");
+    assert!(text.contains("share the running logger by cloning it"), "{text}");
+    info!(log, "unharmed");
+    drop(guard);
+    assert_eq!(desk.lines("expert.log").len(), 1);
+    let (_log, _guard) = desk.builder().build().expect("free again");
+}
+
+#[test]
+fn a_second_process_is_told_the_owners_pid_and_what_to_do() {
+    if let Some(directory) = role() {
+        let error = support::builder(directory.as_ref()).build().expect_err("it is taken");
+        println!("refused: {error}");
+        return;
+    }
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let test = "a_second_process_is_told_the_owners_pid_and_what_to_do";
+    let mut command = child(test, &desk.logs().display().to_string());
+    let output = command.stderr(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+    assert!(text.contains("log_dir = logs/<name>"), "{text}");
+    info!(log, "unharmed");
+    drop(guard);
+    assert_eq!(desk.lines("expert.log").len(), 1);
+}
+
+#[test]
+fn logger_guard_and_producer_go_in_any_order() {
+    for order in 0..6 {
+        let desk = Desk::new();
+        let (log, guard) = desk.builder().build().unwrap();
+        let (mut log, mut guard) = (Some(log), Some(guard));
+        let mut producer = log.as_ref().map(MetaLogger::producer);
+        let bound = log.as_ref().map(|log| log.bind(context! { symbol = "BTCUSDT" }));
+        info!(log.as_ref().unwrap(), "one");
+        info!(producer.as_ref().unwrap(), "two");
+        let orders = ["lgp", "lpg", "glp", "gpl", "plg", "pgl"];
+        let mut ended = false;
+        let mut expected = 2;
+        for part in orders[order].chars() {
+            match part {
+                'l' => log = None,
+                'p' => producer = None,
+                _ => (guard, ended) = (None, true),
+            }
+            for pushed in [
+                log.as_ref().map(|log| try_info!(log, "logger")),
+                producer.as_ref().map(|producer| try_info!(producer, "producer")),
+            ] {
+                match pushed {
+                    Some(Ok(())) if !ended => expected += 1,
+                    Some(Err(PushError::Closed)) if ended => {}
+                    None => {}
+                    other => panic!("{} after {part}: {other:?}", orders[order]),
+                }
+            }
+        }
+        drop((bound, guard));
+        assert_eq!(desk.lines("expert.log").len(), expected, "{}", orders[order]);
+    }
+}
+
+#[test]
+fn what_is_logged_after_the_guard_is_refused_and_counted() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    info!(log, "in time");
+    guard.shutdown();
+    for _ in 0..10 {
+        assert_eq!(try_info!(log, "too late"), Err(PushError::Closed));
+    }
+    trade!(log, "a trade, too late");
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(try_info!(log, "from a new thread"), Err(PushError::Closed)));
+    });
+    assert_eq!(try_info!(log.producer(), "by a new producer"), Err(PushError::Closed));
+    let stats = log.stats();
+    assert_eq!((stats.accepted, stats.lost.closed, stats.lost.trade), (1, 13, 1));
+    assert_eq!(desk.lines("expert.log").len(), 1);
+    let _bound = log.bind(context! { symbol = "BTCUSDT" });
+    log.flush(Duration::from_millis(1)).ok();
+}
+
+#[test]
+fn a_guard_dropped_while_threads_log_loses_nothing_that_was_accepted() {
+    for round in 0..10 {
+        let desk = Desk::new();
+        let (log, guard) = desk.builder().build().unwrap();
+        let (accepted, calls, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for thread in 0..3_u64 {
+                let (log, accepted, calls, stop) = (log.clone(), &accepted, &calls, &stop);
+                scope.spawn(move || {
+                    let mut sequence = 0_u64;
+                    while !stop.load(Ordering::Relaxed) {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        match try_info!(log, "entry", thread, sequence) {
+                            Ok(()) => {
+                                accepted.fetch_add(1, Ordering::Relaxed);
+                                sequence += 1;
+                            }
+                            Err(PushError::Closed) => break,
+                            Err(_) => {}
+                        }
+                    }
+                });
+            }
+            until("some records", || accepted.load(Ordering::Relaxed) > 2_000 * (round + 1));
+            drop(guard);
+            stop.store(true, Ordering::Relaxed);
+        });
+        let stats = log.stats();
+        let (accepted, calls) = (accepted.into_inner(), calls.into_inner());
+        // A thread that pauses inside a push for longer than 10 ms ends it in the ring's file, which
+        // is then kept for recovery.
+        let left_in_ring = accepted - stats.accepted;
+        assert!(left_in_ring <= 3 * desk.rings() as u64, "{left_in_ring} records are nowhere");
+        assert_eq!(accepted + stats.lost.total(), calls);
+        let lines = desk.lines("expert.log");
+        let entries = lines.iter().filter(|line| line.contains("] entry "));
+        assert_eq!(entries.count() as u64, stats.accepted, "round {round}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Files are 0600 and directories 0700 whatever the umask says, and a path that is not what it has
+//! to be is refused and left untouched.
+
+#![expect(unsafe_code, reason = "the umask is set through libc")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use support::{Desk, builder, child, role, run, tmpfs};
+use tapelog::{StartError, info, trade};
+
+/// Every file and directory below, with its permissions.
+fn modes(directory: &Path, found: &mut Vec<(PathBuf, u32, bool)>) {
+    let metadata = fs::symlink_metadata(directory).unwrap();
+    let mode = metadata.permissions().mode() & 0o7777;
+    found.push((directory.to_owned(), mode, metadata.is_dir()));
+    if metadata.is_dir() {
+        for entry in fs::read_dir(directory).unwrap() {
+            modes(&entry.unwrap().path(), found);
+        }
+    }
+}
+
+fn assert_modes(root: &Path, file_mode: u32, dir_mode: u32) -> usize {
+    let mut found = Vec::new();
+    modes(root, &mut found);
+    for (path, mode, is_dir) in &found {
+        let wanted = if *is_dir { dir_mode } else { file_mode };
+        assert_eq!(*mode, wanted, "{path:?} is {mode:o}");
+    }
+    found.len()
+}
+
+/// In the child: logs under the umask with everything below `root`, and looks while it runs.
+fn log_under(role: &str) {
+    let parts: Vec<_> = role.split(' ').collect();
+    let [umask, file_mode, dir_mode, root] = parts[..] else { panic!("{role}") };
+    let octal = |text| u32::from_str_radix(text, 8).unwrap();
+    // SAFETY: `umask` has no preconditions, and this process runs one test only.
+    unsafe { libc::umask(octal(umask) as libc::mode_t) };
+    let root = Path::new(root);
+    let (log, guard) = builder(&root.join("nested/logs"))
+        .ring_dir(root.join("ring"))
+        .file_mode(octal(file_mode))
+        .dir_mode(octal(dir_mode))
+        .log_max_file_size(1_000_u64)
+        .build()
+        .unwrap();
+    for number in 0..100 {
+        info!(log, "entry", number);
+        trade!(log, "trade", number);
+    }
+    log.flush(support::PATIENCE).unwrap();
+    let nested = assert_modes(&root.join("nested"), octal(file_mode), octal(dir_mode));
+    assert!(nested >= 1 + 1 + 1 + 6 + 6 + 1 + 2, "{nested} paths");
+    // The ring is private in any case.
+    assert_eq!(assert_modes(&root.join("ring"), 0o600, 0o700), 2);
+    drop(guard);
+    assert_modes(&root.join("nested"), octal(file_mode), octal(dir_mode));
+    assert_eq!(assert_modes(&root.join("ring"), 0o600, 0o700), 1, "a clean end removes the ring");
+}
+
+#[test]
+fn modes_do_not_depend_on_the_umask() {
+    if let Some(role) = role() {
+        return log_under(&role);
+    }
+    for (umask, file_mode, dir_mode) in
+        [("000", "600", "700"), ("077", "600", "700"), ("077", "640", "750"), ("022", "666", "777")]
+    {
+        let root = tmpfs();
+        let root = root.path().display();
+        run(child(
+            "modes_do_not_depend_on_the_umask",
+            &format!("{umask} {file_mode} {dir_mode} {root}"),
+        ));
+    }
+}
+
+#[test]
+fn a_directory_that_exists_keeps_its_permissions() {
+    let desk = Desk::new();
+    fs::DirBuilder::new().mode(0o755).create(desk.logs()).unwrap();
+    fs::set_permissions(desk.logs(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (_log, guard) = desk.builder().build().unwrap();
+    drop(guard);
+    let mode = fs::metadata(desk.logs()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o755);
+}
+
+fn refusal(desk: &Desk) -> String {
+    match desk.builder().build() {
+        Err(StartError::Refused { reason }) => reason,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn links_pipes_and_directories_at_a_logs_path_are_refused_and_left_alone() {
+    for log in support::LOGS {
+        let desk = Desk::new();
+        fs::create_dir(desk.logs()).unwrap();
+        let (path, target) = (desk.logs().join(log), desk.path("target"));
+        fs::write(&target, "precious\n").unwrap();
+
+        symlink(&target, &path).unwrap();
+        let reason = refusal(&desk);
+        assert!(reason.contains(log) && reason.contains("symbolic link"), "{reason}");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        fs::remove_file(&path).unwrap();
+
+        fs::hard_link(&target, &path).unwrap();
+        assert!(refusal(&desk).contains("hard link"));
+        fs::remove_file(&path).unwrap();
+
+        fs::create_dir(&path).unwrap();
+        assert!(refusal(&desk).contains("directory"));
+        fs::remove_dir(&path).unwrap();
+
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(refusal(&desk).contains("pipe"));
+        fs::remove_file(&path).unwrap();
+
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
+        let (log, guard) = desk.builder().build().expect("once the way is clear");
+        info!(log, "entry");
+        drop(guard);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_directory_is_refused_and_left_alone() {
+    let desk = Desk::new();
+    fs::write(desk.logs(), "a file").unwrap();
+    let reason = refusal(&desk);
+    assert!(reason.contains(&desk.logs().display().to_string()), "{reason}");
+    assert_eq!(fs::read_to_string(desk.logs()).unwrap(), "a file");
+
+    let below = Desk::new();
+    fs::write(below.path("file"), "a file").unwrap();
+    match builder(&below.path("file/logs")).build() {
+        Err(StartError::Refused { reason }) => assert!(reason.contains("file/logs"), "{reason}"),
+        other => panic!("not refused: {other:?}"),
+    }
+    let journal = Desk::new();
+    fs::create_dir(journal.logs()).unwrap();
+    symlink(journal.path(""), journal.logs().join("journal")).unwrap();
+    let reason = refusal(&journal);
+    assert!(reason.contains("journal"), "{reason}");
+    assert!(fs::read_dir(journal.path("")).unwrap().count() == 1, "nothing was written through it");
+}
