@@ -81,7 +81,15 @@ impl<'a, W: Write> Lines<'a, W> {
 }
 
 fn identity(origin: Option<Origin>) -> Identity {
-    let (hostname, procid) =
-        origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
-    Identity { app_name: String::new(), hostname, procid, facility: FACILITY }
+    match origin {
+        Some(Origin { pid, host, program, facility }) => {
+            Identity { app_name: program, hostname: host, procid: pid, facility }
+        }
+        None => Identity {
+            app_name: String::new(),
+            hostname: String::new(),
+            procid: 0,
+            facility: FACILITY,
+        },
+    }
 }

@@ -40,8 +40,8 @@ const NOTES_MAX: usize = 100;
 pub enum Format {
     /// As in `expert.log`: one line of text for each entry.
     Text,
-    /// As in `trades.log`: one JSON object for each entry. The host and the process are those that
-    /// wrote the journal; it does not hold the program's name, so `app_name` is `null`.
+    /// As in `trades.log`: one JSON object for each entry. Host, program and process are those that
+    /// wrote the journal.
     Json,
 }
 
@@ -151,7 +151,8 @@ impl Journal {
                 Ok(Step::EndOfData) => break,
                 Err(error) => {
                     summary.note(Note::Unreadable { reason: error.to_string() });
-                    let next = current.oldest_needed().saturating_add(1);
+                    let failed = current.position().map_or(0, |position| position.sequence);
+                    let next = failed.saturating_add(1);
                     if next > last {
                         break;
                     }

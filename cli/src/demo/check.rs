@@ -15,7 +15,6 @@ pub(super) struct Written {
     pub(super) shown: u64,
     /// Lines of expert.log, trades.log and errors.log.
     pub(super) lines: [u64; 3],
-    pub(super) rotations: u64,
     pub(super) degraded: Option<String>,
 }
 
@@ -33,7 +32,6 @@ impl Written {
             journaled: after.journaled.saturating_sub(before.journaled),
             shown: after.shown.saturating_sub(before.shown),
             lines: std::array::from_fn(|log| end[log].saturating_sub(begin[log])),
-            rotations: after.rotations.saturating_sub(before.rotations),
             degraded: after.degraded.clone(),
         }
     }
@@ -63,6 +61,17 @@ pub(super) fn problems(outcome: &Outcome, written: &Written, found: &Found) -> V
     for (place, count) in places {
         expect(count == accepted, &|| {
             format!("{} records were accepted, {} are {place}", grouped(accepted), grouped(count))
+        });
+    }
+    let counts = &outcome.counts;
+    let told = [("trade events", counts.trade_entries()), ("errors", counts.error_entries())];
+    for ((kind, told), said) in told.into_iter().zip([written.lines[1], written.lines[2]]) {
+        expect(told == said, &|| {
+            format!(
+                "the strategy told {} {kind}, {} are in their log",
+                grouped(told),
+                grouped(said)
+            )
         });
     }
     for (log, said) in found.logs.iter().zip(written.lines) {

@@ -29,11 +29,13 @@ pub(super) struct LogFiles {
 }
 
 /// An end of a file, whatever the file is called by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 struct Mark {
     device: u64,
     inode: u64,
     length: u64,
+    /// Kept open, so that no other file gets its number should it be deleted.
+    _file: File,
 }
 
 /// What a run left behind.
@@ -68,7 +70,7 @@ pub(super) struct FoundJournal {
 impl LogFiles {
     /// Notes where the logs end now.
     pub(super) fn mark(directory: &Path) -> Result<LogFiles, FileError> {
-        let mut marks = [None; 3];
+        let mut marks = [const { None }; 3];
         for (mark, name) in marks.iter_mut().zip(NAMES) {
             *mark = Mark::of(&directory.join(name))?;
         }
@@ -78,8 +80,8 @@ impl LogFiles {
     /// Counts what was written since.
     pub(super) fn count(&self) -> Result<Found, FileError> {
         let mut found = Found::default();
-        for ((log, name), mark) in found.logs.iter_mut().zip(NAMES).zip(self.marks) {
-            *log = count_log(self.directory.join(name), mark)?;
+        for ((log, name), mark) in found.logs.iter_mut().zip(NAMES).zip(&self.marks) {
+            *log = count_log(self.directory.join(name), mark.as_ref())?;
         }
         found.journal = count_journal(self.directory.join(JOURNAL))?;
         Ok(found)
@@ -89,23 +91,23 @@ impl LogFiles {
 impl Mark {
     /// The end of a file; `None` if there is no such file.
     fn of(path: &Path) -> Result<Option<Mark>, FileError> {
-        match fs::metadata(path) {
-            Ok(found) => {
+        match File::open(path).and_then(|file| Ok((file.metadata()?, file))) {
+            Ok((found, file)) => {
                 let (device, inode) = (found.dev(), found.ino());
-                Ok(Some(Mark { device, inode, length: found.len() }))
+                Ok(Some(Mark { device, inode, length: found.len(), _file: file }))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(path)(error)),
         }
     }
 
-    fn is_same_file(self, other: Mark) -> bool {
+    fn is_same_file(&self, other: &Mark) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }
 
 /// Counts from the newest file to the one that the mark is in.
-fn count_log(path: PathBuf, mark: Option<Mark>) -> Result<FoundLog, FileError> {
+fn count_log(path: PathBuf, mark: Option<&Mark>) -> Result<FoundLog, FileError> {
     let mut log = FoundLog { is_cut: mark.is_some(), ..FoundLog::default() };
     let mut counting = true;
     for backup in 0..=LOG_BACKUPS {
@@ -116,7 +118,7 @@ fn count_log(path: PathBuf, mark: Option<Mark>) -> Result<FoundLog, FileError> {
         if !counting {
             continue;
         }
-        let marked = mark.filter(|mark| mark.is_same_file(here));
+        let marked = mark.filter(|mark| mark.is_same_file(&here));
         log.lines += count_lines(&file, marked.map_or(0, |mark| mark.length))?;
         if marked.is_some() {
             log.is_cut = false;
@@ -213,8 +215,7 @@ mod tests {
         let live = root.path().join("errors.log");
         append(&live, "before\n");
         let files = LogFiles::mark(root.path()).unwrap();
-        // Under another name it keeps its inode, so that no other file gets it.
-        fs::rename(&live, root.path().join("gone")).unwrap();
+        fs::remove_file(&live).unwrap();
         append(&live, "2\n");
         let found = files.count().unwrap();
         assert!(found.logs[2].is_cut && found.logs[2].lines == 1);

@@ -26,6 +26,7 @@ pub(crate) mod strategy;
 pub(crate) mod tick;
 mod units;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -43,7 +44,8 @@ use speed::Speed;
 
 /// How long the logs may take to catch up at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
-/// What the ring does when it is full; the report names it.
+/// What the ring does when it is full; the report names it. As by default: the records of 94,000
+/// messages take half of the ring, so that none is lost even if the drain gets no processor.
 const OVERFLOW: Overflow = Overflow::Drop;
 
 /// Runs a small trading strategy on a market feed and logs what it does.
@@ -128,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         files: &found,
         directory: &arguments.dir,
     };
-    print!("{report}");
+    print(&report);
     if let Some(error) = &outcome.feed_error {
         let line = error.line();
         failure::tell(error);
@@ -139,4 +141,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let whole = problems.is_empty() && outcome.feed_error.is_none();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints the report. Who reads it may have gone, as `head` does; the files are written all the
+/// same.
+fn print(report: &Report<'_>) {
+    if let Err(error) = write!(io::stdout().lock(), "{report}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("tapelog: the report cannot be written: {error}");
+    }
 }

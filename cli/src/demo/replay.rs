@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::decimal::Decimal;
 use super::feed::LineError;
 use super::journalist::Journalist;
 use super::market::Market;
@@ -57,6 +58,8 @@ pub(super) struct Replay {
 pub(super) struct Outcome {
     /// What the strategy told its log.
     pub(super) counts: Counts,
+    /// What it holds at the end.
+    pub(super) position: Decimal,
     /// Lines that gave no message.
     pub(super) malformed: u64,
     /// Why the feed ended before its end.
@@ -80,7 +83,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Calls that must have given a record.
     pub(super) fn calls_made(&self) -> u64 {
-        self.calls.count() + self.malformed
+        self.counts.entries() + self.malformed
     }
 
     /// Seconds that the strategy took for all messages, with its logging.
@@ -122,6 +125,7 @@ impl Replay {
         progress.finish();
         Outcome {
             counts: self.logging.strategy.counts(),
+            position: self.logging.strategy.position(),
             malformed: reader.malformed,
             feed_error: reader.fatal,
             tick_nanos: tick_length.nanos(),

@@ -75,14 +75,15 @@ impl Report<'_> {
         row("written", &grouped(written.journaled), "to the journal")?;
         row("shown", &grouped(written.shown), "in the logs")?;
         let orders = format!(
-            "{} orders, {} fills, {} position changes: trades.log",
+            "in trades.log: {} orders, {} fills, {} position changes; {} held at the end",
             grouped(counts.orders),
             grouped(counts.fills),
-            grouped(counts.position_changes)
+            grouped(counts.position_changes),
+            outcome.position
         );
         row("trade events", &grouped(lines[1]), &orders)?;
         let errors = format!(
-            "{} rejected orders, {} gaps in the feed: errors.log",
+            "in errors.log: {} rejected orders, {} gaps in the feed",
             grouped(counts.rejections),
             grouped(counts.feed_gaps)
         );
@@ -99,21 +100,25 @@ impl Report<'_> {
             times.percentiles_ticks().map(|ticks| duration_ns(ticks as f64 * outcome.tick_nanos))
         };
         writeln!(f)?;
+        let [p50, p99, p999, max] = names;
+        writeln!(f, "{:<22}{:>10}{p50:>10}{p99:>10}{p999:>10}{max:>10}", "", "count")?;
         let rows = [
-            ("", names),
-            ("log call", cells(&outcome.calls)),
-            ("  empty timer pair", cells(&outcome.timer_pairs)),
-            ("message to decision", cells(&outcome.logged)),
-            ("  without logging", cells(&outcome.unlogged)),
+            ("log call", &outcome.calls),
+            ("  empty timer pair", &outcome.timer_pairs),
+            ("message to decision", &outcome.logged),
+            ("  without logging", &outcome.unlogged),
         ];
-        for (label, [p50, p99, p999, max]) in rows {
-            writeln!(f, "{label:<28}{p50:>10}{p99:>10}{p999:>10}{max:>10}")?;
+        for (label, times) in rows {
+            let [p50, p99, p999, max] = cells(times);
+            let count = grouped(times.count());
+            writeln!(f, "{label:<22}{count:>10}{p50:>10}{p99:>10}{p999:>10}{max:>10}")?;
         }
         writeln!(
             f,
-            "Each call is timed with two readings of the clock, which are part of its time; the \
-             empty\npair is the same two with nothing between them. \"Without logging\" is a second \
-             strategy\nthat takes the same messages with a silent log, timed in the same way."
+            "Each log call that makes a record is timed with two readings of the clock, which are part \
+             of\nits time; the empty pair is the same two with nothing between them. \"Without \
+             logging\" is a\nsecond strategy that takes the same messages with a silent log, timed in \
+             the same way."
         )
     }
 

@@ -188,7 +188,7 @@ fn the_generated_feed_makes_every_kind_of_event() {
     let counts = strategy.counts();
     println!("{counts:?}, {} entries", counts.entries());
     assert_eq!(counts.messages(), MESSAGES_DEFAULT);
-    assert!((330..=350).contains(&counts.bars), "{counts:?}");
+    assert!((1_300..=1_380).contains(&counts.bars), "{counts:?}");
     assert!((25..=40).contains(&counts.signals), "{counts:?}");
     assert!(counts.rejections >= 3 && counts.feed_gaps >= 3, "{counts:?}");
     assert_eq!(counts.rejections, counts.orders / 17);
@@ -202,26 +202,26 @@ fn the_generated_feed_makes_every_kind_of_event() {
 }
 
 #[test]
-fn the_recordings_have_no_gaps_and_one_bar_for_each_second_with_trades() {
+fn the_recordings_have_no_gaps_and_a_bar_for_each_stretch_with_trades() {
     for name in ["binance_usdm_btcusdt_20240808.gz", "binance_spot_btcusdt_20240809.gz"] {
         let Some(path) = recording(name) else {
             continue;
         };
         let ticks = Feed::open(&path).unwrap().map(Result::unwrap).collect::<Vec<_>>();
-        let second = |tick: &Tick| tick.received_ns / 1_000_000_000;
-        let mut seconds = ticks
+        let stretch = |tick: &Tick| tick.received_ns / Settings::default().bar_ns;
+        let mut stretches = ticks
             .iter()
             .filter(|tick| matches!(tick.message, Message::Trade(_)))
-            .map(second)
+            .map(stretch)
             .collect::<Vec<_>>();
-        seconds.dedup();
+        stretches.dedup();
         // A bar that no later message closes stays open.
-        let open = u64::from(seconds.last().copied() == ticks.last().map(second));
+        let open = u64::from(stretches.last().copied() == ticks.last().map(stretch));
 
         let (_, strategy) = run(Settings::default(), ticks);
         let counts = strategy.counts();
         println!("{name}: {counts:?}, {} entries", counts.entries());
-        assert_eq!((counts.bars, counts.feed_gaps), (seconds.len() as u64 - open, 0));
+        assert_eq!((counts.bars, counts.feed_gaps), (stretches.len() as u64 - open, 0));
         assert!(counts.signals >= 5, "{counts:?}");
     }
 }
