@@ -227,13 +227,10 @@ impl ContextDefinition {
             (*value as usize) - 3 - field.name.len()
         });
         let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
-        self.fields
-            .iter()
-            .zip(starts.zip(ends))
-            .map(|((field, _), (start, end))| RawField {
-                name: &field.name,
-                bytes: &self.bytes[start..end],
-            })
+        self.fields.iter().zip(starts.zip(ends)).map(|((field, _), (start, end))| RawField {
+            name: &field.name,
+            bytes: &self.bytes[start..end],
+        })
     }
 
     /// Whether one of the values is a reading of the tick counter, or a list of them: what it

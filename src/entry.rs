@@ -62,7 +62,9 @@ impl<'a> Entry<'a> {
     }
 
     /// The fields given at the call, in their order. After an error nothing more follows.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
+    pub(crate) fn fields(
+        &self,
+    ) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
         let mut values = Fields::new(self.arguments);
         let calibration = self.calibration;
         let mut failed = false;

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn hostile_lines_neither_overflow_nor_divide_by_zero() {
-        let line = Calibration { ticks: 0, unix_nanos: i64::MAX, nanos_per_tick: 0, stepped: false };
+        let line =
+            Calibration { ticks: 0, unix_nanos: i64::MAX, nanos_per_tick: 0, stepped: false };
         assert_eq!(line.to_unix(u64::MAX), UnixNanos(i64::MAX));
         let steep = Calibration { nanos_per_tick: u64::MAX, ..line };
         assert_eq!(steep.to_unix(i64::MAX as u64), UnixNanos(i64::MAX));

@@ -116,9 +116,9 @@ fn trouble(path: &Path, action: &str, error: &io::Error) -> Trouble {
 
 /// The parent directories of the logs, made where they are missing.
 pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Trouble> {
-    logs.iter().filter_map(|log| log.parent()).try_for_each(|parent| {
-        make(parent, mode).map_err(|error| trouble(parent, "make", &error))
-    })
+    logs.iter()
+        .filter_map(|log| log.parent())
+        .try_for_each(|parent| make(parent, mode).map_err(|error| trouble(parent, "make", &error)))
 }
 
 /// Refuses links and the like in the places where the journal and the logs belong, before anything

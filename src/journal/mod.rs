@@ -42,6 +42,7 @@ pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::LanePosition;
 pub(crate) use index::SegmentIndex;
+pub(crate) use layout::SegmentHeader;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};

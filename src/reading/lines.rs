@@ -4,9 +4,8 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use super::origin::Origin;
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
-use crate::journal::Merge;
+use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
 
 /// Lines are handed to the output in pieces of about this size.
@@ -48,7 +47,7 @@ impl<'a, W: Write> Lines<'a, W> {
     }
 
     /// The entries that come next were written by the engine with ring `writer`.
-    pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<Origin>) {
+    pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<SegmentHeader>) {
         self.writer = Some(writer);
         self.json = JsonFormatter::new(identity(origin));
     }
@@ -86,8 +85,16 @@ impl<'a, W: Write> Lines<'a, W> {
     }
 }
 
-fn identity(origin: Option<Origin>) -> Identity {
-    let (hostname, procid) =
-        origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
-    Identity { app_name: String::new(), hostname, procid, facility: FACILITY }
+fn identity(origin: Option<SegmentHeader>) -> Identity {
+    match origin {
+        Some(SegmentHeader { pid, host, program, facility, .. }) => {
+            Identity { app_name: program, hostname: host, procid: pid, facility }
+        }
+        None => Identity {
+            app_name: String::new(),
+            hostname: String::new(),
+            procid: 0,
+            facility: FACILITY,
+        },
+    }
 }

@@ -26,7 +26,6 @@ pub use error::{Note, ReadError};
 use crate::UnixNanos;
 use crate::journal::{JournalReader, Liveness, Merge, Position, SegmentIndex, Step};
 use lines::Lines;
-use origin::Origin;
 
 /// The journal's name inside a log directory.
 const SUBDIRECTORY: &str = "journal";
@@ -153,8 +152,8 @@ impl Journal {
                         // What waits was written by the one before, in its name.
                         merge.finish();
                         lines.give_out(&mut merge)?;
-                        let segment = self.index.path(frame.position.sequence);
-                        lines.begin_writer(frame.writer, Origin::of(&segment));
+                        let origin = self.index.header(frame.position.sequence);
+                        lines.begin_writer(frame.writer, origin);
                     }
                     merge.push(&frame);
                 }
@@ -189,8 +188,8 @@ impl Journal {
     /// Whether the newest segment's writer may still be at work: frames behind its cursor are then
     /// half written, not forgotten.
     fn liveness(&self, newest: u64) -> Liveness {
-        match Origin::of(&self.index.path(newest)) {
-            Some(origin) if origin.is_running() => Liveness::Live,
+        match self.index.header(newest) {
+            Some(origin) if origin::is_running(&origin) => Liveness::Live,
             Some(_) | None => Liveness::Ended,
         }
     }

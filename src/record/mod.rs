@@ -23,5 +23,5 @@ pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
 pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
 pub(crate) use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
 pub use text::{ErrorChain, Text};
-pub use value::{Decimal, TypeCode, UnixNanos};
 pub(crate) use value::{Cuttable, List, Value};
+pub use value::{Decimal, TypeCode, UnixNanos};

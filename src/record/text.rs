@@ -147,8 +147,7 @@ pub struct ErrorChain {
 impl ErrorChain {
     /// Formats `error` and its sources.
     pub fn new(error: &(dyn Error + 'static)) -> Self {
-        let mut chain =
-            Self { text: Text::empty(), ends: [0; CHAIN_LINKS], count: 0, cut: false };
+        let mut chain = Self { text: Text::empty(), ends: [0; CHAIN_LINKS], count: 0, cut: false };
         let mut next = Some(error);
         while let Some(link) = next {
             if chain.count == CHAIN_LINKS || chain.text.cut {

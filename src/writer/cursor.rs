@@ -210,7 +210,13 @@ mod tests {
 
     fn log(path: &Path) -> LogFile {
         let path = path.to_owned();
-        LogFile::open(FileOptions { path, max_bytes: 1 << 20, backups: 3, mode: 0o600, group: None })
+        LogFile::open(FileOptions {
+            path,
+            max_bytes: 1 << 20,
+            backups: 3,
+            mode: 0o600,
+            group: None,
+        })
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now};
 use crate::engine::{Control, Core};
-use crate::journal::{AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared};
+use crate::journal::{
+    AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
+};
 use crate::record::Gap;
 use crate::ring::{GapInfo, LossReason, RingDrain};
 
@@ -124,7 +126,11 @@ impl Drain {
         if stop.is_some() {
             self.pass = Some(pass);
         }
-        self.ring.ring().set_full_reason(if held { self.supply.why_held() } else { LossReason::Full });
+        self.ring.ring().set_full_reason(if held {
+            self.supply.why_held()
+        } else {
+            LossReason::Full
+        });
         let moved = self.journal_bytes - before;
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }

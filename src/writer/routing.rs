@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Core, ViewCounts};
 use crate::clock::Source;
 use crate::definition::SiteSpec;
+use crate::engine::{Core, ViewCounts};
 use crate::entry::{Entry, OwnEntry};
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
@@ -152,7 +152,8 @@ impl Outlets {
     /// Writes what has gathered.
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
-            let form = if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            let form =
+                if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
                 log.look();
                 if log.batch().is_empty() {
