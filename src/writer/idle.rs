@@ -12,11 +12,18 @@ use crate::config::Idle;
 /// line away from it, again and again (PERF.md, "bites").
 const BITE_BYTES: u64 = 64 << 10;
 
-/// The longest nap.
+/// The longest nap while something may come any time.
 const NAP_MAX: Duration = Duration::from_millis(1);
+
+/// The longest nap after a second or so of silence: a thousand naps a second would cost 2 to 4 % of
+/// a core on a virtual machine, waking up alone (PERF.md, "quiet").
+const NAP_SILENT_MAX: Duration = Duration::from_millis(5);
 
 /// After this many empty passes naps begin to grow.
 const QUIET_PASSES: u32 = 200;
+
+/// After this many, the ring is silent.
+const SILENT_PASSES: u32 = 1200;
 
 /// Even a spinning drain leaves the ring alone for this long.
 const SPIN: Duration = Duration::from_micros(5);
@@ -67,7 +74,8 @@ impl Napper {
     fn nap(&mut self) -> Duration {
         self.quiet = self.quiet.saturating_add(1);
         if self.quiet > QUIET_PASSES {
-            self.next = (self.next * 2).min(NAP_MAX);
+            let longest = if self.quiet > SILENT_PASSES { NAP_SILENT_MAX } else { NAP_MAX };
+            self.next = (self.next * 2).min(longest);
         }
         self.next
     }
@@ -78,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn naps_grow_to_a_millisecond_when_it_stays_quiet_and_shrink_at_once() {
+    fn naps_grow_when_it_stays_quiet_and_shrink_at_once() {
         let shortest = Duration::from_micros(50);
         let mut napper = Napper::new(Idle::Park, shortest, 1_000_000_000);
         for _ in 0..QUIET_PASSES {
@@ -88,6 +96,10 @@ mod tests {
             napper.nap();
         }
         assert_eq!(napper.nap(), NAP_MAX);
+        for _ in QUIET_PASSES..SILENT_PASSES + 10 {
+            napper.nap();
+        }
+        assert_eq!(napper.nap(), NAP_SILENT_MAX);
         napper.rest(1);
         assert_eq!(napper.nap(), shortest);
     }
