@@ -269,8 +269,10 @@ fn run(
     // Torn lines were taken back: now the logs can be opened.
     let outlets = outlets(core, &place);
     let sequence = first.sequence();
+    let rest = first.rest();
+    core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
-    let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
+    let (janitor, supply, floor) = Janitor::new(store, rest, Arc::clone(&core.control));
     let view = View::new(Arc::clone(core), outlets, floor, index, sequence, resume);
     let drain =
         Drain::new(ring, appender, calibrator, supply, core);

@@ -103,13 +103,6 @@ impl Appender {
         self.segment.header.segment_bytes.saturating_sub(u64::from(self.end))
     }
 
-    /// The memory range of the mapped segment, for the SIGBUS guard.
-    pub(crate) fn mapped_range(&self) -> Option<std::ops::Range<usize>> {
-        let mapping = self.segment.mapping.as_ref()?;
-        let start = mapping.as_ptr() as usize;
-        Some(start..start + mapping.len())
-    }
-
     /// Begins a pass that started at `ticks`, under a new calibration if there is one.
     pub(crate) fn begin_pass(&mut self, ticks: u64, calibration: Option<Calibration>) {
         let previous = self.pass_ticks;

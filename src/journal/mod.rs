@@ -20,6 +20,7 @@ mod catch_up;
 mod defined;
 mod dictionary;
 mod disk;
+#[cfg(test)]
 mod entries;
 mod error;
 mod frame;
@@ -36,6 +37,7 @@ mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
+#[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::LanePosition;
@@ -43,7 +45,7 @@ pub(crate) use index::SegmentIndex;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
-pub(crate) use segment::{Prepared, Retired};
+pub(crate) use segment::{Populate, Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{JournalOptions, Place, SegmentStore};

@@ -149,11 +149,6 @@ impl JournalReader {
         }
     }
 
-    /// Says that nobody writes any more.
-    pub(crate) fn set_ended(&mut self) {
-        self.liveness = Liveness::Ended;
-    }
-
     /// Says that nobody writes to segments before `sequence`: what stands there is from earlier
     /// runs, and its end is not waited for.
     pub(crate) fn set_ended_before(&mut self, sequence: u64) {

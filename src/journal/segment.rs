@@ -88,6 +88,7 @@ pub(crate) struct Retired {
     pub(super) segment: Segment,
 }
 
+#[cfg(test)]
 impl Retired {
     /// The segment's number.
     pub(crate) fn sequence(&self) -> u64 {

@@ -52,7 +52,6 @@ impl fmt::Debug for MetaLogger {
 
 impl MetaLogger {
     /// Starts the configuration of a logger.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -7,6 +7,7 @@ use super::error::ReadError;
 use super::origin::Origin;
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::journal::Merge;
+use crate::record::UnixNanos;
 
 /// Lines are handed to the output in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -17,6 +18,7 @@ const FACILITY: u8 = 16;
 #[derive(Debug)]
 pub(super) struct Lines<'a, W> {
     format: Format,
+    since: Option<UnixNanos>,
     out: &'a mut W,
     text: TextFormatter,
     json: JsonFormatter,
@@ -27,9 +29,10 @@ pub(super) struct Lines<'a, W> {
 }
 
 impl<'a, W: Write> Lines<'a, W> {
-    pub(super) fn new(format: Format, out: &'a mut W) -> Self {
+    pub(super) fn new(format: Format, since: Option<UnixNanos>, out: &'a mut W) -> Self {
         Self {
             format,
+            since,
             out,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity(None)),
@@ -53,6 +56,9 @@ impl<'a, W: Write> Lines<'a, W> {
     /// Renders all entries that are due.
     pub(super) fn give_out(&mut self, merge: &mut Merge) -> Result<(), ReadError> {
         while let Some((entry, _)) = merge.next() {
+            if self.since.is_some_and(|since| entry.time() < since) {
+                continue;
+            }
             match self.format {
                 Format::Text => self.text.line(&entry, &mut self.piece),
                 Format::Json => self.json.line(&entry, &mut self.piece),

@@ -181,12 +181,6 @@ impl<'a> List<'a> {
         Self { element, count, cut, bytes }
     }
 
-    /// How many elements were kept.
-    #[must_use]
-    pub(crate) fn len(&self) -> usize {
-        self.count as usize
-    }
-
     /// Whether no element was kept.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {

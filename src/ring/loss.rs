@@ -40,18 +40,6 @@ impl LossReason {
     pub(crate) fn index(self) -> usize {
         self as usize
     }
-
-    /// The reason's name, as it stands in the log.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            LossReason::Full => "full",
-            LossReason::Lane => "lane",
-            LossReason::Reentrant => "reentrant",
-            LossReason::Closed => "closed",
-            LossReason::ViewLag => "view_lag",
-            LossReason::Disk => "disk",
-        }
-    }
 }
 
 /// What was lost since a lane's generation began, or since a ring was made.

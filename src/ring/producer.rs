@@ -167,6 +167,7 @@ impl LaneHandle {
     }
 
     /// Whether this handle shares the last lane with other threads.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
@@ -177,11 +178,13 @@ impl LaneHandle {
     }
 
     /// The lane's number.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn lane(&self) -> u32 {
         self.lane
     }
 
     /// The lane's generation.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }

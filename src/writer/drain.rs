@@ -43,7 +43,6 @@ pub(crate) struct Drain {
 /// A pass that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Pass {
-    ticks: u64,
     /// The newest flush that was asked for when it began.
     flush: u64,
     /// The lane to go on with, and how much was taken from it.
@@ -147,7 +146,7 @@ impl Drain {
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
-        Pass { ticks, flush, lane: 0, lane_bytes: 0 }
+        Pass { flush, lane: 0, lane_bytes: 0 }
     }
 
     /// Takes what there is, lane by lane, then tells silent losses and marks a flush.
@@ -177,7 +176,7 @@ impl Drain {
                 let Some(run) = ring.peek(lane) else { return Ok(None) };
                 let position = LanePosition {
                     ring_id: ring.ring().id(),
-                    lane,
+                    lane: run.lane,
                     generation: run.generation,
                     serial: run.serial,
                     offset: run.offset,

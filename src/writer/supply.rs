@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use crate::engine::Control;
 use crate::handlers::notice;
-use crate::journal::{JournalError, Prepared, Retired, SegmentStore};
+use crate::journal::{JournalError, Populate, Prepared, Retired, SegmentStore};
 use crate::ring::LossReason;
 
 /// How soon a segment that the views still read is asked for again.
@@ -82,23 +82,33 @@ pub(crate) struct Janitor {
     retired: Receiver<Retired>,
     shared: Arc<Shared>,
     control: Arc<Control>,
+    /// What the start left of the first segment.
+    rest: Option<Populate>,
     failing: bool,
 }
 
 impl Janitor {
     /// The janitor of a store, and its clients.
-    pub(crate) fn new(store: SegmentStore, control: Arc<Control>) -> (Janitor, Supply, Floor) {
+    pub(crate) fn new(
+        store: SegmentStore,
+        rest: Option<Populate>,
+        control: Arc<Control>,
+    ) -> (Janitor, Supply, Floor) {
         let shared = Arc::new(Shared::default());
         let (prepared, prepared_out) = bounded(1);
         let (retired_in, retired) = unbounded();
         let supply =
             Supply { prepared: prepared_out, retired: retired_in, shared: Arc::clone(&shared) };
         let floor = Floor(Arc::clone(&shared));
-        (Janitor { store, prepared, retired, shared, control, failing: false }, supply, floor)
+        let failing = false;
+        (Janitor { store, prepared, retired, shared, control, rest, failing }, supply, floor)
     }
 
     /// Keeps one segment ready until the drain is gone.
     pub(crate) fn run(mut self) {
+        if let Some(rest) = self.rest.take() {
+            rest.run();
+        }
         let mut ready = None;
         loop {
             let mut pause = Duration::MAX;

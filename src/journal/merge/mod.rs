@@ -260,6 +260,7 @@ impl Merge {
     }
 
     /// How many entries arrived late.
+    #[cfg(test)]
     pub(crate) fn late(&self) -> u64 {
         self.late
     }
