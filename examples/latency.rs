@@ -12,7 +12,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use tapelog::{Level, MetaLogger, Producer, Ticks, context, debug, info, now};
+use tapelog::{MetaLogger, Producer, Ticks, context, debug, info, now};
 
 const ROUNDS: usize = 5;
 const BATCHES: u64 = 1_000;

@@ -75,10 +75,7 @@ impl DynamicValue<'_> {
     /// Calls `tell` with the value in its stored form.
     pub(crate) fn tell(&self, tell: &mut dyn FnMut(crate::record::TypeCode, &dyn Stored)) {
         use crate::record::Encode;
-        fn own<E: Encode>(
-            value: E,
-            tell: &mut dyn FnMut(crate::record::TypeCode, &dyn Stored),
-        ) {
+        fn own<E: Encode>(value: E, tell: &mut dyn FnMut(crate::record::TypeCode, &dyn Stored)) {
             tell(E::TYPE, &value);
         }
         match *self {

@@ -78,7 +78,7 @@ fn put_text(out: &mut DefinitionBytes, text: &str) {
 
 /// A decoded field of a site or a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     /// The field's name.
     pub name: Box<str>,
     /// The stored type of its values.
@@ -87,7 +87,7 @@ pub struct Field {
 
 /// A part of an event's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// Text as it stands.
     Text(Box<str>),
     /// The value of the field with this index.
@@ -96,7 +96,7 @@ pub enum Piece {
 
 /// A decoded call site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteDefinition {
+pub(crate) struct SiteDefinition {
     /// The level of its entries.
     pub level: Level,
     /// Whether its entries are trade events whatever their fields say.
@@ -120,7 +120,7 @@ impl SiteDefinition {
     ///
     /// # Errors
     /// [`Malformed`] if the bytes are no definition of a call site.
-    pub fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
         let rest = &mut bytes;
         let [level, flags] = take(rest)?;
         let count = u16::from_le_bytes(take(rest)?);
@@ -185,7 +185,7 @@ fn template(text: &str, fields: &[Field]) -> Vec<Piece> {
 
 /// A decoded context: named values that stand on every entry of a logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContextDefinition {
+pub(crate) struct ContextDefinition {
     bytes: Box<[u8]>,
     fields: SmallVec<[(Field, u32); 8]>,
 }
@@ -195,7 +195,7 @@ impl ContextDefinition {
     ///
     /// # Errors
     /// [`Malformed`] if the bytes are no definition of a context.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut rest = bytes;
         let count = u16::from_le_bytes(take(&mut rest)?);
         let mut fields = SmallVec::new();
@@ -212,7 +212,7 @@ impl ContextDefinition {
     }
 
     /// The names and values in the order they were bound.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         self.fields.iter().map(|(field, start)| {
             let value = Fields::new(&self.bytes[*start as usize..]).next(field.code);
             // Decoded once already: it cannot fail here.
@@ -227,13 +227,10 @@ impl ContextDefinition {
             (*value as usize) - 3 - field.name.len()
         });
         let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
-        self.fields
-            .iter()
-            .zip(starts.zip(ends))
-            .map(|((field, _), (start, end))| RawField {
-                name: &field.name,
-                bytes: &self.bytes[start..end],
-            })
+        self.fields.iter().zip(starts.zip(ends)).map(|((field, _), (start, end))| RawField {
+            name: &field.name,
+            bytes: &self.bytes[start..end],
+        })
     }
 
     /// Whether one of the values is a reading of the tick counter, or a list of them: what it
@@ -244,7 +241,7 @@ impl ContextDefinition {
 
     /// The bytes it was decoded from.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }

@@ -9,7 +9,7 @@ use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
 
 /// One entry, borrowed from the record it was read from.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub(crate) time: UnixNanos,
     pub(crate) site: &'a Arc<SiteDefinition>,
     pub(crate) context: Option<&'a Arc<ContextDefinition>>,
@@ -20,26 +20,26 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// When it happened.
     #[must_use]
-    pub fn time(&self) -> UnixNanos {
+    pub(crate) fn time(&self) -> UnixNanos {
         self.time
     }
 
     /// How severe it is.
     #[must_use]
-    pub fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         self.site.level
     }
 
     /// The call site it came from.
     #[must_use]
-    pub fn site(&self) -> &'a SiteDefinition {
+    pub(crate) fn site(&self) -> &'a SiteDefinition {
         self.site
     }
 
     /// Whether it belongs into the trade log: its call site says so, or its `category` field, or
     /// the `category` bound in its context, is `"trade"`; the call wins over the context.
     #[must_use]
-    pub fn category(&self) -> Category {
+    pub(crate) fn category(&self) -> Category {
         if self.site.trade {
             return Category::Trade;
         }
@@ -50,7 +50,7 @@ impl<'a> Entry<'a> {
         };
         let bound = || self.context?.iter().find(|(name, _)| *name == "category");
         match own.or_else(|| bound().map(|(_, value)| value)) {
-            Some(Value::Str(text)) if text.content == "trade" => Category::Trade,
+            Some(Value::Str(text)) if text.content == "trade" && !text.cut => Category::Trade,
             _ => Category::General,
         }
     }
@@ -62,7 +62,9 @@ impl<'a> Entry<'a> {
     }
 
     /// The fields given at the call, in their order. After an error nothing more follows.
-    pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
+    pub(crate) fn fields(
+        &self,
+    ) -> impl Iterator<Item = Result<(&'a str, Value<'a>), Malformed>> + use<'a> {
         let mut values = Fields::new(self.arguments);
         let calibration = self.calibration;
         let mut failed = false;
@@ -78,7 +80,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The bound context's fields, in the order they were bound.
-    pub fn context(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+    pub(crate) fn context(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let calibration = self.calibration;
         let context: Option<&'a Arc<ContextDefinition>> = self.context;
         context
@@ -89,7 +91,7 @@ impl<'a> Entry<'a> {
 
     /// The pieces of the event's text.
     #[must_use]
-    pub fn template(&self) -> &'a [Piece] {
+    pub(crate) fn template(&self) -> &'a [Piece] {
         &self.site.template
     }
 }

@@ -22,7 +22,9 @@ pub mod testing;
 mod writer;
 
 pub use clock::{Ticks, now};
-pub use config::{ConfigError, Configuration, Idle, Origin, Overflow, Problem, Settings, Threading, UseColors};
+pub use config::{
+    ConfigError, Configuration, Idle, Origin, Overflow, Problem, Settings, Threading, UseColors,
+};
 pub use context::{Context, DynamicValue};
 pub use engine::{SyncError, Unfinished};
 pub use level::{Category, Level, ParseLevelError};

@@ -88,10 +88,8 @@ fn a_console_that_nobody_reads_holds_nothing_up() {
         return;
     }
     let desk = Desk::new();
-    let mut command = child(
-        "a_console_that_nobody_reads_holds_nothing_up",
-        &desk.logs().display().to_string(),
-    );
+    let mut command =
+        child("a_console_that_nobody_reads_holds_nothing_up", &desk.logs().display().to_string());
     let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(wait(&mut running).success());
     let mut told = String::new();
@@ -118,8 +116,7 @@ fn a_closed_console_is_no_trouble() {
         return;
     }
     let desk = Desk::new();
-    let mut command =
-        child("a_closed_console_is_no_trouble", &desk.logs().display().to_string());
+    let mut command = child("a_closed_console_is_no_trouble", &desk.logs().display().to_string());
     let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
     drop(running.stderr.take());
     assert!(wait(&mut running).success(), "no SIGPIPE");

@@ -140,7 +140,8 @@ fn a_restart_appends() {
     let found: Vec<_> = desk.lines("expert.log");
     let entries: Vec<_> = found.into_iter().filter(|line| line.contains("] entry ")).collect();
     assert_eq!(numbers(&entries), (0..500).collect::<Vec<_>>());
-    let trades: Vec<_> = desk.json("trades.log").iter().map(|line| line["number"].clone()).collect();
+    let trades: Vec<_> =
+        desk.json("trades.log").iter().map(|line| line["number"].clone()).collect();
     assert_eq!(trades, [0, 1, 2, 3, 4]);
 }
 
@@ -169,7 +170,8 @@ fn what_a_short_shutdown_leaves_is_rendered_once_by_the_next_starts() {
     let found = numbers(&entries);
     assert_eq!(found.len() as u64, RUNS * ENTRIES);
     assert!(found.iter().copied().eq(0..RUNS * ENTRIES), "each once and in order");
-    let trades: Vec<_> = desk.json("trades.log").iter().map(|line| line["number"].clone()).collect();
+    let trades: Vec<_> =
+        desk.json("trades.log").iter().map(|line| line["number"].clone()).collect();
     assert_eq!(trades, [0, 1, 2, 3]);
 }
 

@@ -50,7 +50,9 @@ fn a_context_of_another_engine_comes_with_the_record() {
     let producer = log.producer();
     info!(producer.with(&bound), "a guest", number = 1);
     drop((guard, other_guard));
-    assert!(here.lines("expert.log")[0].ends_with("a guest number=1 symbol=BTCUSDT category=trade"));
+    assert!(
+        here.lines("expert.log")[0].ends_with("a guest number=1 symbol=BTCUSDT category=trade")
+    );
     assert_eq!(here.lines("trades.log").len(), 1);
     assert!(there.lines("expert.log").is_empty());
 }
@@ -152,7 +154,8 @@ fn a_guard_dropped_while_threads_log_loses_nothing_that_was_accepted() {
     for round in 0..10 {
         let desk = Desk::new();
         let (log, guard) = desk.builder().build().unwrap();
-        let (accepted, calls, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let (accepted, calls, stop) =
+            (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             for thread in 0..3_u64 {
                 let (log, accepted, calls, stop) = (log.clone(), &accepted, &calls, &stop);

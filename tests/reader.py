@@ -110,8 +110,8 @@ class Reader:
         self.path, self.data = path, path.read_bytes().ljust(4200, b"\0")
         page = struct.unpack_from("<8sHHIQQQQQ", self.data)
         magic, version, fixed, _, required, _, sequence, self.use, writer = page
-        crc = struct.unpack_from("<I", self.data, 156)[0] if fixed == 160 else None
-        if sequence != int(path.stem) or crc32c(self.data[:156]) != crc:
+        crc = struct.unpack_from("<I", self.data, fixed - 4)[0] if 224 <= fixed <= 512 else None
+        if crc is None or sequence != int(path.stem) or crc32c(self.data[:fixed - 4]) != crc:
             self.complain("has a damaged first page")
             self.use, writer = struct.unpack_from("<Q32xQ", self.data, 4096 + 16)
             if not self.frame_length(4096):
@@ -120,8 +120,8 @@ class Reader:
             return self.complain("is no segment that this reader knows")
         if writer != self.writer:
             self.writer, self.losses = writer, {}
-        *opening, crc = struct.unpack_from("<QqQI", self.data, 192)
-        self.line = opening if crc32c(self.data[40:48] + self.data[192:216]) == crc else None
+        *opening, crc = struct.unpack_from("<QqQI", self.data, 256)
+        self.line = opening if crc32c(self.data[40:48] + self.data[256:280]) == crc else None
         self.sites, self.contexts = {}, {}
         at, cursor = 4096, struct.unpack_from("<Q", self.data, 512)[0]
         while (length := self.frame_length(at)) or at < cursor:

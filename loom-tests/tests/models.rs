@@ -49,3 +49,8 @@ fn a_site_is_defined_before_it_is_read() {
 fn a_context_slot_is_reclaimed_only_after_a_pass() {
     loom_tests::a_context_slot_is_reclaimed_only_after_a_pass();
 }
+
+#[test]
+fn a_context_is_defined_before_it_is_read() {
+    loom_tests::a_context_is_defined_before_it_is_read();
+}

@@ -26,7 +26,7 @@ impl Calibration {
     pub(crate) fn to_unix(self, ticks: u64) -> UnixNanos {
         let elapsed = i128::from(ticks.wrapping_sub(self.ticks) as i64);
         let nanos = (elapsed * i128::from(self.nanos_per_tick)) >> 32;
-        UnixNanos(self.unix_nanos.saturating_add(clamp_i64(nanos)))
+        UnixNanos(clamp_i64(i128::from(self.unix_nanos) + nanos))
     }
 
     /// How many ticks pass in `nanos`.
@@ -248,8 +248,11 @@ mod tests {
 
     #[test]
     fn hostile_lines_neither_overflow_nor_divide_by_zero() {
-        let line = Calibration { ticks: 0, unix_nanos: i64::MAX, nanos_per_tick: 0, stepped: false };
+        let line =
+            Calibration { ticks: 0, unix_nanos: i64::MAX, nanos_per_tick: 0, stepped: false };
         assert_eq!(line.to_unix(u64::MAX), UnixNanos(i64::MAX));
+        let steep = Calibration { nanos_per_tick: u64::MAX, ..line };
+        assert_eq!(steep.to_unix(i64::MAX as u64), UnixNanos(i64::MAX));
         assert_eq!(line.ticks_in(u64::MAX), u64::MAX);
     }
 }

@@ -55,8 +55,7 @@ impl Configuration {
             self.ring_dir = PathBuf::from(format!("/dev/shm/tapelog-{uid}"));
         }
         if !set("hostname") {
-            self.hostname =
-                rustix::system::uname().nodename().to_string_lossy().into_owned();
+            self.hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         }
     }
 
@@ -68,16 +67,14 @@ impl Configuration {
         self.check_ring(&mut findings);
         self.check_journal(&mut findings);
         self.check_times(&mut findings);
-        if findings.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError::new(findings.problems))
-        }
+        if findings.problems.is_empty() { Ok(()) } else { Err(ConfigError::new(findings.problems)) }
     }
 
     fn check_names(&self, findings: &mut Findings<'_>) {
         let printable = |text: &str, max: usize| {
-            !text.is_empty() && text.len() <= max && text.bytes().all(|byte| byte.is_ascii_graphic())
+            !text.is_empty()
+                && text.len() <= max
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
         let name = &self.log_name;
         let accepted = "1 to 48 printable ASCII characters without spaces (RFC 5424, APP-NAME)";
@@ -209,10 +206,7 @@ mod tests {
             .log_to_console(false);
         let error = resolve(wrong).unwrap_err();
         let keys: Vec<_> = error.problems().iter().map(|problem| problem.key).collect();
-        assert_eq!(
-            keys,
-            ["log_to_file", "log_file", "error_log_file", "block_bytes", "overflow"]
-        );
+        assert_eq!(keys, ["log_to_file", "log_file", "error_log_file", "block_bytes", "overflow"]);
         let text = error.to_string();
         assert!(text.contains("block_bytes = 5000 (from the program's code): a power of two"));
         assert!(text.starts_with("wrong log configuration, 5 problems:"));

@@ -84,7 +84,6 @@ macro_rules! parameters {
         macro_rules! parameter_methods {
             ($layer:ident) => {
                 $($(#[doc = $doc])+
-                #[must_use]
                 pub fn $key(mut self, value: impl Into<$type>) -> Self {
                     self.$layer = self.$layer.$key(value);
                     self

@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     pub(crate) barrier_position: Position,
     /// The newest flush whose entries are in the views.
     pub(crate) rendered: u64,
+    /// The newest request to sync that was answered.
+    pub(crate) synced: u64,
     /// Records that producers committed, as of the last pass.
     pub(crate) accepted: u64,
     /// Records in the journal.
@@ -69,10 +71,14 @@ pub(crate) struct Control {
     /// Entries that took longer than a synchronous call waits.
     late_synchronous: AtomicU64,
     rotations_asked: AtomicU64,
+    /// The newest request to sync the logs.
+    syncs: AtomicU64,
+    sync_failure: Mutex<Option<String>>,
+    journal_mapped: AtomicBool,
     /// Set by tests that want a ring that nobody drains.
     held: AtomicBool,
     /// Segments before this one were synced.
-    synced: AtomicU64,
+    synced_before: AtomicU64,
     degraded: Mutex<Option<String>>,
 }
 
@@ -112,12 +118,6 @@ impl Control {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), Unfinished> {
         let ticket = self.request_flush();
         self.wait_until(timeout, |progress| progress.rendered >= ticket)
-    }
-
-    /// Waits until everything committed before the call is in the journal.
-    pub(crate) fn flush_journal(&self, timeout: Duration) -> Result<(), Unfinished> {
-        let ticket = self.request_flush();
-        self.wait_until(timeout, |progress| progress.barrier >= ticket)
     }
 
     /// A synchronous call's wait; one that takes too long is counted.
@@ -172,7 +172,8 @@ impl Control {
     /// Waits until the journal has grown beyond `known`, the drain has ended, or `timeout`.
     pub(crate) fn wait_for_journal(&self, known: Position, timeout: Duration) {
         let mut progress = self.progress.lock();
-        if progress.journal == known && !progress.drain_ended && !self.views_abandoned() {
+        let asked = self.syncs() > progress.synced || self.views_abandoned();
+        if progress.journal == known && !progress.drain_ended && !asked {
             self.changed.wait_for(&mut progress, timeout);
         }
     }
@@ -194,20 +195,64 @@ impl Control {
         self.rotations_asked.load(Ordering::Relaxed)
     }
 
-    /// The segment from which on the journal has to be synced.
-    pub(crate) fn synced(&self) -> u64 {
-        // ORDERING: Relaxed, the disk is what matters, not memory.
-        // PAIRS WITH: the maximum in `set_synced`.
+    /// Waits until the view has synced the logs.
+    ///
+    /// # Errors
+    /// `Ok(Err)` when a log could not be synced.
+    pub(crate) fn sync_logs(&self, timeout: Duration) -> Result<Result<(), String>, Unfinished> {
+        // ORDERING: Relaxed, the lock in `wait_until` orders everything that matters.
+        // PAIRS WITH: the load in `syncs`.
         // IF WEAKENED: it is the weakest already.
-        self.synced.load(Ordering::Relaxed)
+        let ticket = self.syncs.fetch_add(1, Ordering::Relaxed) + 1;
+        self.changed.notify_all();
+        self.wait_until(timeout, |progress| progress.synced >= ticket)?;
+        Ok(self.sync_failure.lock().take().map_or(Ok(()), Err))
+    }
+
+    /// The newest request to sync the logs.
+    pub(crate) fn syncs(&self) -> u64 {
+        // ORDERING: Relaxed, see `sync_logs`.
+        // PAIRS WITH: the addition there.
+        // IF WEAKENED: it is the weakest already.
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Answers a request to sync the logs.
+    pub(crate) fn synced_logs(&self, request: u64, outcome: Result<(), String>) {
+        *self.sync_failure.lock() = outcome.err();
+        self.update(true, |progress| progress.synced = request);
+    }
+
+    /// Notes how segments are written.
+    pub(crate) fn set_journal_mapped(&self, mapped: bool) {
+        // ORDERING: Relaxed, set once at the start and only shown.
+        // PAIRS WITH: the load in `journal_mapped`.
+        // IF WEAKENED: it is the weakest already.
+        self.journal_mapped.store(mapped, Ordering::Relaxed);
+    }
+
+    /// Whether segments are written through a mapping.
+    pub(crate) fn journal_mapped(&self) -> bool {
+        // ORDERING: Relaxed, see `set_journal_mapped`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.journal_mapped.load(Ordering::Relaxed)
+    }
+
+    /// The segment from which on the journal has to be synced.
+    pub(crate) fn journal_synced(&self) -> u64 {
+        // ORDERING: Relaxed, the disk is what matters, not memory.
+        // PAIRS WITH: the maximum in `set_journal_synced`.
+        // IF WEAKENED: it is the weakest already.
+        self.synced_before.load(Ordering::Relaxed)
     }
 
     /// Notes that the journal was synced up to this segment, which may still grow.
-    pub(crate) fn set_synced(&self, sequence: u64) {
-        // ORDERING: Relaxed, see `synced`.
+    pub(crate) fn set_journal_synced(&self, sequence: u64) {
+        // ORDERING: Relaxed, see `journal_synced`.
         // PAIRS WITH: the load there.
         // IF WEAKENED: it is the weakest already.
-        self.synced.fetch_max(sequence, Ordering::Relaxed);
+        self.synced_before.fetch_max(sequence, Ordering::Relaxed);
     }
 
     /// Notes why the engine runs with less than was asked for; the first reason stays.

@@ -9,9 +9,7 @@ use crate::clock;
 use crate::config::{Configuration, Overflow};
 use crate::face::{Call, Stamp};
 use crate::level::Level;
-use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind,
-};
+use crate::record::{Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind};
 use crate::ring::{Class, LaneHandle, PushError, Ring};
 use crate::site::Site;
 
@@ -149,8 +147,7 @@ impl Core {
             0 => site.register(A::types),
             known => known,
         };
-        let definition =
-            if id == INLINE { site.definition(A::types) } else { Default::default() };
+        let definition = if id == INLINE { site.definition(A::types) } else { Default::default() };
         let context = bindings.context();
         let trade = site.is_trade() || context.trade;
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
@@ -189,8 +186,7 @@ impl Core {
             flags = flags.with(Flags::CUT);
         }
         let length = bytes(cap) as u32;
-        let header =
-            RecordHeader { length, site, context: context.id, flags, time: stamp.time };
+        let header = RecordHeader { length, site, context: context.id, flags, time: stamp.time };
         let push = || {
             lane.try_push(length, class, |mut slot| {
                 encode(slot.bytes_mut(), header, &inline, args, cap);
@@ -258,13 +254,7 @@ fn largest_cap(bytes: impl Fn(usize) -> usize, limit: usize) -> Option<usize> {
 
 /// Writes a whole record. The padding is zero: no byte of an older record comes with it.
 #[inline(always)]
-fn encode<A: Args>(
-    out: &mut [u8],
-    header: RecordHeader,
-    inline: &[&[u8]],
-    args: &A,
-    cap: usize,
-) {
+fn encode<A: Args>(out: &mut [u8], header: RecordHeader, inline: &[&[u8]], args: &A, cap: usize) {
     if let Some(last) = out.last_chunk_mut::<8>() {
         *last = [0; 8];
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::handlers::FileHandler;
+use crate::handlers::notice;
 use crate::logger::StartError;
 
 /// The file whose lock tells that an engine logs to the directory.
@@ -16,8 +17,16 @@ const LOCK_FILE: &str = ".tapelog.lock";
 /// A directory that this engine owns until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Owned {
-    /// Locked; the lock ends with the descriptor.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that the host is just forking has it open, too.
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            notice(&format!("the log directory stays locked until this process ends: {error}"));
+        }
+    }
 }
 
 /// Why a directory cannot be used.
@@ -55,7 +64,7 @@ pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Own
         .and_then(|()| lock.set_len(0))
         .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
     noted.map_err(|error| trouble(&path, "write to", &error))?;
-    Ok(Owned { _lock: lock })
+    Ok(Owned { lock })
 }
 
 fn in_use(directory: &Path, lock: &mut File) -> StartError {
@@ -107,9 +116,9 @@ fn trouble(path: &Path, action: &str, error: &io::Error) -> Trouble {
 
 /// The parent directories of the logs, made where they are missing.
 pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Trouble> {
-    logs.iter().filter_map(|log| log.parent()).try_for_each(|parent| {
-        make(parent, mode).map_err(|error| trouble(parent, "make", &error))
-    })
+    logs.iter()
+        .filter_map(|log| log.parent())
+        .try_for_each(|parent| make(parent, mode).map_err(|error| trouble(parent, "make", &error)))
 }
 
 /// Refuses links and the like in the places where the journal and the logs belong, before anything

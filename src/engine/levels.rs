@@ -123,9 +123,8 @@ mod tests {
         following.set_log_level(Level::Debug);
         assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug));
 
-        let fixed = levels(
-            Settings::default().console_level(Level::Error).journal_level(Level::Debug),
-        );
+        let fixed =
+            levels(Settings::default().console_level(Level::Error).journal_level(Level::Debug));
         fixed.set_log_level(Level::Critical);
         assert!(fixed.admits(Level::Debug, false), "the journal keeps its own level");
         assert!(fixed.shows_on_console(Level::Error) && !fixed.shows_in_log(Level::Error));

@@ -8,7 +8,7 @@ mod start;
 mod sync;
 
 pub use control::Unfinished;
-pub use sync::SyncError;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Bindings, Bound, ContextRef, Core, Unusual};
 pub(crate) use start::{Engine, Place, start};
+pub use sync::SyncError;

@@ -19,9 +19,7 @@ use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
 use crate::site::{self, SiteArea};
 use crate::testing::CaptureSink;
-use crate::writer::{
-    self, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
-};
+use crate::writer::{self, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View};
 
 /// Bytes of the first segment that are ready before the start returns.
 const PREPARED_BYTES: u64 = 4 << 20;
@@ -80,8 +78,7 @@ pub(crate) fn start(
         ring,
         configuration,
     });
-    let weak: Weak<dyn SiteArea> =
-        Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
+    let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)?;
     Ok((MetaLogger::new(core), Guard::new(engine)))
@@ -166,6 +163,8 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
         host: configuration.hostname.clone(),
+        program: configuration.log_name.clone(),
+        facility: configuration.facility,
     }
 }
 
@@ -267,19 +266,18 @@ fn run(
     // Torn lines were taken back: now the logs can be opened.
     let outlets = outlets(core, &place);
     let sequence = first.sequence();
+    core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
     let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
     let view = View::new(Arc::clone(core), outlets, floor, index, sequence, resume);
-    let drain =
-        Drain::new(ring, appender, calibrator, supply, core);
+    let drain = Drain::new(ring, appender, calibrator, supply, core);
     let refused = |source| StartError::System { what: "a thread", source };
     let janitor =
         writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
             .map_err(refused)?;
     // A view that cannot start takes the drain down again.
-    let threads = start_agents(core, drain, view)
-        .inspect_err(|_| core.control.stop())
-        .map_err(refused)?;
+    let threads =
+        start_agents(core, drain, view).inspect_err(|_| core.control.stop()).map_err(refused)?;
     Ok(Engine {
         core: Arc::clone(core),
         threads,

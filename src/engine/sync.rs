@@ -15,7 +15,13 @@ pub enum SyncError {
     /// The entries are not all written yet.
     #[error(transparent)]
     Unfinished(#[from] Unfinished),
-    /// A file could not be synced: what was written to it may be lost at a power cut.
+    /// A log could not be synced.
+    #[error("{reason}: check the disk and its file system")]
+    Log {
+        /// Which one, and why.
+        reason: String,
+    },
+    /// A file of the journal could not be synced: what was written to it may be lost at a power cut.
     #[error("cannot sync {}: check the disk and its file system", .path.display())]
     Io {
         /// The file.
@@ -28,7 +34,7 @@ pub enum SyncError {
 impl Core {
     /// Waits until everything accepted so far is written, then syncs the files it is in.
     pub(crate) fn sync(&self, timeout: Duration) -> Result<(), SyncError> {
-        let before = self.control.synced();
+        let before = self.control.journal_synced();
         self.control.flush(timeout)?;
         let progress = self.control.progress();
         let configuration = &self.configuration;
@@ -41,20 +47,10 @@ impl Core {
             sync_if_there(&crate::journal::SegmentIndex::directory(&journal).path(sequence))?;
         }
         sync_if_there(&journal)?;
-        for log in self.log_paths() {
-            // The newest rotated file may hold the older part of what was just written.
-            let mut rotated = log.clone().into_os_string();
-            rotated.push(".1");
-            sync_if_there(Path::new(&rotated))?;
-            sync_if_there(&log)?;
-        }
-        self.control.set_synced(progress.journal.sequence);
+        let logs = self.control.sync_logs(timeout)?;
+        logs.map_err(|reason| SyncError::Log { reason })?;
+        self.control.set_journal_synced(progress.journal.sequence);
         Ok(())
-    }
-
-    /// The paths of expert.log, trades.log and errors.log.
-    pub(crate) fn log_paths(&self) -> [PathBuf; 3] {
-        self.configuration.log_paths()
     }
 }
 

@@ -105,7 +105,7 @@ pub const fn may_be_trade(trade: bool, names: &[&str]) -> bool {
 /// The least severe level that is compiled in: the environment variable `TAPELOG_STATIC_LEVEL` at
 /// compile time, else everything.
 const STATIC_LEVEL: u8 = match option_env!("TAPELOG_STATIC_LEVEL") {
-    None => 0,
+    None => Level::Trace as u8,
     Some(name) => static_level(name.as_bytes()),
 };
 

@@ -8,7 +8,7 @@ pub use check::{check_names, check_text, compiled_in, may_be_trade};
 pub use limit::{Every, EveryN};
 pub use pick::{Pick, PickError, PickErrorRef, PickHeld, PickValue};
 
-pub use crate::record::{Args, Text};
+pub use crate::record::{Args, Encode, ErrorChain, Sink, Stored, Text, TypeCode};
 pub use crate::site::Site;
 
 use std::time::Duration;

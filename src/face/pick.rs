@@ -87,6 +87,7 @@ impl<T: Error + 'static> PickError for Pick<'_, T> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_borrow, reason = "the macros write all the references, too")]
 mod tests {
     use super::*;
     use crate::record::{Encode, Fields, Sink, Value};

@@ -2,11 +2,9 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::os::fd::BorrowedFd;
 
 use super::batch::Batch;
-use super::outlet::Outlet;
-use super::sink::{LineSink, SharedSink};
+use super::sink::SharedSink;
 
 /// Whether the console shows colours (`use_colors`).
 ///
@@ -53,8 +51,9 @@ impl Console {
     }
 
     /// A console on a descriptor, whose flags stay as they are and which may be closed later.
-    pub(crate) fn on(fd: BorrowedFd<'_>, choice: ColorChoice) -> Console {
-        Console::with(SharedSink::new(LineSink::new(Outlet::new(fd))), choice)
+    #[cfg(test)]
+    pub(crate) fn on(fd: std::os::fd::BorrowedFd<'_>, choice: ColorChoice) -> Console {
+        Console::with(SharedSink::on(fd), choice)
     }
 
     fn with(sink: SharedSink, choice: ColorChoice) -> Console {
@@ -91,6 +90,7 @@ impl Console {
     }
 
     /// Whether nobody can read it any more.
+    #[cfg(test)]
     pub(crate) fn is_dead(&self) -> bool {
         self.sink.lock().is_some_and(|sink| sink.is_dead())
     }

@@ -233,6 +233,7 @@ impl FileHandler {
     }
 
     /// The log's path.
+    #[cfg(test)]
     pub(crate) fn path(&self) -> &Path {
         &self.options.path
     }

@@ -36,7 +36,6 @@ mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use console::{ColorChoice, Console};
-pub(crate) use error::{HandlerError, Refusal, WriteError};
-pub(crate) use file::{FileHandler, FileOptions, Written};
-pub(crate) use live::Identity;
+pub(crate) use error::HandlerError;
+pub(crate) use file::{FileHandler, FileOptions};
 pub(crate) use stderr::{StderrNotice, finish_notices, notice, settle_notices};

@@ -102,6 +102,7 @@ impl LineSink {
         sent
     }
 
+    #[cfg(test)]
     pub(super) fn is_dead(&self) -> bool {
         self.outlet.is_dead()
     }
@@ -118,6 +119,12 @@ pub(super) struct SharedSink(Arc<Mutex<LineSink>>);
 impl SharedSink {
     pub(super) fn new(sink: LineSink) -> SharedSink {
         SharedSink(Arc::new(Mutex::new(sink)))
+    }
+
+    /// A descriptor that a test looks at from the other side.
+    #[cfg(test)]
+    pub(super) fn on(fd: std::os::fd::BorrowedFd<'_>) -> SharedSink {
+        SharedSink::new(LineSink::new(Outlet::new(fd)))
     }
 
     /// The process's stderr.

@@ -1,14 +1,12 @@
 //! The last resort: lines on stderr, at most 100 a second, whether or not the console is on.
 
-use std::os::fd::BorrowedFd;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::batch::Batch;
-use super::outlet::Outlet;
-use super::sink::{LineSink, SharedSink};
+use super::sink::SharedSink;
 
 /// How many lines are shown in a second, counted from the first.
 const LINES_PER_SECOND_MAX: usize = 100;
@@ -63,8 +61,9 @@ impl StderrNotice {
     }
 
     /// Lines to a descriptor, whose flags stay as they are and which may be closed later.
-    pub(crate) fn on(fd: BorrowedFd<'_>) -> StderrNotice {
-        StderrNotice::with(SharedSink::new(LineSink::new(Outlet::new(fd))))
+    #[cfg(test)]
+    pub(crate) fn on(fd: std::os::fd::BorrowedFd<'_>) -> StderrNotice {
+        StderrNotice::with(SharedSink::on(fd))
     }
 
     fn with(sink: SharedSink) -> StderrNotice {
@@ -97,6 +96,7 @@ impl StderrNotice {
     }
 
     /// How many lines were not shown.
+    #[cfg(test)]
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }

@@ -1,8 +1,6 @@
 //! The writing end of the journal; owned by the drain.
 
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -103,18 +101,6 @@ impl Appender {
     /// Bytes of the segment that are still free.
     pub(crate) fn room(&self) -> u64 {
         self.segment.header.segment_bytes.saturating_sub(u64::from(self.end))
-    }
-
-    /// The segment's file, for a janitor that makes it durable.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.segment.file)
-    }
-
-    /// The memory range of the mapped segment, for the SIGBUS guard.
-    pub(crate) fn mapped_range(&self) -> Option<std::ops::Range<usize>> {
-        let mapping = self.segment.mapping.as_ref()?;
-        let start = mapping.as_ptr() as usize;
-        Some(start..start + mapping.len())
     }
 
     /// Begins a pass that started at `ticks`, under a new calibration if there is one.
@@ -274,17 +260,17 @@ impl Appender {
 
     /// Ends the segment and goes on in the next one. Everything written so far is published.
     ///
-    /// If that fails, the segment simply has no end; what was not published is not in it, and the
-    /// failure shows in [`Retired`] being handed back with the error.
-    ///
     /// # Errors
-    /// [`JournalError::Io`] if the segment's end could not be written: call
-    /// [`Appender::abandon`], and append again what the unfinished pass had appended.
-    pub(crate) fn roll(&mut self, next: Prepared) -> Result<Retired, (Prepared, JournalError)> {
-        if let Err(error) = self.seal(next.sequence(), 0) {
-            return Err((next, error));
+    /// If the segment's end could not be written, `next` comes back with the reason: call
+    /// [`Appender::abandon`] with it, and append again what the unfinished pass had appended.
+    pub(crate) fn roll(
+        &mut self,
+        next: Prepared,
+    ) -> Result<Retired, Box<(Prepared, JournalError)>> {
+        match self.seal(next.sequence(), 0) {
+            Ok(()) => Ok(self.switch(next)),
+            Err(error) => Err(Box::new((next, error))),
         }
-        Ok(self.switch(next))
     }
 
     /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
@@ -419,8 +405,8 @@ impl Appender {
 
     /// Puts `file` in the place of the segment's own.
     #[cfg(test)]
-    pub(super) fn break_for_test(&mut self, file: File) {
-        self.segment.writer = Box::new(super::writer::PlainWriter::new(Arc::new(file)));
+    pub(super) fn break_for_test(&mut self, file: std::fs::File) {
+        self.segment.writer = Box::new(super::writer::PlainWriter::new(std::sync::Arc::new(file)));
     }
 
     /// Writes a frame that this version knows nothing of.

@@ -70,7 +70,6 @@ pub(crate) struct Dictionary {
     /// and formatters find the plans they made for it.
     before: HashMap<u64, RingDictionary>,
     cost: usize,
-    refused: u64,
     calibration: Option<Calibration>,
     writer: u64,
 }
@@ -107,11 +106,6 @@ impl Dictionary {
         self.writer
     }
 
-    /// Definitions that were refused because they were malformed or too many.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused
-    }
-
     /// Site `id` of a ring.
     #[inline]
     pub(crate) fn site(&self, ring_id: u64, id: u32) -> Option<&Site> {
@@ -134,13 +128,12 @@ impl Dictionary {
                 self.writer = writer;
             }
             Kind::SITE | Kind::CONTEXT => {
-                let defined =
-                    read_definition(frame).and_then(|(ring_id, id, bytes)| match header.kind {
+                // A definition that is malformed or one too many leaves its id undefined.
+                if let Some((ring_id, id, bytes)) = read_definition(frame) {
+                    let _ = match header.kind {
                         Kind::SITE => self.define_site(ring_id, id, bytes),
                         _ => self.define_context(ring_id, id, bytes),
-                    });
-                if defined.is_none() {
-                    self.refused += 1;
+                    };
                 }
             }
             _ => {}

@@ -286,7 +286,8 @@ pub(super) fn definition_frame_bytes(length: usize) -> usize {
     (DEFINITION_HEADER_BYTES + length).next_multiple_of(8)
 }
 
-/// Writes a definition's body: `32 ring id u64 │ 40 id u32 │ 44 length u32 │ 48 bytes, zero padded`.
+/// Writes a definition's body:
+/// `32 ring id u64 │ 40 id u32 │ 44 length u32 │ 48 bytes, zero padded`.
 pub(super) fn write_definition(frame: &mut [u8], ring_id: u64, id: u32, bytes: &[u8]) {
     put_u64(frame, 32, ring_id);
     put_u32(frame, 40, id);

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::error::JournalError;
+use super::layout::{HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 
 /// The suffix of segment files.
 const SUFFIX: &str = ".tape";
@@ -88,6 +89,17 @@ impl SegmentIndex {
         }
         sequences.sort_unstable();
         Ok(sequences)
+    }
+
+    /// The header of a segment, if there is one and it can be read.
+    pub(crate) fn header(&self, sequence: u64) -> Option<SegmentHeader> {
+        let file = self.open(sequence).ok()??;
+        let mut page = [0; HEADER_PAGE_BYTES];
+        file.read_exact_at(&mut page, 0).ok()?;
+        match SegmentHeader::read(&page) {
+            HeaderPage::Header(header) => Some(header),
+            _ => None,
+        }
     }
 
     /// Lets readers find a memory segment.

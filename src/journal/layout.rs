@@ -6,9 +6,11 @@
 //!   48 ├────────────┼───────┴──────────┼───┴───────────────┼───────────────┼─────┬────┴────────┤
 //!      │ writer id  │ segment bytes    │ created, unix ns  │ order window  │ pid │ host length │
 //!   88 ├────────────┴──────────────────┴────┬──────────────┼───────────────┴─────┴─────────────┘
-//!      │ host, 64 bytes, zero padded        │ 0 │ crc32c   │
-//!  160 └────────────────────────────────────┴──────────────┘
-//!  192   opening line: { ticks u64 │ unix ns i64 │ ns per tick u64 │ crc32c u32 │ 0 u32 }
+//!      │ host, 64 bytes, zero padded        │ facility u8  │ program length u8 │ 0 u16         │
+//!  156 ├────────────────────────────────────┼──────────────┴──────────┬────────┴───────────────┘
+//!      │ program, 48 bytes, zero padded     │ 0, 16 bytes  │ crc32c   │
+//!  224 └────────────────────────────────────┴──────────────┴──────────┘
+//!  256   opening line: { ticks u64 │ unix ns i64 │ ns per tick u64 │ crc32c u32 │ 0 u32 }
 //!  512   cursor u64: the end of what is published, on a cache line of its own
 //! 1024   time index: 128 × { unix ns i64 │ offset u32 │ last definition u32 │ crc32c u32 │ 0 u32 }
 //! 4096   frames
@@ -30,9 +32,10 @@ pub(super) const INDEX_ENTRIES: usize = 128;
 
 const MAGIC: [u8; 8] = *b"TAPELOG\0";
 const VERSION: u16 = 1;
-const FIXED_BYTES: usize = 160;
+const FIXED_BYTES: usize = 224;
 const CRC_OFFSET: usize = FIXED_BYTES - 4;
 const HOST_BYTES_MAX: usize = 64;
+const PROGRAM_BYTES_MAX: usize = 48;
 const INDEX_OFFSET: usize = 1024;
 const INDEX_ENTRY_BYTES: usize = 24;
 /// Features that a reader must know to read a segment: none so far.
@@ -61,6 +64,10 @@ pub(crate) struct SegmentHeader {
     pub(crate) pid: u32,
     /// The writing machine.
     pub(crate) host: String,
+    /// The writing program: `log_name`.
+    pub(crate) program: String,
+    /// Its syslog facility.
+    pub(crate) facility: u8,
 }
 
 /// What the first page of a file turned out to be.
@@ -94,6 +101,11 @@ impl SegmentHeader {
         let host = &self.host.as_bytes()[..self.host.floor_char_boundary(HOST_BYTES_MAX)];
         put_u32(&mut page, 84, host.len() as u32);
         page[88..88 + host.len()].copy_from_slice(host);
+        let program =
+            &self.program.as_bytes()[..self.program.floor_char_boundary(PROGRAM_BYTES_MAX)];
+        page[152] = self.facility;
+        page[153] = program.len() as u8;
+        page[156..156 + program.len()].copy_from_slice(program);
         let crc = crc32c(&page[..CRC_OFFSET]);
         put_u32(&mut page, CRC_OFFSET, crc);
         put_u64(&mut page, CURSOR_OFFSET, FIRST_OFFSET.into());
@@ -116,6 +128,7 @@ impl SegmentHeader {
         if version != VERSION || features & !KNOWN_FEATURES != 0 {
             return HeaderPage::Unsupported { version, features };
         }
+        let program_end = 156 + usize::from(page[153]).min(PROGRAM_BYTES_MAX);
         let host_end = 88 + (get_u32(page, 84) as usize).min(HOST_BYTES_MAX);
         HeaderPage::Header(SegmentHeader {
             sequence: get_u64(page, 32),
@@ -126,6 +139,8 @@ impl SegmentHeader {
             order_window_nanos: get_u64(page, 72),
             pid: get_u32(page, 80),
             host: String::from_utf8_lossy(&page[88..host_end]).into_owned(),
+            program: String::from_utf8_lossy(&page[156..program_end]).into_owned(),
+            facility: page[152],
         })
     }
 }
@@ -192,7 +207,7 @@ pub(super) struct OpeningLine;
 
 impl OpeningLine {
     /// Where it stands.
-    pub(super) const OFFSET: usize = 192;
+    pub(super) const OFFSET: usize = 256;
     const BYTES: usize = 32;
 
     /// The line's bytes in the use `use_id`.
@@ -249,6 +264,8 @@ mod tests {
             order_window_nanos: 10_000_000,
             pid: 42,
             host: "büro".repeat(30),
+            program: "metaexpert".into(),
+            facility: 16,
         }
     }
 

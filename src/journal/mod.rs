@@ -20,6 +20,7 @@ mod catch_up;
 mod defined;
 mod dictionary;
 mod disk;
+#[cfg(test)]
 mod entries;
 mod error;
 mod frame;
@@ -34,19 +35,21 @@ mod store;
 mod survey;
 mod writer;
 
-pub(crate) use appender::{Appender, Definitions, RUN_BYTES_MAX};
+pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
-pub(crate) use merge::ENTRY_TARGET;
-pub(crate) use dictionary::Dictionary;
+#[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
-pub(crate) use frame::{Fault, LanePosition, RunHeader};
+pub(crate) use frame::LanePosition;
 pub(crate) use index::SegmentIndex;
-pub(crate) use merge::{Checkpoint, Merge, Release};
-pub(crate) use position::{Position, Progress};
-pub(crate) use reader::{Body, Frame, JournalReader, Liveness, Step};
-pub(crate) use segment::{Populate, Prepared, Retired};
-pub(crate) use store::{JournalOptions, Place, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SegmentStore};
+pub(crate) use layout::SegmentHeader;
+pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
+pub(crate) use position::Position;
+pub(crate) use reader::{JournalReader, Liveness, Step};
+pub(crate) use segment::{Prepared, Retired};
+#[cfg(test)]
+pub(crate) use store::SEGMENT_BYTES_MIN;
+pub(crate) use store::{JournalOptions, Place, SegmentStore};
 
 #[cfg(test)]
 mod tests;

@@ -47,8 +47,6 @@ pub(crate) enum Body<'a> {
     Run {
         /// Where they come from.
         header: RunHeader,
-        /// How many they are.
-        count: u32,
         /// The records.
         records: &'a [u8],
     },
@@ -151,11 +149,6 @@ impl JournalReader {
         }
     }
 
-    /// Says that nobody writes any more.
-    pub(crate) fn set_ended(&mut self) {
-        self.liveness = Liveness::Ended;
-    }
-
     /// Says that nobody writes to segments before `sequence`: what stands there is from earlier
     /// runs, and its end is not waited for.
     pub(crate) fn set_ended_before(&mut self, sequence: u64) {
@@ -174,16 +167,6 @@ impl JournalReader {
                 Some(Position { sequence, offset: FIRST_OFFSET.into() })
             }
         }
-    }
-
-    /// The oldest segment that this reader still needs: for `SegmentStore::prepare`.
-    pub(crate) fn oldest_needed(&self) -> u64 {
-        self.position().map_or(0, |position| position.sequence)
-    }
-
-    /// What the ids mean where the reader is.
-    pub(crate) fn dictionary(&self) -> &Dictionary {
-        &self.dictionary
     }
 
     /// Where reading must begin to meet everything that happened at `unix_nanos` or later, except
@@ -265,7 +248,6 @@ impl JournalReader {
         let body = match header.kind {
             Kind::RECORDS | Kind::GAP => Body::Run {
                 header: RunHeader::read(bytes),
-                count: header.count,
                 records: bytes.get(RECORDS_HEADER_BYTES..)?,
             },
             Kind::CALIBRATION => Body::Calibration { stepped: header.flags & STEPPED != 0 },

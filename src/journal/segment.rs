@@ -30,11 +30,13 @@ impl Segment {
         Ok(Self { header, file, writer, mapping: Some(mapping) })
     }
 
-    /// Makes the first `bytes` bytes resident and writable, so that storing there does not fault.
-    pub(super) fn populate(&self, bytes: u64) {
-        if let Some(mapping) = &self.mapping {
-            populate(mapping, 0, bytes as usize);
-        }
+    /// Makes the first `bytes` bytes resident and writable, so that storing there does not fault;
+    /// returns what is left to do.
+    pub(super) fn populate(&self, bytes: u64) -> Option<Populate> {
+        let mapping = self.mapping.as_ref()?;
+        let start = (bytes as usize).min(mapping.len());
+        populate(mapping, 0, start);
+        (start < mapping.len()).then(|| Populate { mapping: Arc::clone(mapping), start })
     }
 }
 
@@ -51,7 +53,6 @@ fn populate(mapping: &MmapRaw, start: usize, bytes: usize) {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(super) segment: Segment,
-    pub(super) populated: u64,
 }
 
 impl Prepared {
@@ -59,25 +60,18 @@ impl Prepared {
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
     }
-
-    /// What is still to be populated, for the janitor to do while the segment is written already.
-    pub(crate) fn rest(&self) -> Option<Populate> {
-        let mapping = self.segment.mapping.as_ref()?;
-        let start = self.populated as usize;
-        (start < mapping.len()).then(|| Populate { mapping: Arc::clone(mapping), start })
-    }
 }
 
 /// The part of a segment that start left unpopulated.
 #[derive(Debug)]
-pub(crate) struct Populate {
+pub(super) struct Populate {
     mapping: Arc<MmapRaw>,
     start: usize,
 }
 
 impl Populate {
     /// Makes the rest of the segment resident and writable; takes milliseconds.
-    pub(crate) fn run(self) {
+    pub(super) fn run(self) {
         populate(&self.mapping, self.start, self.mapping.len());
     }
 }
@@ -88,15 +82,12 @@ pub(crate) struct Retired {
     pub(super) segment: Segment,
 }
 
+#[cfg(test)]
 impl Retired {
     /// The segment's number.
+    #[cfg(test)]
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
-    }
-
-    /// The file, for a janitor that makes it durable.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.segment.file)
     }
 }
 

@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::index::SegmentIndex;
 use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
-use super::segment::{Prepared, Retired, Segment};
+use super::segment::{Populate, Prepared, Retired, Segment};
 use super::segment_reader::has_first_frame;
 
 /// The smallest segment: a block of records and its definitions fit.
@@ -60,6 +60,10 @@ pub(crate) struct JournalOptions {
     pub(crate) order_window_nanos: u64,
     /// The machine's name.
     pub(crate) host: String,
+    /// The program's name.
+    pub(crate) program: String,
+    /// Its syslog facility.
+    pub(crate) facility: u8,
 }
 
 /// Makes and recycles segments; lives on the janitor's thread.
@@ -73,6 +77,8 @@ pub(crate) struct SegmentStore {
     idle: VecDeque<Idle>,
     /// Segments that are prepared or being written.
     outside: usize,
+    /// What the first call of [`SegmentStore::prepare`] has left for the second one.
+    rest: Option<Populate>,
     started: bool,
 }
 
@@ -104,6 +110,7 @@ impl SegmentStore {
             next_sequence: 1,
             idle: VecDeque::new(),
             outside: 0,
+            rest: None,
             started: false,
         };
         store.scan()?;
@@ -158,11 +165,14 @@ impl SegmentStore {
     /// in use or needed.
     ///
     /// Takes milliseconds; only the first call after [`SegmentStore::open`] populates no more than
-    /// `prepare_bytes`.
+    /// `prepare_bytes`, and the second one, which is the janitor's, begins with the rest of it.
     ///
     /// # Errors
     /// [`JournalError::Io`] if a file system call fails. No partial file is left.
     pub(crate) fn prepare(&mut self, oldest_needed: u64) -> Result<Option<Prepared>, JournalError> {
+        if let Some(rest) = self.rest.take() {
+            rest.run();
+        }
         self.trim(oldest_needed)?;
         let made = if self.count() < self.options.segments as usize {
             match self.fresh() {
@@ -184,8 +194,8 @@ impl SegmentStore {
         let bytes = self.options.segment_bytes;
         let populated = if self.started { bytes } else { bytes.min(self.options.prepare_bytes) };
         self.started = true;
-        made.populate(populated);
-        Ok(Some(Prepared { segment: made, populated }))
+        self.rest = made.populate(populated);
+        Ok(Some(Prepared { segment: made }))
     }
 
     /// Takes a written segment back, to be recycled as the youngest.
@@ -385,6 +395,8 @@ impl SegmentStore {
             order_window_nanos: self.options.order_window_nanos,
             pid: std::process::id(),
             host: self.options.host.clone(),
+            program: self.options.program.clone(),
+            facility: self.options.facility,
         })
     }
 }

@@ -85,8 +85,7 @@ impl MetaLogger {
             return Ok(());
         }
         let stamp = Stamp::own();
-        let spec =
-            SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
+        let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
         let values = Values(fields);
         let definition = spec.encode_with(|tell| values.tell(&mut |code, _| tell(code)));
         let class = Class { privileged: trade || level >= Level::Warning, trade };

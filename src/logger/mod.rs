@@ -52,7 +52,6 @@ impl fmt::Debug for MetaLogger {
 
 impl MetaLogger {
     /// Starts the configuration of a logger.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -132,7 +131,6 @@ impl MetaLogger {
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
-
 }
 
 impl Bindings for MetaLogger {
@@ -164,9 +162,7 @@ impl Face for MetaLogger {
 
     #[inline(always)]
     fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
-        lanes::with_lane(&self.core, |lane| {
-            self.core.push(lane, self, call, args)
-        })
+        lanes::with_lane(&self.core, |lane| self.core.push(lane, self, call, args))
     }
 }
 

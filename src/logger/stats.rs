@@ -77,6 +77,8 @@ pub struct Stats {
     pub lanes: u32,
     /// Whether accepted records survive the death of the process: the ring lies on tmpfs.
     pub crash_safe: bool,
+    /// Whether the journal is written through a memory mapping, not by `write`.
+    pub journal_mapped: bool,
     /// Why the engine runs with less than was asked for, if it does.
     pub degraded: Option<String>,
 }
@@ -116,6 +118,7 @@ impl Stats {
             used_blocks_max: occupancy.used_blocks_max,
             lanes: occupancy.lanes_active,
             crash_safe: core.ring.crash_safe(),
+            journal_mapped: core.control.journal_mapped(),
             degraded: core.control.degraded(),
         }
     }

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use super::origin::Origin;
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
-use crate::journal::Merge;
+use crate::journal::{Merge, SegmentHeader};
+use crate::record::UnixNanos;
 
 /// Lines are handed to the output in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -17,6 +17,7 @@ const FACILITY: u8 = 16;
 #[derive(Debug)]
 pub(super) struct Lines<'a, W> {
     format: Format,
+    since: Option<UnixNanos>,
     out: &'a mut W,
     text: TextFormatter,
     json: JsonFormatter,
@@ -27,9 +28,10 @@ pub(super) struct Lines<'a, W> {
 }
 
 impl<'a, W: Write> Lines<'a, W> {
-    pub(super) fn new(format: Format, out: &'a mut W) -> Self {
+    pub(super) fn new(format: Format, since: Option<UnixNanos>, out: &'a mut W) -> Self {
         Self {
             format,
+            since,
             out,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity(None)),
@@ -45,7 +47,7 @@ impl<'a, W: Write> Lines<'a, W> {
     }
 
     /// The entries that come next were written by the engine with ring `writer`.
-    pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<Origin>) {
+    pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<SegmentHeader>) {
         self.writer = Some(writer);
         self.json = JsonFormatter::new(identity(origin));
     }
@@ -53,6 +55,9 @@ impl<'a, W: Write> Lines<'a, W> {
     /// Renders all entries that are due.
     pub(super) fn give_out(&mut self, merge: &mut Merge) -> Result<(), ReadError> {
         while let Some((entry, _)) = merge.next() {
+            if self.since.is_some_and(|since| entry.time() < since) {
+                continue;
+            }
             match self.format {
                 Format::Text => self.text.line(&entry, &mut self.piece),
                 Format::Json => self.json.line(&entry, &mut self.piece),
@@ -80,8 +85,16 @@ impl<'a, W: Write> Lines<'a, W> {
     }
 }
 
-fn identity(origin: Option<Origin>) -> Identity {
-    let (hostname, procid) =
-        origin.map_or_else(Default::default, |origin| (origin.host, origin.pid));
-    Identity { app_name: String::new(), hostname, procid, facility: FACILITY }
+fn identity(origin: Option<SegmentHeader>) -> Identity {
+    match origin {
+        Some(SegmentHeader { pid, host, program, facility, .. }) => {
+            Identity { app_name: program, hostname: host, procid: pid, facility }
+        }
+        None => Identity {
+            app_name: String::new(),
+            hostname: String::new(),
+            procid: 0,
+            facility: FACILITY,
+        },
+    }
 }

@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 
 pub use error::{Note, ReadError};
 
+use crate::UnixNanos;
 use crate::journal::{JournalReader, Liveness, Merge, Position, SegmentIndex, Step};
 use lines::Lines;
-use origin::Origin;
 
 /// The journal's name inside a log directory.
 const SUBDIRECTORY: &str = "journal";
@@ -82,6 +82,7 @@ impl Summary {
 pub struct Journal {
     directory: PathBuf,
     index: SegmentIndex,
+    since: Option<UnixNanos>,
 }
 
 impl Journal {
@@ -98,11 +99,21 @@ impl Journal {
         let inside = given.join(SUBDIRECTORY);
         let directory = if inside.is_dir() { inside } else { given.to_owned() };
         let index = SegmentIndex::directory(&directory);
-        let journal = Journal { directory, index };
+        let journal = Journal { directory, index, since: None };
         if journal.segments()?.is_empty() {
             return Err(ReadError::Empty { path: given.to_owned() });
         }
         Ok(journal)
+    }
+
+    /// Leaves out entries of before `time`.
+    ///
+    /// The segments' time index tells where to begin, so what lies before is not read. An entry that
+    /// its caller stamped later than it was logged may be missing.
+    #[must_use]
+    pub fn since(mut self, time: UnixNanos) -> Journal {
+        self.since = Some(time);
+        self
     }
 
     /// The directory of the segment files.
@@ -124,13 +135,16 @@ impl Journal {
             return Err(ReadError::Empty { path: self.directory.clone() });
         };
         let liveness = self.liveness(last);
-        let reader = |from| {
-            JournalReader::new(self.index.clone(), Some(Position::start_of(from)), liveness)
+        let reader = |from| JournalReader::new(self.index.clone(), Some(from), liveness);
+        let sought = match self.since {
+            Some(time) => JournalReader::seek(&self.index, time.0),
+            None => Ok(None),
         };
+        let start = sought.map_err(|error| ReadError::Journal { source: Box::new(error) })?;
         let mut summary = Summary::default();
-        let mut lines = Lines::new(format, out);
+        let mut lines = Lines::new(format, self.since, out);
         let mut merge = Merge::new();
-        let mut current = reader(first);
+        let mut current = reader(start.unwrap_or_else(|| Position::start_of(first)));
         loop {
             match current.next_frame() {
                 Ok(Step::Frame(frame)) => {
@@ -138,8 +152,8 @@ impl Journal {
                         // What waits was written by the one before, in its name.
                         merge.finish();
                         lines.give_out(&mut merge)?;
-                        let segment = self.index.path(frame.position.sequence);
-                        lines.begin_writer(frame.writer, Origin::of(&segment));
+                        let origin = self.index.header(frame.position.sequence);
+                        lines.begin_writer(frame.writer, origin);
                     }
                     merge.push(&frame);
                 }
@@ -151,11 +165,11 @@ impl Journal {
                 Ok(Step::EndOfData) => break,
                 Err(error) => {
                     summary.note(Note::Unreadable { reason: error.to_string() });
-                    let next = current.oldest_needed().saturating_add(1);
+                    let next = current.position().map_or(1, |here| here.sequence.saturating_add(1));
                     if next > last {
                         break;
                     }
-                    current = reader(next);
+                    current = reader(Position::start_of(next));
                 }
             }
             lines.give_out(&mut merge)?;
@@ -174,8 +188,8 @@ impl Journal {
     /// Whether the newest segment's writer may still be at work: frames behind its cursor are then
     /// half written, not forgotten.
     fn liveness(&self, newest: u64) -> Liveness {
-        match Origin::of(&self.index.path(newest)) {
-            Some(origin) if origin.is_running() => Liveness::Live,
+        match self.index.header(newest) {
+            Some(origin) if origin::is_running(&origin) => Liveness::Live,
             Some(_) | None => Liveness::Ended,
         }
     }

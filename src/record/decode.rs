@@ -7,18 +7,18 @@ use crate::clock::Ticks;
 /// Arguments that do not fit the types they are said to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record's arguments do not match the types of its call site")]
-pub struct Malformed;
+pub(crate) struct Malformed;
 
 /// Decodes arguments one after the other.
 #[derive(Debug, Clone)]
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     /// A decoder that starts at the front of `bytes`.
     #[must_use]
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
@@ -27,7 +27,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`Malformed`] if the bytes end too early or hold no such value.
     #[inline]
-    pub fn next(&mut self, code: TypeCode) -> Result<Value<'a>, Malformed> {
+    pub(crate) fn next(&mut self, code: TypeCode) -> Result<Value<'a>, Malformed> {
         if code.is_option() {
             match take::<1>(&mut self.rest)? {
                 [0] => return Ok(Value::None),
@@ -43,7 +43,7 @@ impl<'a> Fields<'a> {
 
     /// The bytes behind the arguments decoded so far.
     #[must_use]
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 }

@@ -11,8 +11,7 @@ pub(crate) const GAP_SITE: u32 = 0;
 pub(crate) const GAP_RECORD_BYTES: u32 = 104;
 
 /// The names of the reasons for a loss, in their stored order.
-pub(crate) const REASONS: [&str; 6] =
-    ["full", "lane", "reentrant", "closed", "view_lag", "disk"];
+pub(crate) const REASONS: [&str; 6] = ["full", "lane", "reentrant", "closed", "view_lag", "disk"];
 
 /// What a lane has lost since it was opened: totals, so that a repeated report does no harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,15 +1,15 @@
 //! The fixed part of a record.
 
 /// Bytes of a record before its arguments.
-pub const RECORD_HEADER_BYTES: usize = 24;
+pub(crate) const RECORD_HEADER_BYTES: usize = 24;
 
 /// In place of a site or context id: the definition stands in the record itself.
-pub const INLINE: u32 = u32::MAX;
+pub(crate) const INLINE: u32 = u32::MAX;
 
 /// Whose clock stamped a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum TimeKind {
+pub(crate) enum TimeKind {
     /// Ticks read by the log call itself.
     OwnTicks = 0,
     /// Ticks that the caller brought.
@@ -20,42 +20,42 @@ pub enum TimeKind {
 
 /// The flag bits of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Flags(pub u16);
+pub(crate) struct Flags(pub u16);
 
 impl Flags {
     const TIME_KIND: u16 = 0b11;
     /// The site's definition stands in the record.
-    pub const SITE_INLINE: Flags = Flags(1 << 2);
+    pub(crate) const SITE_INLINE: Flags = Flags(1 << 2);
     /// The context's definition stands in the record.
-    pub const CONTEXT_INLINE: Flags = Flags(1 << 3);
+    pub(crate) const CONTEXT_INLINE: Flags = Flags(1 << 3);
     /// At least one string was cut to fit.
-    pub const CUT: Flags = Flags(1 << 4);
+    pub(crate) const CUT: Flags = Flags(1 << 4);
 
     /// The flags of a record stamped by `kind`.
     #[inline]
     #[must_use]
-    pub const fn of_time(kind: TimeKind) -> Flags {
+    pub(crate) const fn of_time(kind: TimeKind) -> Flags {
         Flags(kind as u16)
     }
 
     /// Both sets of flags together.
     #[inline]
     #[must_use]
-    pub const fn with(self, other: Flags) -> Flags {
+    pub(crate) const fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
 
     /// Whether every bit of `other` is set.
     #[inline]
     #[must_use]
-    pub const fn contains(self, other: Flags) -> bool {
+    pub(crate) const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whose clock stamped the record; `None` for a code of a later version.
     #[inline]
     #[must_use]
-    pub const fn time_kind(self) -> Option<TimeKind> {
+    pub(crate) const fn time_kind(self) -> Option<TimeKind> {
         match self.0 & Self::TIME_KIND {
             0 => Some(TimeKind::OwnTicks),
             1 => Some(TimeKind::CallerTicks),
@@ -67,7 +67,7 @@ impl Flags {
 
 /// The decoded fixed part of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordHeader {
+pub(crate) struct RecordHeader {
     /// Bytes of the whole record, a multiple of 8.
     pub length: u32,
     /// The call site: 0 for a gap record, [`INLINE`] when defined in the record.
@@ -83,7 +83,7 @@ pub struct RecordHeader {
 impl RecordHeader {
     /// Writes the header to the front of `out`.
     #[inline]
-    pub fn write(&self, out: &mut [u8; RECORD_HEADER_BYTES]) {
+    pub(crate) fn write(&self, out: &mut [u8; RECORD_HEADER_BYTES]) {
         out[0..4].copy_from_slice(&self.length.to_le_bytes());
         out[4..8].copy_from_slice(&self.site.to_le_bytes());
         out[8..12].copy_from_slice(&self.context.to_le_bytes());
@@ -96,7 +96,7 @@ impl RecordHeader {
     /// whole record (too short, or a length that is not a multiple of 8 or runs past the end).
     #[inline]
     #[must_use]
-    pub fn read(bytes: &[u8]) -> Option<RecordHeader> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<RecordHeader> {
         let (fixed, _) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
         let [l0, l1, l2, l3, s0, s1, s2, s3, c0, c1, c2, c3, f0, f1, _, _, time @ ..] = *fixed;
         let header = RecordHeader {

@@ -18,9 +18,10 @@ mod header;
 mod text;
 mod value;
 
-pub use decode::{Fields, Malformed};
-pub use encode::{Args, Bytes, Encode, ListOf, LogValue, Sink, Stored};
-pub(crate) use gap::{Gap, GAP_RECORD_BYTES, GAP_SITE, REASONS};
-pub use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
+pub(crate) use decode::{Fields, Malformed};
+pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
+pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
+pub(crate) use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
 pub use text::{ErrorChain, Text};
-pub use value::{Cuttable, Decimal, List, TypeCode, UnixNanos, Value};
+pub(crate) use value::{Cuttable, List, Value};
+pub use value::{Decimal, TypeCode, UnixNanos};

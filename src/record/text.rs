@@ -9,9 +9,9 @@ use super::encode::{CUT_BIT, Encode, LogValue, Sink, put_cut};
 use super::value::TypeCode;
 
 /// Bytes that a value formatted by `%` or `?` may take; what is longer is cut.
-pub const TEXT_BYTES: usize = 4096;
+const TEXT_BYTES: usize = 4096;
 
-/// Text of at most [`TEXT_BYTES`] bytes on the stack: how `%` and `?` fields are formatted.
+/// Text of at most 4 KiB on the stack: how `%` and `?` fields are formatted.
 ///
 /// Writing past the end cuts at a character boundary and never fails, so that a formatted value
 /// needs no allocation, whatever its length.
@@ -130,12 +130,12 @@ impl Encode for CutStr<'_> {
 }
 
 /// How many sources of an error are kept, the error itself included.
-pub const CHAIN_LINKS: usize = 16;
+const CHAIN_LINKS: usize = 16;
 
 /// An error and its whole chain of sources, as a list of texts: how `error = &err` is stored.
 ///
-/// The outermost error stands first. Chains of more than [`CHAIN_LINKS`] errors, and texts beyond
-/// [`TEXT_BYTES`] in all, are cut and marked.
+/// The outermost error stands first. Chains of more than 16 errors, and texts beyond 4 KiB in all,
+/// are cut and marked.
 #[derive(Debug)]
 pub struct ErrorChain {
     text: Text,
@@ -147,8 +147,7 @@ pub struct ErrorChain {
 impl ErrorChain {
     /// Formats `error` and its sources.
     pub fn new(error: &(dyn Error + 'static)) -> Self {
-        let mut chain =
-            Self { text: Text::empty(), ends: [0; CHAIN_LINKS], count: 0, cut: false };
+        let mut chain = Self { text: Text::empty(), ends: [0; CHAIN_LINKS], count: 0, cut: false };
         let mut next = Some(error);
         while let Some(link) = next {
             if chain.count == CHAIN_LINKS || chain.text.cut {

@@ -109,7 +109,7 @@ impl TypeCode {
 /// A decoded value, borrowed from the record it stands in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// An absent option.
     None,
     /// A truth value.
@@ -146,7 +146,7 @@ pub enum Value<'a> {
 
 /// Borrowed content of variable length, and whether it was cut to fit into its record.
 #[derive(Debug, PartialEq)]
-pub struct Cuttable<'a, T: ?Sized> {
+pub(crate) struct Cuttable<'a, T: ?Sized> {
     /// What was kept.
     pub content: &'a T,
     /// Whether something was cut off behind it.
@@ -169,7 +169,7 @@ impl<'a> From<&'a str> for Value<'a> {
 
 /// The elements of a list value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct List<'a> {
+pub(crate) struct List<'a> {
     element: TypeCode,
     count: u32,
     cut: bool,
@@ -181,26 +181,20 @@ impl<'a> List<'a> {
         Self { element, count, cut, bytes }
     }
 
-    /// How many elements were kept.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count as usize
-    }
-
     /// Whether no element was kept.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Whether elements were cut off to make the record fit.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.cut
     }
 
     /// The elements in their order.
-    pub fn iter(&self) -> impl Iterator<Item = Result<Value<'a>, Malformed>> + use<'a> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Value<'a>, Malformed>> + use<'a> {
         let List { element, count, bytes, .. } = *self;
         let mut rest = bytes;
         (0..count).map(move |_| super::decode::scalar(element, &mut rest))

@@ -104,6 +104,7 @@ impl Arena {
     }
 
     /// The path of the file.
+    #[cfg(test)]
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.file.as_ref().map(|file| file.path.clone())
     }

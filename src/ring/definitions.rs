@@ -148,8 +148,9 @@ impl Definitions {
         let length = u32::try_from(bytes.len()).ok()?;
         // ORDERING: Release, publishes the definition's bytes.
         // PAIRS WITH: the Acquire load in `context`.
-        // IF WEAKENED: a reader sees the slot's last context
-        //   (loom-tests: `a_context_slot_is_reclaimed_only_after_a_pass`).
+        // IF WEAKENED: nothing for a record's own context, which the record's commit publishes as
+        //   well; but who asks for an id that it was not given sees half of a definition
+        //   (loom-tests: `a_context_is_defined_before_it_is_read`).
         tag.store(join(generation, length << 1 | 1), Ordering::Release);
         Some(generation << 16 | (slot + 1))
     }

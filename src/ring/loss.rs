@@ -40,18 +40,6 @@ impl LossReason {
     pub(crate) fn index(self) -> usize {
         self as usize
     }
-
-    /// The reason's name, as it stands in the log.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            LossReason::Full => "full",
-            LossReason::Lane => "lane",
-            LossReason::Reentrant => "reentrant",
-            LossReason::Closed => "closed",
-            LossReason::ViewLag => "view_lag",
-            LossReason::Disk => "disk",
-        }
-    }
 }
 
 /// What was lost since a lane's generation began, or since a ring was made.
@@ -148,7 +136,7 @@ impl LossCounters {
         // ORDERING: Release, publishes the trade count and the times written above.
         // PAIRS WITH: the Acquire loads in `totals`.
         // IF WEAKENED: a gap record may tell of a lost entry but not that it was a trade event,
-        //   and no later one would make it good.
+        //   and no later one would make it good (loom-tests: `a_loss_is_counted_in_its_kind`).
         self.by_reason[reason.index()].fetch_add(1, Ordering::Release);
         // ORDERING: Relaxed, see `unreported`.
         self.total.fetch_add(1, Ordering::Relaxed);

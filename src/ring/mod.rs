@@ -35,11 +35,15 @@ mod producer;
 mod shutdown;
 
 pub(crate) use definitions::Definitions;
-pub(crate) use drain::{RingDrain, Run};
+pub(crate) use drain::RingDrain;
 pub use error::PushError;
 pub(crate) use error::RingError;
-pub(crate) use layout::{DefinitionGeometry, Geometry};
-pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LOSS_REASONS, LossReason, Losses};
+#[allow(unused_imports, reason = "the models make geometries of their own")]
+pub(crate) use layout::DefinitionGeometry;
+pub(crate) use layout::Geometry;
+#[cfg(test)]
+pub(crate) use loss::LOSS_REASONS;
+pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LossReason, Losses};
 pub(crate) use producer::{Class, LaneHandle};
 
 use arena::Arena;
@@ -232,6 +236,7 @@ impl Ring {
     }
 
     /// The path of the ring file, if there is one.
+    #[cfg(test)]
     pub(crate) fn path(&self) -> Option<PathBuf> {
         self.arena.path()
     }

@@ -75,7 +75,8 @@ impl Drop for Busy<'_> {
         // PAIRS WITH: the Acquire load of `busy` in `Ring::close_gate`, and in the shared lane
         //   with the Acquire exchange in `LaneHandle::enter`.
         // IF WEAKENED: the last drain may miss the record (loom-tests:
-        //   `shutdown_drains_everything`), or two threads of the shared lane race.
+        //   `shutdown_drains_everything`), or two threads of the shared lane race
+        //   (loom-tests: `a_shared_lane_has_one_producer_at_a_time`).
         self.0.busy.store(0, Ordering::Release);
     }
 }
@@ -167,6 +168,7 @@ impl LaneHandle {
     }
 
     /// Whether this handle shares the last lane with other threads.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
@@ -177,11 +179,13 @@ impl LaneHandle {
     }
 
     /// The lane's number.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn lane(&self) -> u32 {
         self.lane
     }
 
     /// The lane's generation.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
@@ -231,7 +235,8 @@ impl LaneHandle {
         for _ in 0..SPINS_MAX {
             // ORDERING: Acquire, the private state now belongs to this thread.
             // PAIRS WITH: the Release store in `Busy::drop`.
-            // IF WEAKENED: two threads write one block (loom-tests: `lanes_come_and_go`).
+            // IF WEAKENED: two threads write one block
+            //   (loom-tests: `a_shared_lane_has_one_producer_at_a_time`).
             let taken = own.busy.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
                 // As in `Busy::enter`, for the gate.

@@ -274,19 +274,14 @@ pub(crate) struct Slot<'a> {
 impl Slot<'_> {
     /// The length of the record in bytes.
     #[inline(always)]
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn len(&self) -> u32 {
         self.length
     }
 
-    /// The first byte, 8-aligned; [`len`](Slot::len) bytes from it may be written until the
-    /// closure that got the slot returns.
-    #[inline(always)]
-    pub(crate) fn as_mut_ptr(&self) -> *mut u8 {
-        self.start
-    }
-
     /// Writes eight bytes, little endian, at an offset that is a multiple of 8.
     #[inline(always)]
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn write_u64(&mut self, offset: u32, value: u64) {
         self.copy_from(offset, &value.to_le_bytes());
     }

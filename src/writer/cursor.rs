@@ -11,7 +11,7 @@
 //!                │ checkpoint of the merge
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -203,12 +203,20 @@ fn count_lines(mut file: File, start: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::handlers::FileOptions;
 
     fn log(path: &Path) -> LogFile {
         let path = path.to_owned();
-        LogFile::open(FileOptions { path, max_bytes: 1 << 20, backups: 3, mode: 0o600, group: None })
+        LogFile::open(FileOptions {
+            path,
+            max_bytes: 1 << 20,
+            backups: 3,
+            mode: 0o600,
+            group: None,
+        })
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now};
 use crate::engine::{Control, Core};
-use crate::journal::{AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared};
+use crate::journal::{
+    AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
+};
 use crate::record::Gap;
 use crate::ring::{GapInfo, LossReason, RingDrain};
 
@@ -43,7 +45,6 @@ pub(crate) struct Drain {
 /// A pass that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Pass {
-    ticks: u64,
     /// The newest flush that was asked for when it began.
     flush: u64,
     /// The lane to go on with, and how much was taken from it.
@@ -125,7 +126,11 @@ impl Drain {
         if stop.is_some() {
             self.pass = Some(pass);
         }
-        self.ring.ring().set_full_reason(if held { self.supply.why_held() } else { LossReason::Full });
+        self.ring.ring().set_full_reason(if held {
+            self.supply.why_held()
+        } else {
+            LossReason::Full
+        });
         let moved = self.journal_bytes - before;
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
@@ -147,7 +152,7 @@ impl Drain {
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
-        Pass { ticks, flush, lane: 0, lane_bytes: 0 }
+        Pass { flush, lane: 0, lane_bytes: 0 }
     }
 
     /// Takes what there is, lane by lane, then tells silent losses and marks a flush.
@@ -177,7 +182,7 @@ impl Drain {
                 let Some(run) = ring.peek(lane) else { return Ok(None) };
                 let position = LanePosition {
                     ring_id: ring.ring().id(),
-                    lane,
+                    lane: run.lane,
                     generation: run.generation,
                     serial: run.serial,
                     offset: run.offset,
@@ -217,8 +222,8 @@ impl Drain {
                     let next = self.supply.take().ok_or(Stop::Held)?;
                     match self.appender.roll(next) {
                         Ok(retired) => self.supply.give_back(retired),
-                        Err((unused, _)) => {
-                            self.spare = Some(unused);
+                        Err(failed) => {
+                            self.spare = Some(failed.0);
                             return Err(Stop::Failed);
                         }
                     }

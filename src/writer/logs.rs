@@ -150,6 +150,11 @@ impl LogFile {
         }
     }
 
+    /// Brings the log to the disk, with the files that it was rotated into.
+    pub(crate) fn sync(&mut self) -> Result<(), HandlerError> {
+        self.handler.as_mut().map_or(Ok(()), FileHandler::sync)
+    }
+
     /// Rotates the log now.
     pub(crate) fn rotate(&mut self) {
         if let Some(handler) = &mut self.handler

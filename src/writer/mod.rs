@@ -19,6 +19,5 @@ pub(crate) use idle::Napper;
 pub(crate) use logs::{LogFile, Logs};
 pub(crate) use routing::Outlets;
 pub(crate) use supply::Janitor;
-pub(crate) use view::{Resume, View};
 pub(crate) use threads::{Placement, spawn};
-
+pub(crate) use view::{Resume, View};

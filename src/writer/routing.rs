@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Core, ViewCounts};
 use crate::clock::Source;
 use crate::definition::SiteSpec;
+use crate::engine::{Core, ViewCounts};
 use crate::entry::{Entry, OwnEntry};
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
-use crate::handlers::{Batch, Console, StderrNotice};
+use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
 use crate::record::UnixNanos;
@@ -89,14 +89,14 @@ impl Outlets {
             capture.entry(entry);
         }
         if self.logs.is_some() {
-            self.into_logs(entry, in_log, trade, skip);
+            self.render_logs(entry, in_log, trade, skip);
         }
         if is_gap || self.core.levels.shows_on_console(level) {
-            self.onto_console(entry);
+            self.render_console(entry);
         }
     }
 
-    fn into_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
+    fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
         let structured = self.core.configuration.structured_logging;
         let mut have_json = false;
@@ -122,7 +122,7 @@ impl Outlets {
         }
     }
 
-    fn onto_console(&mut self, entry: &Entry<'_>) {
+    fn render_console(&mut self, entry: &Entry<'_>) {
         let Some(outlet) = &mut self.console else { return };
         let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
         outlet.batch.line(|out| formatter.line(entry, out));
@@ -152,7 +152,8 @@ impl Outlets {
     /// Writes what has gathered.
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
-            let form = if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            let form =
+                if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
                 log.look();
                 if log.batch().is_empty() {
@@ -176,6 +177,7 @@ impl Outlets {
             outlet.console.settle();
         }
         self.fallback.settle();
+        settle_notices();
         self.rotate_if_asked();
     }
 
@@ -190,6 +192,13 @@ impl Outlets {
                 log.rotate();
             }
         }
+    }
+
+    /// Brings the logs to the disk; all of them are tried, and the first failure is told.
+    pub(crate) fn sync(&mut self) -> Result<(), String> {
+        let Some(logs) = &mut self.logs else { return Ok(()) };
+        let outcomes = logs.each().map(|log| log.sync().map_err(|error| error.to_string()));
+        outcomes.into_iter().collect()
     }
 
     /// What was done so far.

@@ -132,6 +132,7 @@ impl View {
         let given = self.give_out();
         self.write();
         self.answer(&progress);
+        self.sync_if_asked(&progress);
         match (ended, read || given) {
             (true, _) => ViewPoll::Ended,
             (false, true) => ViewPoll::Worked,
@@ -225,6 +226,16 @@ impl View {
                 now.rendered = now.rendered.max(progress.barrier);
             }
         });
+    }
+
+    /// Syncs the logs for a caller that waits for it. Takes as long as the disk does; meanwhile the
+    /// journal takes the records.
+    fn sync_if_asked(&mut self, progress: &Progress) {
+        let asked = self.core.control.syncs();
+        if asked > progress.synced {
+            let outcome = self.outlets.sync();
+            self.core.control.synced_logs(asked, outcome);
+        }
     }
 
     /// Sleeps until the journal grows, or entries that wait for their order may be due.

@@ -100,10 +100,7 @@ impl Decimal {
     pub(crate) fn plus(self, other: Decimal) -> Decimal {
         let scale = self.scale.max(other.scale);
         let sum = self.at_scale(scale) + other.at_scale(scale);
-        Decimal {
-            mantissa: saturate(sum),
-            scale,
-        }
+        Decimal { mantissa: saturate(sum), scale }
     }
 
     /// The difference, at the larger scale; saturates at the ends of the range.
@@ -121,18 +118,12 @@ impl Decimal {
             product /= 10;
             scale -= 1;
         }
-        Decimal {
-            mantissa: saturate(product),
-            scale,
-        }
+        Decimal { mantissa: saturate(product), scale }
     }
 
     /// The same number with the other sign.
     pub(crate) const fn negated(self) -> Decimal {
-        Decimal {
-            mantissa: self.mantissa.saturating_neg(),
-            scale: self.scale,
-        }
+        Decimal { mantissa: self.mantissa.saturating_neg(), scale: self.scale }
     }
 
     pub(crate) const fn is_zero(self) -> bool {
@@ -195,13 +186,7 @@ mod tests {
 
     #[test]
     fn a_number_prints_as_it_was_read() {
-        for text in [
-            "0",
-            "61800.30",
-            "0.00017000",
-            "5123107832006",
-            "9.223372036854775807",
-        ] {
+        for text in ["0", "61800.30", "0.00017000", "5123107832006", "9.223372036854775807"] {
             assert_eq!(Decimal::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Decimal::new(-5, 2).to_string(), "-0.05");
@@ -209,13 +194,7 @@ mod tests {
 
     #[test]
     fn the_float_is_what_the_text_parses_to() {
-        for text in [
-            "61800.30",
-            "0.1",
-            "0.00000001",
-            "61685.99000000",
-            "123456.789",
-        ] {
+        for text in ["61800.30", "0.1", "0.00000001", "61685.99000000", "123456.789"] {
             let exact = Decimal::parse(text).unwrap();
             assert_eq!(exact.to_f64(), text.parse::<f64>().unwrap(), "{text}");
         }

@@ -97,13 +97,10 @@ impl Feed {
             };
             let at_end = buffer.is_empty();
             let line_end = buffer.iter().position(|&byte| byte == b'\n');
-            let piece = buffer
-                .get(..line_end.unwrap_or(buffer.len()))
-                .unwrap_or_default();
+            let piece = buffer.get(..line_end.unwrap_or(buffer.len())).unwrap_or_default();
             let room = LINE_BYTES_MAX - self.line.len();
             too_long |= piece.len() > room;
-            self.line
-                .extend_from_slice(piece.get(..room).unwrap_or(piece));
+            self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
             let used = piece.len() + usize::from(line_end.is_some());
             self.source.consume(used);
             if at_end && self.line.is_empty() {
@@ -132,10 +129,7 @@ impl Feed {
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
-    |source| OpenError {
-        path: path.to_owned(),
-        source,
-    }
+    |source| OpenError { path: path.to_owned(), source }
 }
 
 impl Iterator for Feed {

@@ -170,10 +170,7 @@ impl Iterator for Generator {
         self.price.advance_to(received_ns);
         let message = self.message();
         self.made += 1;
-        Some(Tick {
-            received_ns,
-            message,
-        })
+        Some(Tick { received_ns, message })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

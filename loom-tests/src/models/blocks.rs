@@ -7,6 +7,9 @@ use crate::ring::PushError;
 
 /// What the drain peeks was written before: two pushes, the first one on the cold path and the
 /// second one on the usual one, against a drain that looks at any moment.
+///
+/// Caught: Relaxed instead of Release for `committed` in `push_hot` (by this model alone) and in
+/// `finish`; Relaxed instead of Acquire for it in `peek`.
 pub fn commit_publishes_the_record() {
     check(3, || {
         let (ring, mut drain) = ring(Shape { blocks: 2, records: 2, lanes: 2 });
@@ -29,6 +32,9 @@ pub fn commit_publishes_the_record() {
 
 /// Two lanes, fewer blocks than records: a push is accepted or refused as full; what is accepted
 /// is drained, in order, and accepted + lost = pushed.
+///
+/// Caught: Relaxed for the link, in `link` or in `peek`; `committed` read before `next`; a claim
+/// that loads and stores instead of exchanging.
 pub fn a_full_ring_refuses_and_loses_nothing_else() {
     check(2, || {
         let (ring, mut drain) = ring(Shape { blocks: 3, records: 1, lanes: 3 });
@@ -60,6 +66,9 @@ pub fn a_full_ring_refuses_and_loses_nothing_else() {
 
 /// A block goes from the pool to a producer, to the drain, to the pool and to another producer,
 /// and never has two of them: each push takes a new block, and the drain gives them back.
+///
+/// Caught: Relaxed in `give_back`, in the exchange of `claim_below`, for `first` and for the links;
+/// a claim that loads and stores instead of exchanging.
 pub fn a_block_changes_hands_once() {
     check(2, || {
         let (ring, mut drain) = ring(Shape { blocks: 3, records: 1, lanes: 3 });

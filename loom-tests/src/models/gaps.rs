@@ -7,9 +7,13 @@ use crate::bench::{
 };
 use crate::ring::PushError;
 
-/// A nested call and a trade event are lost, and then the thread goes on, so that its next record is preceded by the
-/// gap, or ends, so that the drain has to tell it, or does something between the two: before the
-/// lane is free again, the last gap record tells all that was lost, trade events as such.
+/// A nested call and a trade event are lost, and then the thread goes on, so that its next record
+/// is preceded by the gap, or ends, so that the drain has to tell it, or does something between the
+/// two: before the lane is free again, the last gap record tells all that was lost, trade events
+/// as such.
+///
+/// Caught: a gap record that is marked told but not written, or overwritten by the record behind
+/// it; no second look at the losses in `finish`; a lane retired with untold losses.
 pub fn a_gap_record_is_never_lost() {
     for goes_on in [false, true] {
         check(2, move || loses_one(goes_on));
@@ -20,9 +24,12 @@ fn loses_one(goes_on: bool) {
     let (ring, mut drain) = ring(Shape { blocks: 3, records: 3, lanes: 2 });
     let handle = ring.register();
     let producer = thread::spawn(move || {
-        let nested = || assert_eq!(push(&handle, 3, 9), Err(PushError::Reentrant));
+        // What is nested is refused, the first time on the cold path of the outer push.
+        let nested = || {
+            assert_eq!(push(&handle, 3, 9), Err(PushError::Reentrant));
+            handle.count_loss(PushError::Full, TRADE);
+        };
         assert_eq!(push_around(&handle, 3, 0, nested), Ok(()));
-        handle.count_loss(PushError::Full, TRADE);
         if goes_on {
             // The ring is not full: only the untold losses send this push to the cold path.
             assert_eq!(push(&handle, 3, 1), Ok(()));
@@ -44,6 +51,8 @@ fn loses_one(goes_on: bool) {
 }
 
 /// Who reads the statistics while a trade event is lost sees no loss of another kind.
+///
+/// Caught: Relaxed for the reason in `count` and in `totals`; the trade event counted behind it.
 pub fn a_loss_is_counted_in_its_kind() {
     check(3, || {
         let (ring, _drain) = ring(Shape { blocks: 1, records: 3, lanes: 2 });

@@ -7,6 +7,9 @@ use crate::ring::PushError;
 
 /// A lane is closed, drained and taken by another thread under a new generation, while the first
 /// thread may still be at its last record: nothing is lost, and the lane never has two owners.
+///
+/// Caught: Relaxed in `acquire`, `release`, `close` and `closed`; a lane retired without a look at
+/// its chain, or with the look at its state behind that at its chain.
 pub fn lanes_come_and_go() {
     check(2, || {
         let (ring, mut drain) = ring(Shape { blocks: 2, records: 2, lanes: 2 });
@@ -32,6 +35,8 @@ pub fn lanes_come_and_go() {
 }
 
 /// Two threads on the shared lane: one at a time, the other one is refused and counted.
+///
+/// Caught: Relaxed in the exchange of `enter`.
 pub fn a_shared_lane_has_one_producer_at_a_time() {
     check(3, || {
         let (ring, mut drain) = ring(Shape { blocks: 2, records: 3, lanes: 1 });

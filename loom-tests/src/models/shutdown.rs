@@ -9,6 +9,10 @@ use crate::ring::PushError;
 
 /// After the gate is closed, one pass takes everything that was ever accepted, whichever path the
 /// pushes were on when it closed; what comes later is refused.
+///
+/// Caught: either light fence, or the heavy one, left out; Relaxed in `Busy::drop`, and in the
+/// loads of `busy` at the gate; a gate that does not wait, or does not look whether a limit was set
+/// again.
 pub fn shutdown_drains_everything() {
     // With two lanes the producer has its own, with one it shares it.
     for lanes in [2, 1] {

@@ -179,6 +179,8 @@ impl Writing {
             ring_id: RING,
             order_window_nanos: 1_000,
             host: "desk7".into(),
+            program: String::new(),
+            facility: 16,
         })
         .unwrap();
         let first = store.prepare(u64::MAX).unwrap().unwrap();

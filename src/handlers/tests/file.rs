@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::super::{HandlerError, Refusal};
+use super::super::HandlerError;
+use super::super::error::Refusal;
 use super::*;
 
 fn refusal(path: &Path) -> Refusal {

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 
 use proptest::prelude::*;
 
-use super::super::{HandlerError, Refusal};
+use super::super::HandlerError;
+use super::super::error::Refusal;
 use super::*;
 
 #[test]

@@ -7,8 +7,8 @@
 //!
 //! Hence a lane's entries keep their order whatever their stamps say; entries that arrive within
 //! the window are sorted; one that arrives later gets the key `B`, is given out when the next pass
-//! has arrived, and counts as late. No later frame brings a key below `B`, so entries may be given out
-//! any time after they are due with the same result. A barrier, a step of the clock, another
+//! has arrived, and counts as late. No later frame brings a key below `B`, so entries may be given
+//! out any time after they are due with the same result. A barrier, a step of the clock, another
 //! writer, and frames of more than [`COST_MAX`] bytes inside the window make everything due that
 //! waits.
 
@@ -21,10 +21,10 @@ mod system;
 use std::collections::VecDeque;
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use system::TARGET as ENTRY_TARGET;
 use queue::{Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
+pub(crate) use system::TARGET as ENTRY_TARGET;
 
 use super::frame::RunHeader;
 use super::layout::FIRST_OFFSET;
@@ -59,7 +59,6 @@ pub(crate) struct Merge {
     resolver: Resolver,
     next_position: Position,
     skip: u64,
-    late: u64,
     pool: Vec<Run>,
     /// What [`Merge::prepare`] has chosen.
     chosen: Option<(bool, u32)>,
@@ -90,7 +89,6 @@ impl Merge {
             resolver: Resolver::default(),
             next_position: checkpoint.position,
             skip: checkpoint.skip,
-            late: 0,
             pool: Vec::new(),
             chosen: None,
         }
@@ -137,7 +135,6 @@ impl Merge {
 
         let entries = run.items.len() as u64;
         let cost = self.history.complete(&self.state, entries, records.len() as u64);
-        self.late += run.late;
         if run.items.is_empty() {
             self.pool.push(run);
         } else {
@@ -257,10 +254,5 @@ impl Merge {
     /// How many entries wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.open.waiting() + self.sealed.iter().map(|(queues, _)| queues.waiting()).sum::<u64>()
-    }
-
-    /// How many entries arrived late.
-    pub(crate) fn late(&self) -> u64 {
-        self.late
     }
 }

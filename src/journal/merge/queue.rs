@@ -38,8 +38,6 @@ pub(super) struct Run {
     pub(super) calibration: Calibration,
     /// The frame's number in the history.
     pub(super) frame: u64,
-    /// How many of the entries are late.
-    pub(super) late: u64,
     /// The first item that was not given out.
     next: usize,
 }
@@ -54,7 +52,6 @@ impl Run {
             contexts: Vec::new(),
             calibration,
             frame: 0,
-            late: 0,
             next: 0,
         }
     }
@@ -66,7 +63,6 @@ impl Run {
         self.sites.clear();
         self.contexts.clear();
         self.calibration = calibration;
-        self.late = 0;
         self.next = 0;
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Limits {
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     system: System,
-    inline_sites: HashMap<Box<[u8]>, Option<(Arc<SiteDefinition>, Option<u32>)>>,
+    inline_sites: HashMap<Box<[u8]>, Option<InlineSite>>,
     inline_contexts: HashMap<Box<[u8]>, Option<Arc<ContextDefinition>>>,
     sites: Cache,
     contexts: Cache,
@@ -59,6 +59,9 @@ impl Cache {
         self.0[id as usize % 64] = (id, place);
     }
 }
+
+/// A decoded inline site, and the length of its arguments if that is fixed.
+type InlineSite = (Arc<SiteDefinition>, Option<u32>);
 
 /// The shape of a site's arguments, by its place in the run.
 type Shapes = Vec<Option<u32>>;
@@ -141,7 +144,6 @@ impl Resolver {
         };
         let context = self.context(run, ring_id, dictionary, &parts);
         lane.last_key = stamp.key;
-        run.late += u64::from(stamp.late >> 31);
         run.items.push(Item {
             key: stamp.key,
             time: stamp.time,
@@ -182,7 +184,7 @@ impl Resolver {
         Some(place)
     }
 
-    fn inline_site(&mut self, bytes: &[u8]) -> Option<(Arc<SiteDefinition>, Option<u32>)> {
+    fn inline_site(&mut self, bytes: &[u8]) -> Option<InlineSite> {
         if let Some(known) = self.inline_sites.get(bytes) {
             return known.clone();
         }
@@ -214,7 +216,8 @@ impl Resolver {
             Some(bytes) => self.inline_context(bytes),
             None => dictionary.context(ring_id, id).cloned(),
         };
-        run.contexts.push(found.unwrap_or_else(|| self.system.undefined_context(id)));
+        let Some(context) = found.or_else(|| self.system.undefined_context(id)) else { return 0 };
+        run.contexts.push(context);
         let place = run.contexts.len() as u32;
         if parts.context_inline.is_none() {
             self.contexts.set(id, place);
@@ -280,7 +283,6 @@ fn push_own(
     run.bytes.extend_from_slice(arguments);
     run.sites.push(definition);
     shapes.push(None);
-    run.late += u64::from(stamp.late >> 31);
     run.items.push(Item {
         key: stamp.key,
         time: stamp.time,

@@ -10,6 +10,9 @@ use crate::record::{Gap, REASONS, TypeCode};
 /// The target of the entries that the reader makes itself.
 pub(crate) const TARGET: &str = "tapelog::journal";
 
+/// Contexts without a definition that are kept.
+const UNDEFINED_KEPT_MAX: usize = 256;
+
 /// The call sites of the reader's own entries, made when first needed.
 #[derive(Debug, Default)]
 pub(super) struct System {
@@ -30,21 +33,17 @@ impl System {
     }
 
     /// A context that says that it is not defined.
-    pub(super) fn undefined_context(&mut self, id: u32) -> Arc<ContextDefinition> {
-        if self.undefined.len() > 256 {
+    pub(super) fn undefined_context(&mut self, id: u32) -> Option<Arc<ContextDefinition>> {
+        if self.undefined.len() > UNDEFINED_KEPT_MAX {
             self.undefined.clear();
         }
-        let made = self.undefined.entry(id).or_insert_with(|| {
-            let bytes = encode_context(&["undefined_context"], &((), id));
-            // Encoded one line above; an empty context if that were not to decode.
-            let decoded =
-                ContextDefinition::decode(&bytes).or_else(|_| ContextDefinition::decode(&[0, 0]));
-            match decoded {
-                Ok(context) => Arc::new(context),
-                Err(_) => unreachable!("two zero bytes are a context without fields"),
-            }
-        });
-        Arc::clone(made)
+        if let Some(made) = self.undefined.get(&id) {
+            return Some(Arc::clone(made));
+        }
+        let bytes = encode_context(&["undefined_context"], &((), id));
+        let made = Arc::new(ContextDefinition::decode(&bytes).ok()?);
+        self.undefined.insert(id, Arc::clone(&made));
+        Some(made)
     }
 
     /// `logger.gap` with its arguments: `lost`, one field for each reason that occurred, `trade`

@@ -123,6 +123,11 @@ fn a_reader_that_resumes_in_a_damaged_file_stays_sane() {
     }
 }
 
+/// Where, what, and how many bytes.
+fn damage() -> impl Strategy<Value = (prop::sample::Index, u64, usize)> {
+    (any::<prop::sample::Index>(), any::<u64>(), 1_usize..64)
+}
+
 fn files_of_noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..20_000)
 }
@@ -132,7 +137,7 @@ proptest! {
 
     #[test]
     fn several_damages_at_once_never_panic_or_hang(
-        damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 1_usize..64), 1..20),
+        damages in prop::collection::vec(damage(), 1..20),
     ) {
         let home = tempfile::tempdir().unwrap();
         let expected = small_journal(home.path());

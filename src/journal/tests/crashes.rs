@@ -70,7 +70,7 @@ fn a_segment_whose_writes_fail_is_given_up_and_the_pass_is_written_again() {
     assert!(matches!(again, Err(AppendError::Failed(_))));
 
     let next = writer.store.prepare(u64::MAX).unwrap().unwrap();
-    let (next, _) = writer.appender.roll(next).unwrap_err();
+    let (next, _) = *writer.appender.roll(next).unwrap_err();
     let retired = writer.appender.abandon(next);
     assert_eq!(retired.sequence(), 1);
     writer.append(1, &run(15), &known);

@@ -36,7 +36,9 @@ fn definitions_inside_a_record_are_used() {
     header.write(bytes.first_chunk_mut().unwrap());
     let cut = bytes.len();
     bytes.extend_from_within(..cut);
-    let lines = one_pass(|writer| drop(writer.append(1, &bytes, &known)));
+    let lines = one_pass(|writer| {
+        writer.append(1, &bytes, &known);
+    });
     assert_eq!(lines, ["5 event 9 symbol=ETH value=7 name=x"; 2]);
 }
 
@@ -52,7 +54,9 @@ fn a_record_that_cannot_be_read_becomes_an_entry_that_says_so() {
     later[12] = 3;
     run.extend(later);
     run.extend(record(INLINE, 0, TimeKind::OwnTicks, 6, 1, "x"));
-    let lines = one_pass(|writer| drop(writer.append(1, &run, &Known::with_sites(1))));
+    let lines = one_pass(|writer| {
+        writer.append(1, &run, &Known::with_sites(1));
+    });
     assert_eq!(
         lines,
         [

@@ -177,18 +177,6 @@ fn parameters_out_of_range_are_refused_by_name() {
 }
 
 #[test]
-fn the_first_segment_is_populated_in_part_and_the_rest_is_left_to_the_janitor() {
-    let home = tempfile::tempdir().unwrap();
-    let (mut store, _) = SegmentStore::open(options(directory(home.path()), true)).unwrap();
-    let first = store.prepare(u64::MAX).unwrap().unwrap();
-    if store.is_mapped() {
-        first.rest().expect("a part is left").run();
-    }
-    let second = store.prepare(u64::MAX).unwrap().unwrap();
-    assert!(second.rest().is_none());
-}
-
-#[test]
 fn reading_can_begin_at_a_time_and_finds_the_definitions_of_before() {
     let home = tempfile::tempdir().unwrap();
     let mut writer =

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use crate::clock::Calibration;
 use crate::definition::{SiteSpec, encode_context};
+pub(super) use crate::journal::position::Progress;
+pub(super) use crate::journal::reader::{Body, Frame};
 use crate::journal::*;
 use crate::level::Level;
 use crate::record::{Args, Flags, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, Value};
@@ -31,6 +33,8 @@ pub(super) fn options(place: Place, mapped: bool) -> JournalOptions {
         ring_id: RING,
         order_window_nanos: WINDOW,
         host: "host".into(),
+        program: "program".into(),
+        facility: 16,
     }
 }
 
@@ -196,8 +200,8 @@ pub(super) fn drain(reader: &mut EntryReader) -> Vec<String> {
         lines.push(match event {
             Event::Entry(entry, _) => line(&entry),
             Event::Expired { first, last } => format!("[expired {first}..={last}]"),
-            Event::Damaged { sequence, from, to, .. } => {
-                format!("[damaged {sequence} {from}..{to}]")
+            Event::Damaged { sequence, from, to, fault } => {
+                format!("[damaged {sequence} {from}..{to}: {fault}]")
             }
         });
     }

@@ -182,16 +182,25 @@ fn after_the_gate_is_closed_one_pass_takes_everything() {
 }
 
 /// A record as a trading loop would write it: 24 bytes of header, three numbers.
+fn write_record(mut slot: crate::sync::Slot<'_>, stamp: u64, a: u64, b: u64) {
+    slot.write_u64(0, 48 | 7 << 32);
+    slot.write_u64(8, 3);
+    slot.write_u64(16, stamp);
+    slot.write_u64(24, a);
+    slot.write_u64(32, b);
+    slot.write_u64(40, a ^ b);
+}
+
+#[cold]
 #[inline(never)]
-fn log_call(handle: &LaneHandle, stamp: u64, a: u64, b: u64) -> Result<(), PushError> {
-    handle.push(48, ORDINARY, move |mut slot| {
-        slot.write_u64(0, 48 | 7 << 32);
-        slot.write_u64(8, 3);
-        slot.write_u64(16, stamp);
-        slot.write_u64(24, a);
-        slot.write_u64(32, b);
-        slot.write_u64(40, a ^ b);
-    })
+fn log_call_cold(handle: &LaneHandle, stamp: u64, a: u64, b: u64) -> bool {
+    handle.try_push(48, ORDINARY, |slot| write_record(slot, stamp, a, b)).is_ok()
+}
+
+#[inline(never)]
+fn log_call(handle: &LaneHandle, stamp: u64, a: u64, b: u64) -> bool {
+    handle.push_hot(48, |slot| write_record(slot, stamp, a, b))
+        || log_call_cold(handle, stamp, a, b)
 }
 
 /// The median and the 99th percentile of a batch of calls, in ns per call.
@@ -215,7 +224,7 @@ fn a_push_takes_nanoseconds() {
             let begin = Instant::now();
             for call in 0..BATCH {
                 let number = black_box(batch * BATCH + call);
-                assert_eq!(log_call(&handle, number, number, number), Ok(()));
+                assert!(log_call(&handle, number, number, number));
             }
             calls.push(begin.elapsed().as_nanos());
         }

@@ -37,11 +37,7 @@ pub(crate) struct LineError {
 impl LineError {
     pub(super) fn new(line: u64, fault: LineFault, bytes: &[u8]) -> Self {
         let excerpt = excerpt(bytes, fault.position());
-        LineError {
-            line,
-            fault,
-            excerpt,
-        }
+        LineError { line, fault, excerpt }
     }
 
     /// The line's number, counted from 1.
@@ -51,10 +47,7 @@ impl LineError {
 
     /// The feed ends here: nothing behind this line can be read.
     pub(crate) fn is_fatal(&self) -> bool {
-        matches!(
-            self.fault,
-            LineFault::Empty | LineFault::CutShort | LineFault::Read { .. }
-        )
+        matches!(self.fault, LineFault::Empty | LineFault::CutShort | LineFault::Read { .. })
     }
 }
 
@@ -101,16 +94,9 @@ pub(crate) enum LineFault {
     #[error("messages of kind `{kind}` are unknown; known: depthUpdate, bookTicker, trade")]
     UnknownKind { kind: String },
     #[error("the {message} lacks `{key}`")]
-    Missing {
-        message: &'static str,
-        key: &'static str,
-    },
+    Missing { message: &'static str, key: &'static str },
     #[error("`{key}` {reason}: {value}")]
-    BadNumber {
-        key: &'static str,
-        value: String,
-        reason: DecimalError,
-    },
+    BadNumber { key: &'static str, value: String, reason: DecimalError },
     #[error("`{key}` is a list where a number should stand, or the other way round")]
     BadShape { key: &'static str },
     #[error("update ids run backwards: U is {first}, u is {last}")]
@@ -158,9 +144,7 @@ fn printable_within(text: &str, chars_max: usize) -> String {
 
 /// The surroundings of byte `position`, printable.
 fn excerpt(bytes: &[u8], position: usize) -> String {
-    let start = position
-        .saturating_sub(EXCERPT_CHARS_MAX / 2)
-        .min(bytes.len());
+    let start = position.saturating_sub(EXCERPT_CHARS_MAX / 2).min(bytes.len());
     // A character has at most four bytes: this window holds more than can be shown.
     let end = bytes.len().min(start + 4 * (EXCERPT_CHARS_MAX + 1));
     let mut window = bytes.get(start..end).unwrap_or_default();
@@ -168,11 +152,7 @@ fn excerpt(bytes: &[u8], position: usize) -> String {
         window = window.get(1..).unwrap_or_default();
     }
     let shown = printable(String::from_utf8_lossy(window).trim_end());
-    if start > 0 {
-        format!("…{shown}")
-    } else {
-        shown
-    }
+    if start > 0 { format!("…{shown}") } else { shown }
 }
 
 #[cfg(test)]
@@ -183,24 +163,15 @@ mod tests {
     fn an_excerpt_is_short_and_has_no_control_characters() {
         let line = format!("a\u{1b}[2J\u{202e}\u{85}\"{}", "x".repeat(500));
         let shown = excerpt(line.as_bytes(), 0);
-        assert!(
-            shown.starts_with("a\\u{1b}[2J\\u{202e}\\u{85}\"xxx"),
-            "{shown}"
-        );
-        assert!(
-            shown.ends_with('…') && shown.chars().count() < 90,
-            "{shown}"
-        );
+        assert!(shown.starts_with("a\\u{1b}[2J\\u{202e}\\u{85}\"xxx"), "{shown}");
+        assert!(shown.ends_with('…') && shown.chars().count() < 90, "{shown}");
     }
 
     #[test]
     fn an_excerpt_begins_at_a_character_boundary_near_the_fault() {
         let line = "é".repeat(100);
         let shown = excerpt(line.as_bytes(), 101);
-        assert!(
-            shown.starts_with("…éé") && !shown.contains('\u{fffd}'),
-            "{shown}"
-        );
+        assert!(shown.starts_with("…éé") && !shown.contains('\u{fffd}'), "{shown}");
         assert_eq!(excerpt(b"abc", 1_000), "…");
         assert_eq!(excerpt(b"", 0), "");
     }

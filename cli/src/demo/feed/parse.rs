@@ -111,9 +111,8 @@ pub(super) struct Parsed<'a> {
 
 /// Parses a line without its line end.
 pub(super) fn parse_line(line: &[u8]) -> Result<Parsed<'_>, LineFault> {
-    let line = std::str::from_utf8(line).map_err(|error| LineFault::NotUtf8 {
-        at: error.valid_up_to() + 1,
-    })?;
+    let line = std::str::from_utf8(line)
+        .map_err(|error| LineFault::NotUtf8 { at: error.valid_up_to() + 1 })?;
     if line.trim().is_empty() {
         return Err(LineFault::Blank);
     }
@@ -125,25 +124,14 @@ pub(super) fn parse_line(line: &[u8]) -> Result<Parsed<'_>, LineFault> {
     let json_start = time.len() + 1;
     let envelope = serde_json::from_str(json).map_err(|error| json_fault(&error, json_start))?;
     let (message, symbol) = message(envelope)?;
-    Ok(Parsed {
-        tick: Tick {
-            received_ns,
-            message,
-        },
-        symbol,
-    })
+    Ok(Parsed { tick: Tick { received_ns, message }, symbol })
 }
 
 /// serde's message without its "at line 1 column 9": the column is counted in the whole line.
 fn json_fault(error: &serde_json::Error, json_start: usize) -> LineFault {
     let text = error.to_string();
-    let message = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(message, _)| message);
-    LineFault::Json {
-        column: json_start + error.column(),
-        message: printable_message(message),
-    }
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    LineFault::Json { column: json_start + error.column(), message: printable_message(message) }
 }
 
 type MessageAndSymbol<'a> = (Message, Option<Cow<'a, str>>);
@@ -157,25 +145,17 @@ fn message(envelope: Envelope<'_>) -> Result<MessageAndSymbol<'_>, LineFault> {
         Some("bookTicker") => book_ticker(&payload)?,
         Some("depthUpdate") => depth(&payload)?,
         Some(kind) => {
-            return Err(LineFault::UnknownKind {
-                kind: printable(kind),
-            });
+            return Err(LineFault::UnknownKind { kind: printable(kind) });
         }
         // Spot's bookTicker names no event.
         None if is_book_ticker(envelope.stream.as_ref(), &payload) => book_ticker(&payload)?,
         None => {
-            return Err(LineFault::Missing {
-                message: "message",
-                key: "e",
-            });
+            return Err(LineFault::Missing { message: "message", key: "e" });
         }
     };
     match payload.s {
         Some(symbol) => Ok((message, Some(symbol.0))),
-        None => Err(LineFault::Missing {
-            message: "message",
-            key: "s",
-        }),
+        None => Err(LineFault::Missing { message: "message", key: "s" }),
     }
 }
 
@@ -225,10 +205,7 @@ fn snapshot(envelope: &Envelope<'_>) -> Result<Message, LineFault> {
     const KIND: &str = "snapshot";
     if envelope.last_update_id.is_none() && envelope.bids.is_none() && envelope.asks.is_none() {
         return Err(match envelope.stream {
-            Some(_) => LineFault::Missing {
-                message: "message",
-                key: "data",
-            },
+            Some(_) => LineFault::Missing { message: "message", key: "data" },
             None => LineFault::NotAMessage,
         });
     }
@@ -279,17 +256,9 @@ fn number(text: &str, key: &'static str) -> Result<Decimal, LineFault> {
 
 fn positive(text: &str, key: &'static str) -> Result<Decimal, LineFault> {
     let value = number(text, key)?;
-    if value.is_zero() {
-        Err(bad_number(text, key, DecimalError::Zero))
-    } else {
-        Ok(value)
-    }
+    if value.is_zero() { Err(bad_number(text, key, DecimalError::Zero)) } else { Ok(value) }
 }
 
 fn bad_number(text: &str, key: &'static str, reason: DecimalError) -> LineFault {
-    LineFault::BadNumber {
-        key,
-        value: printable(text),
-        reason,
-    }
+    LineFault::BadNumber { key, value: printable(text), reason }
 }

@@ -18,21 +18,11 @@ impl Source {
     pub(super) fn sniff(mut reader: Box<dyn Read + Send>) -> io::Result<Source> {
         let mut head = Vec::with_capacity(GZIP_MAGIC.len());
         // `read_to_end` goes on after short reads, which pipes give.
-        reader
-            .by_ref()
-            .take(GZIP_MAGIC.len() as u64)
-            .read_to_end(&mut head)?;
+        reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut head)?;
         let is_gzip = head == GZIP_MAGIC;
-        let input = Input {
-            head: io::Cursor::new(head),
-            reader,
-            bytes_read: 0,
-        };
+        let input = Input { head: io::Cursor::new(head), reader, bytes_read: 0 };
         Ok(if is_gzip {
-            Source::Gzip(BufReader::with_capacity(
-                BUFFER_BYTES,
-                MultiGzDecoder::new(input),
-            ))
+            Source::Gzip(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)))
         } else {
             Source::Plain(BufReader::with_capacity(BUFFER_BYTES, input))
         })

@@ -52,28 +52,15 @@ fn levels(count: u32) -> String {
 /// A tick as a line of a recording.
 pub(crate) fn recording_line(tick: &Tick) -> String {
     let json = match tick.message {
-        Message::Trade(Trade {
-            trade_id,
-            price,
-            qty,
-            buyer_is_maker,
-        }) => format!(
+        Message::Trade(Trade { trade_id, price, qty, buyer_is_maker }) => format!(
             r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","s":"BTCUSDT","t":{trade_id},"p":"{price}","q":"{qty}","m":{buyer_is_maker}}}}}"#
         ),
-        Message::BookTicker(BookTicker {
-            update_id,
-            bid,
-            bid_qty,
-            ask,
-            ask_qty,
-        }) => format!(
+        Message::BookTicker(BookTicker { update_id, bid, bid_qty, ask, ask_qty }) => format!(
             r#"{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{update_id},"s":"BTCUSDT","b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}"}}}}"#
         ),
         Message::Depth(depth) => {
-            let previous = depth
-                .previous_update_id
-                .map(|id| format!(r#""pu":{id},"#))
-                .unwrap_or_default();
+            let previous =
+                depth.previous_update_id.map(|id| format!(r#""pu":{id},"#)).unwrap_or_default();
             format!(
                 r#"{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","s":"BTCUSDT","U":{},"u":{},{previous}"b":{},"a":{}}}}}"#,
                 depth.first_update_id,
@@ -82,11 +69,7 @@ pub(crate) fn recording_line(tick: &Tick) -> String {
                 levels(depth.ask_levels),
             )
         }
-        Message::Snapshot(Snapshot {
-            last_update_id,
-            bid_levels,
-            ask_levels,
-        }) => format!(
+        Message::Snapshot(Snapshot { last_update_id, bid_levels, ask_levels }) => format!(
             r#"{{"lastUpdateId":{last_update_id},"bids":{},"asks":{}}}"#,
             levels(bid_levels),
             levels(ask_levels),
@@ -99,12 +82,7 @@ pub(crate) fn recording_line(tick: &Tick) -> String {
 fn every_kind_of_futures_message_is_read() {
     let price = Decimal::new(6_180_030, 2);
     let qty = Decimal::new(6, 3);
-    let trade = Trade {
-        trade_id: 9,
-        price,
-        qty,
-        buyer_is_maker: false,
-    };
+    let trade = Trade { trade_id: 9, price, qty, buyer_is_maker: false };
     assert_eq!(only_message(TRADE), Message::Trade(trade));
     let ticks = [
         Message::Trade(trade),
@@ -122,17 +100,10 @@ fn every_kind_of_futures_message_is_read() {
             bid_levels: 2,
             ask_levels: 0,
         }),
-        Message::Snapshot(Snapshot {
-            last_update_id: 8,
-            bid_levels: 1,
-            ask_levels: 3,
-        }),
+        Message::Snapshot(Snapshot { last_update_id: 8, bid_levels: 1, ask_levels: 3 }),
     ];
     for message in ticks {
-        let tick = Tick {
-            received_ns: 1_723_161_255_030_314_667,
-            message,
-        };
+        let tick = Tick { received_ns: 1_723_161_255_030_314_667, message };
         assert_eq!(feed(recording_line(&tick)).next().unwrap().unwrap(), tick);
     }
 }
@@ -140,14 +111,10 @@ fn every_kind_of_futures_message_is_read() {
 #[test]
 fn spot_messages_without_event_name_and_previous_id_are_read() {
     let book = r#"1 {"stream":"btcusdt@bookTicker","data":{"u":3,"s":"BTCUSDT","b":"61685.99000000","B":"1.2","a":"61686.00","A":"2.4"}}"#;
-    let Message::BookTicker(book) = only_message(book) else {
-        panic!("not a book ticker")
-    };
+    let Message::BookTicker(book) = only_message(book) else { panic!("not a book ticker") };
     assert_eq!(book.bid.to_string(), "61685.99000000");
     let depth = r#"1 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":5,"u":6,"b":[],"a":[["1.0","0.0"]]}}"#;
-    let Message::Depth(depth) = only_message(depth) else {
-        panic!("not a depth update")
-    };
+    let Message::Depth(depth) = only_message(depth) else { panic!("not a depth update") };
     assert_eq!((depth.previous_update_id, depth.ask_levels), (None, 1));
 }
 
@@ -170,51 +137,21 @@ fn a_malformed_line_is_reported_with_its_fault_and_the_feed_goes_on() {
     let trade = |from: &str, to: &str| report(TRADE.replacen(from, to, 1));
     let cases = [
         (report(""), "line 1: the line is blank"),
-        (
-            report("hello"),
-            "line 1: a line is `<receive time, ns> <JSON>`; this one has no space",
-        ),
+        (report("hello"), "line 1: a line is `<receive time, ns> <JSON>`; this one has no space"),
         (report("-5 {}"), "line 1: the receive time is not a count"),
-        (
-            report("99999999999999999999 {}"),
-            "line 1: the receive time is not a count",
-        ),
-        (
-            report("5 {}"),
-            "line 1: neither a stream message nor a snapshot",
-        ),
-        (
-            report(r#"5 {"stream":"x"}"#),
-            "line 1: the message lacks `data`",
-        ),
-        (
-            report(r#"5 {"bids":[]}"#),
-            "line 1: the snapshot lacks `lastUpdateId`",
-        ),
-        (
-            report(r#"5 {"data":{"s":"BTCUSDT"}}"#),
-            "line 1: the message lacks `e`",
-        ),
+        (report("99999999999999999999 {}"), "line 1: the receive time is not a count"),
+        (report("5 {}"), "line 1: neither a stream message nor a snapshot"),
+        (report(r#"5 {"stream":"x"}"#), "line 1: the message lacks `data`"),
+        (report(r#"5 {"bids":[]}"#), "line 1: the snapshot lacks `lastUpdateId`"),
+        (report(r#"5 {"data":{"s":"BTCUSDT"}}"#), "line 1: the message lacks `e`"),
         (report("5 [1"), "line 1: column "),
-        (
-            trade(r#""e":"trade""#, r#""e":"aggTrade""#),
-            "line 1: messages of kind `aggTrade`",
-        ),
-        (
-            trade(r#""s":"BTCUSDT","#, ""),
-            "line 1: the message lacks `s`",
-        ),
+        (trade(r#""e":"trade""#, r#""e":"aggTrade""#), "line 1: messages of kind `aggTrade`"),
+        (trade(r#""s":"BTCUSDT","#, ""), "line 1: the message lacks `s`"),
         (trade(r#""t":9,"#, ""), "line 1: the trade lacks `t`"),
         (trade("61800.30", "-1.0"), "line 1: `p` is negative: -1.0"),
-        (
-            trade("61800.30", "NaN"),
-            "line 1: `p` is not a plain decimal number: NaN",
-        ),
+        (trade("61800.30", "NaN"), "line 1: `p` is not a plain decimal number: NaN"),
         (trade("0.006", "0.000"), "line 1: `q` is zero: 0.000"),
-        (
-            trade(r#""61800.30""#, "61800.30"),
-            "line 1: column 92: invalid type: floating point",
-        ),
+        (trade(r#""61800.30""#, "61800.30"), "line 1: column 92: invalid type: floating point"),
         (trade(r#""t":9"#, r#""t":-9"#), "line 1: column "),
         (report(&TRADE[..60]), "line 1: column 60: EOF while parsing"),
         (
@@ -231,10 +168,7 @@ fn a_malformed_line_is_reported_with_its_fault_and_the_feed_goes_on() {
         ),
     ];
     for (found, expected) in cases {
-        assert!(
-            found.starts_with(expected),
-            "{found:?} does not start with {expected:?}"
-        );
+        assert!(found.starts_with(expected), "{found:?} does not start with {expected:?}");
     }
 }
 
@@ -244,20 +178,12 @@ fn reports_of_hostile_lines_are_short_and_printable() {
         b"5 {\"data\":{\"e\":\"\x1b[2J\xe2\x80\xae\",\"s\":\"B\"}}",
         b"5 \xff\xfe{}",
         b"5 {\"stream\":\"\\u001b[31m\",\"data\":{\"e\":\"\\u001b]0;x\\u0007\",\"s\":\"B\"}}",
-        &[
-            b"5 {\"lastUpdateId\":\"".as_slice(),
-            &[b'x'; 100_000],
-            b"\"}",
-        ]
-        .concat(),
+        &[b"5 {\"lastUpdateId\":\"".as_slice(), &[b'x'; 100_000], b"\"}"].concat(),
     ];
     for line in lines {
         let report = report(line);
         assert!(report.len() < 400, "{} bytes", report.len());
-        assert!(
-            !report.chars().any(|c| c.is_control() || c == '\u{202e}'),
-            "{report:?}"
-        );
+        assert!(!report.chars().any(|c| c.is_control() || c == '\u{202e}'), "{report:?}");
     }
     assert!(report(b"5 \xff\xfe{}").starts_with("line 1: byte 3 is not UTF-8"));
 }
@@ -288,16 +214,10 @@ fn a_line_over_the_limit_is_skipped_and_not_held_in_memory() {
 
     let long_bytes = 64 * LINE_BYTES_MAX as u64;
     let rest = format!("\n{TRADE}\n");
-    let input = io::repeat(b'x')
-        .take(long_bytes)
-        .chain(io::Cursor::new(rest));
+    let input = io::repeat(b'x').take(long_bytes).chain(io::Cursor::new(rest));
     let mut feed = Feed::sniff(Box::new(input), None).unwrap();
     let error = feed.next().unwrap().unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("line 1: the line is longer than 1048576 bytes")
-    );
+    assert!(error.to_string().starts_with("line 1: the line is longer than 1048576 bytes"));
     assert!(feed.line.capacity() <= 2 * LINE_BYTES_MAX);
     assert!(feed.next().unwrap().is_ok());
     assert!(feed.next().is_none());
@@ -329,10 +249,7 @@ fn a_gzip_feed_that_was_cut_or_spoilt_ends_with_an_error() {
     let checksum = spoilt.len() - 8;
     spoilt[checksum] ^= 1;
     let errors = feed(&spoilt).filter_map(Result::err).collect::<Vec<_>>();
-    assert!(
-        matches!(errors.as_slice(), [error] if error.is_fatal()),
-        "{errors:?}"
-    );
+    assert!(matches!(errors.as_slice(), [error] if error.is_fatal()), "{errors:?}");
     assert!(errors[0].source().is_some());
 }
 
@@ -346,11 +263,7 @@ fn another_symbol_in_the_same_feed_is_reported() {
 #[test]
 fn a_feed_that_cannot_be_opened_is_named_in_the_error() {
     let missing = Feed::open(Path::new("no/such.gz")).unwrap_err();
-    assert!(
-        missing
-            .to_string()
-            .starts_with("cannot open the feed no/such.gz: give a recording")
-    );
+    assert!(missing.to_string().starts_with("cannot open the feed no/such.gz: give a recording"));
     assert_eq!(missing.source.kind(), io::ErrorKind::NotFound);
     let directory = Feed::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_err();
     assert_eq!(directory.source.kind(), io::ErrorKind::IsADirectory);
@@ -370,9 +283,7 @@ fn a_file_knows_its_size_for_the_progress_bar() {
 
 /// A recording beside the checkout; none, and a printed reason, when it is not there.
 pub(crate) fn recording(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/marketdata")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/marketdata").join(name);
     if path.is_file() {
         return Some(path);
     }
@@ -384,14 +295,8 @@ pub(crate) fn recording(name: &str) -> Option<PathBuf> {
 fn the_recordings_are_read_whole() {
     // Trades, book tickers, depth updates, snapshots: counted when the files were published.
     let recordings = [
-        (
-            "binance_usdm_btcusdt_20240808.gz",
-            [21_313, 66_089, 6_551, 1],
-        ),
-        (
-            "binance_spot_btcusdt_20240809.gz",
-            [10_147, 45_134, 3_044, 0],
-        ),
+        ("binance_usdm_btcusdt_20240808.gz", [21_313, 66_089, 6_551, 1]),
+        ("binance_spot_btcusdt_20240809.gz", [10_147, 45_134, 3_044, 0]),
     ];
     for (name, expected) in recordings {
         let Some(path) = recording(name) else {

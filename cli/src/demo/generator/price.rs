@@ -58,11 +58,7 @@ impl PriceWalk {
 
     /// Quotes around the fair price, one step apart as a rule; returns bid and ask in steps.
     pub(super) fn requote(&mut self) -> (i64, i64) {
-        let spread = if self.rng.chance_permille(950) {
-            1
-        } else {
-            self.rng.between(2, 12)
-        };
+        let spread = if self.rng.chance_permille(950) { 1 } else { self.rng.between(2, 12) };
         self.bid = (self.fair * STEPS_PER_DOLLAR) as i64;
         self.ask = self.bid + spread as i64;
         self.bid_ask()

@@ -76,17 +76,11 @@ mod tests {
     fn bounded_numbers_keep_their_bounds_and_reach_them() {
         let mut rng = SplitMix64::new(1);
         let drawn = (0..1_000).map(|_| rng.between(3, 7)).collect::<Vec<_>>();
-        assert_eq!(
-            (drawn.iter().min(), drawn.iter().max()),
-            (Some(&3), Some(&7))
-        );
+        assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&3), Some(&7)));
         assert_eq!(rng.below(0), 0);
         let bells = (0..10_000).map(|_| rng.bell()).collect::<Vec<_>>();
         let mean = bells.iter().sum::<f64>() / 10_000.0;
         let variance = bells.iter().map(|bell| bell * bell).sum::<f64>() / 10_000.0;
-        assert!(
-            mean.abs() < 0.05 && (variance - 1.0).abs() < 0.05,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.05 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
     }
 }

@@ -28,14 +28,8 @@ fn busiest(times: &[u64], unit_ns: u64) -> u64 {
 
 fn statistics(generator: Generator) -> Statistics {
     let ticks = generator.collect::<Vec<_>>();
-    let times = ticks
-        .iter()
-        .map(|tick| tick.received_ns)
-        .collect::<Vec<_>>();
-    let mut gaps = times
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .collect::<Vec<_>>();
+    let times = ticks.iter().map(|tick| tick.received_ns).collect::<Vec<_>>();
+    let mut gaps = times.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
     gaps.sort_unstable();
     let count = |is: fn(&Message) -> bool| ticks.iter().filter(|t| is(&t.message)).count() as u64;
     Statistics {
@@ -77,9 +71,7 @@ fn a_seed_gives_the_same_feed_again_and_another_seed_another_one() {
     // Pinned: a change of the generator changes every published figure of the demo.
     let digest = Generator::default().fold(0xcbf2_9ce4_8422_2325_u64, |digest, tick| {
         let line = recording_line(&tick);
-        line.bytes().fold(digest, |d, byte| {
-            (d ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        })
+        line.bytes().fold(digest, |d, byte| (d ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
     });
     assert_eq!(format!("{digest:016x}"), "6b102a7fc37ba15d");
 }

@@ -53,15 +53,8 @@ const BURST_SIZES: [(u64, u64, u64); 7] = [
     (1_000, 16, 60),
 ];
 /// The gap inside a burst, as (cumulative permille, nanoseconds), linear in between.
-const GAP_RANKS: [(u64, u64); 7] = [
-    (0, 400),
-    (250, 700),
-    (500, 1_000),
-    (750, 1_700),
-    (850, 3_000),
-    (950, 4_200),
-    (1_000, 7_600),
-];
+const GAP_RANKS: [(u64, u64); 7] =
+    [(0, 400), (250, 700), (500, 1_000), (750, 1_700), (850, 3_000), (950, 4_200), (1_000, 7_600)];
 const GAP_NS_MIN: u64 = 400;
 /// A sweep's messages: as many as fit into one millisecond together with what else falls into it.
 const SWEEP_SIZE: (u64, u64) = (100, 118);
@@ -176,9 +169,7 @@ impl Traffic {
     fn burst_size(&mut self) -> u64 {
         let rank = self.rng.below(1_000);
         let size = BURST_SIZES.iter().find(|(permille, ..)| rank < *permille);
-        size.map_or(1, |&(_, smallest, largest)| {
-            self.rng.between(smallest, largest)
-        })
+        size.map_or(1, |&(_, smallest, largest)| self.rng.between(smallest, largest))
     }
 }
 
@@ -211,9 +202,7 @@ mod tests {
         let mut sorted = traffic.deck.clone();
         sorted.sort_unstable();
         for _ in 0..2 {
-            let mut dealt = (0..sorted.len())
-                .map(|_| traffic.deal())
-                .collect::<Vec<_>>();
+            let mut dealt = (0..sorted.len()).map(|_| traffic.deal()).collect::<Vec<_>>();
             assert_ne!(dealt, sorted);
             dealt.sort_unstable();
             assert_eq!(dealt, sorted);

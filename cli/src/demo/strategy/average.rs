@@ -11,17 +11,12 @@ pub(super) struct Average {
 
 impl Average {
     pub(super) fn new(period: u32) -> Self {
-        Average {
-            weight: 2.0 / (f64::from(period) + 1.0),
-            value: None,
-        }
+        Average { weight: 2.0 / (f64::from(period) + 1.0), value: None }
     }
 
     /// Takes the next value; returns the new average.
     pub(super) fn update(&mut self, next: f64) -> f64 {
-        let value = self
-            .value
-            .map_or(next, |value| value + self.weight * (next - value));
+        let value = self.value.map_or(next, |value| value + self.weight * (next - value));
         self.value = Some(value);
         value
     }
@@ -92,17 +87,11 @@ mod tests {
         // Period 12: weight 2/13. 100; 100 + 13 * 2/13; 102 + (89-102) * 2/13.
         let mut average = Average::new(12);
         let found = [100.0, 113.0, 89.0].map(|value| average.update(value));
-        assert!(
-            close_to(found[1], 102.0) && close_to(found[2], 100.0),
-            "{found:?}"
-        );
+        assert!(close_to(found[1], 102.0) && close_to(found[2], 100.0), "{found:?}");
         // Period 26: weight 2/27. 100; 100 + 27 * 2/27; 102 - 54 * 2/27.
         let mut average = Average::new(26);
         let found = [100.0, 127.0, 48.0].map(|value| average.update(value));
-        assert!(
-            close_to(found[1], 102.0) && close_to(found[2], 98.0),
-            "{found:?}"
-        );
+        assert!(close_to(found[1], 102.0) && close_to(found[2], 98.0), "{found:?}");
     }
 
     #[test]
@@ -112,18 +101,7 @@ mod tests {
         let closes = [10.0, 10.0, 12.0, 13.0, 8.0, 7.0, 12.0];
         let sides = closes.map(|close| crossover.update(close).map(|cross| cross.side));
         // The slow average: 10, 10, 11, 12, 10, 8.5, 10.25.
-        assert_eq!(
-            sides,
-            [
-                None,
-                None,
-                None,
-                None,
-                Some(Side::Sell),
-                None,
-                Some(Side::Buy)
-            ]
-        );
+        assert_eq!(sides, [None, None, None, None, Some(Side::Sell), None, Some(Side::Buy)]);
     }
 
     #[test]
@@ -131,17 +109,9 @@ mod tests {
         let mut crossover = Crossover::new(1, 3);
         let closes = [10.0, 10.0, 12.0, 11.0, 12.0, 11.5];
         // The slow average: 10, 10, 11, 11 (touched), 11.5, 11.5 (touched).
-        assert!(
-            closes
-                .iter()
-                .all(|close| crossover.update(*close).is_none())
-        );
+        assert!(closes.iter().all(|close| crossover.update(*close).is_none()));
         // 11.5 + (9-11.5)/2 = 10.25.
-        let expected = Cross {
-            side: Side::Sell,
-            fast: 9.0,
-            slow: 10.25,
-        };
+        let expected = Cross { side: Side::Sell, fast: 9.0, slow: 10.25 };
         assert_eq!(crossover.update(9.0), Some(expected));
     }
 
@@ -149,15 +119,8 @@ mod tests {
     fn there_is_no_crossing_during_the_warm_up() {
         let mut crossover = Crossover::new(1, 6);
         let closes = [10.0, 12.0, 5.0, 20.0, 1.0];
-        assert!(
-            closes
-                .iter()
-                .all(|close| crossover.update(*close).is_none())
-        );
-        assert!(
-            crossover.update(30.0).is_none(),
-            "the first side is only the beginning"
-        );
+        assert!(closes.iter().all(|close| crossover.update(*close).is_none()));
+        assert!(crossover.update(30.0).is_none(), "the first side is only the beginning");
         assert!(crossover.update(1.0).is_some());
     }
 }

@@ -16,10 +16,7 @@ pub(super) struct BarBuilder {
 impl BarBuilder {
     /// A length of 0 counts as 1 ns.
     pub(super) fn new(bar_ns: u64) -> Self {
-        BarBuilder {
-            bar_ns: bar_ns.max(1),
-            open: None,
-        }
+        BarBuilder { bar_ns: bar_ns.max(1), open: None }
     }
 
     /// The open bar, if it ended at or before `now_ns`. Every message of the feed is the clock, not
@@ -59,12 +56,7 @@ mod tests {
 
     fn trade(price: i64) -> Trade {
         let price = Decimal::new(price, 1);
-        Trade {
-            trade_id: 1,
-            price,
-            qty: Decimal::new(5, 3),
-            buyer_is_maker: false,
-        }
+        Trade { trade_id: 1, price, qty: Decimal::new(5, 3), buyer_is_maker: false }
     }
 
     #[test]

@@ -20,12 +20,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(reject_every: u64) -> Self {
-        Exchange {
-            reject_every,
-            bid_ask: None,
-            orders: 0,
-            fills: 0,
-        }
+        Exchange { reject_every, bid_ask: None, orders: 0, fills: 0 }
     }
 
     pub(super) fn set_quote(&mut self, quote: &BookTicker) {
@@ -41,13 +36,7 @@ impl Exchange {
         action: Action,
     ) -> Order {
         self.orders += 1;
-        Order {
-            at_ns,
-            order_id: OrderId(self.orders),
-            side,
-            size,
-            action,
-        }
+        Order { at_ns, order_id: OrderId(self.orders), side, size, action }
     }
 
     /// Fills the whole order at the best opposite quote.
@@ -56,12 +45,7 @@ impl Exchange {
     /// [`Rejection`] if nothing was quoted yet, and for every n-th order: the account's margin is
     /// then said to be used up.
     pub(super) fn execute(&mut self, order: &Order) -> Result<Fill, Rejection> {
-        let reject = |reason| {
-            Err(Rejection {
-                order: *order,
-                reason,
-            })
-        };
+        let reject = |reason| Err(Rejection { order: *order, reason });
         let Some((bid, ask)) = self.bid_ask else {
             return reject(ExchangeError::NoQuote);
         };
@@ -71,10 +55,7 @@ impl Exchange {
         };
         if self.reject_every > 0 && order.order_id.0.is_multiple_of(self.reject_every) {
             let needed = price.times(order.size).times(MARGIN_RATE);
-            let margin = MarginError {
-                needed,
-                free: Decimal::ZERO,
-            };
+            let margin = MarginError { needed, free: Decimal::ZERO };
             return reject(ExchangeError::InsufficientMargin(margin));
         }
         self.fills += 1;
@@ -115,14 +96,8 @@ mod tests {
         let bought = execute(&mut exchange, Side::Buy).unwrap();
         let sold = execute(&mut exchange, Side::Sell).unwrap();
         assert_eq!((bought.price, sold.price), (QUOTE.ask, QUOTE.bid));
-        assert_eq!(
-            (bought.order_id.to_string(), bought.trade_id.to_string()),
-            ids("O-1", "T-1")
-        );
-        assert_eq!(
-            (sold.order_id.to_string(), sold.trade_id.to_string()),
-            ids("O-2", "T-2")
-        );
+        assert_eq!((bought.order_id.to_string(), bought.trade_id.to_string()), ids("O-1", "T-1"));
+        assert_eq!((sold.order_id.to_string(), sold.trade_id.to_string()), ids("O-2", "T-2"));
     }
 
     fn ids(order_id: &str, trade_id: &str) -> (String, String) {
@@ -133,16 +108,9 @@ mod tests {
     fn every_17th_order_is_rejected_with_its_chain_of_causes() {
         let mut exchange = Exchange::new(17);
         exchange.set_quote(&QUOTE);
-        let rejected = (1..=51)
-            .filter_map(|_| execute(&mut exchange, Side::Buy).err())
-            .collect::<Vec<_>>();
-        assert_eq!(
-            rejected
-                .iter()
-                .map(|r| r.order.order_id.0)
-                .collect::<Vec<_>>(),
-            [17, 34, 51]
-        );
+        let rejected =
+            (1..=51).filter_map(|_| execute(&mut exchange, Side::Buy).err()).collect::<Vec<_>>();
+        assert_eq!(rejected.iter().map(|r| r.order.order_id.0).collect::<Vec<_>>(), [17, 34, 51]);
         let mut chain = vec![rejected[0].to_string()];
         let mut error: &dyn Error = &rejected[0];
         while let Some(source) = error.source() {

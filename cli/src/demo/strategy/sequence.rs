@@ -20,11 +20,7 @@ impl DepthSequence {
             Some(previous) => (last, previous),
             None => (last.saturating_add(1), depth.first_update_id),
         };
-        (expected != found).then_some(FeedGap {
-            at_ns,
-            expected,
-            found,
-        })
+        (expected != found).then_some(FeedGap { at_ns, expected, found })
     }
 }
 
@@ -50,12 +46,7 @@ mod tests {
 
     #[test]
     fn a_futures_update_must_name_the_end_of_the_one_before() {
-        let updates = [
-            (5, 9, Some(2)),
-            (12, 20, Some(9)),
-            (33, 40, Some(30)),
-            (41, 50, Some(40)),
-        ];
+        let updates = [(5, 9, Some(2)), (12, 20, Some(9)), (33, 40, Some(30)), (41, 50, Some(40))];
         assert_eq!(gaps(&updates), [(20, 30, 10)]);
     }
 
@@ -68,9 +59,6 @@ mod tests {
     #[test]
     fn a_jump_back_and_a_repetition_are_gaps_too() {
         assert_eq!(gaps(&[(5, 9, Some(2)), (5, 9, Some(2))]), [(9, 2, 0)]);
-        assert_eq!(
-            gaps(&[(5, u64::MAX, None), (5, 9, None)]),
-            [(u64::MAX, 5, 0)]
-        );
+        assert_eq!(gaps(&[(5, u64::MAX, None), (5, 9, None)]), [(u64::MAX, 5, 0)]);
     }
 }

@@ -1,0 +1,74 @@
+//! `tapelog cat`: a journal on stdout.
+
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tapelog::reading::{Format, Journal, Summary};
+
+use crate::failure::Failure;
+
+/// The exit code when a part of the journal is damaged.
+const DAMAGED: u8 = 3;
+/// Bytes that are written to stdout at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Shows a journal: every entry, oldest first, as in the logs.
+///
+/// Works while a program is writing: it then shows what is there. What is damaged is told on
+/// stderr and passed over.
+///
+/// Exit code: 0 if the journal is intact, 3 if a part of it is damaged, 1 if it cannot be read, 2
+/// for wrong arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The log directory of a program, or the journal directory inside it.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// How entries are shown: lines as in expert.log, or JSON objects as in trades.log.
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let format = match arguments.output {
+        Output::Text => Format::Text,
+        Output::Json => Format::Json,
+    };
+    let journal = Journal::open(&arguments.directory)?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let summary = match journal.write_to(format, &mut out) {
+        Ok(summary) => summary,
+        // `head` has seen enough. What is still buffered has nowhere to go.
+        Err(error) if error.is_closed_output() => {
+            let _unwritten = out.into_parts();
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    tell(&summary);
+    Ok(if summary.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+}
+
+/// Tells on stderr what was not read.
+fn tell(summary: &Summary) {
+    for note in &summary.notes {
+        eprintln!("tapelog: {note}");
+    }
+    if summary.notes_left_out > 0 {
+        eprintln!("tapelog: … and {} more such places", summary.notes_left_out);
+    }
+    if !summary.is_intact() {
+        eprintln!(
+            "tapelog: the journal is damaged in {} places; {} entries were read",
+            summary.damaged, summary.entries
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! How failures are told: on stderr, with everything that led to them.
+
+use std::error::Error;
+
+/// What any command may fail with.
+pub(crate) type Failure = Box<dyn Error>;
+
+/// Writes an error and its causes to stderr, in one line.
+pub(crate) fn tell(error: &(dyn Error + 'static)) {
+    eprintln!("tapelog: {}", with_causes(error));
+}
+
+/// An error and its causes in one line. A cause that a message ends with already is not repeated.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    for cause in std::iter::successors(error.source(), |&error| error.source()) {
+        let cause = cause.to_string();
+        if !line.ends_with(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the order cannot be sent: {0}")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct Inner(#[source] std::num::ParseIntError);
+
+    #[test]
+    fn each_cause_stands_once_in_the_line() {
+        let cause = "x".parse::<u8>().unwrap_err();
+        let line = with_causes(&Outer(Inner(cause.clone())));
+        assert_eq!(line, format!("the order cannot be sent: no connection: {cause}"));
+    }
+}
