@@ -162,7 +162,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 }
 
 /// Waits until something holds, but not for ever.
-pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not in time");

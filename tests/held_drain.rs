@@ -1,0 +1,252 @@
+//! With the drain held and the ring full: every call returns at once, accepted + lost = pushed
+//! exactly, a gap entry tells the exact number, and the reserve still takes what matters.
+
+#![expect(unsafe_code, reason = "getrusage of the calling thread")]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Desk, PATIENCE, number};
+use tapelog::testing::hold_drain;
+use tapelog::{
+    MetaLogger, Overflow, PushError, context, now, trade, try_info, try_trade, try_warning,
+};
+
+/// How often the calling thread lost its processor against its will.
+fn involuntary_switches() -> i64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer leads to room for the struct.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+    // SAFETY: integers that are zero or were filled in.
+    unsafe { usage.assume_init() }.ru_nivcsw
+}
+
+fn ticks_per_microsecond() -> f64 {
+    let (ticks, time) = (now().0, Instant::now());
+    thread::sleep(Duration::from_millis(50));
+    (now().0 - ticks) as f64 / time.elapsed().as_nanos() as f64 * 1_000.0
+}
+
+/// Logs until the ring is full: how many records were accepted.
+fn fill(log: &MetaLogger) -> u64 {
+    let mut accepted = 0;
+    while try_info!(log, "filling", accepted).is_ok() {
+        accepted += 1;
+    }
+    accepted
+}
+
+/// Where the drain is held by the time this returns.
+fn hold(log: &MetaLogger) -> tapelog::testing::DrainHold {
+    let hold = hold_drain(log);
+    thread::sleep(Duration::from_millis(20));
+    hold
+}
+
+fn gaps(lines: &[String]) -> Vec<&String> {
+    lines.iter().filter(|line| line.contains("logger.gap")).collect()
+}
+
+#[test]
+fn refused_calls_are_quick_and_counted_to_the_last() {
+    const CALLS: usize = 1_000_000;
+    /// So many calls lie between two looks at the context switches.
+    const BATCH: usize = 1_000;
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let per_microsecond = ticks_per_microsecond();
+    let slow_ticks = (per_microsecond * 10_000.0) as u64;
+    let held = hold(&log);
+    let accepted = fill(&log);
+    let (mut ticks, mut excused, mut slow) = (Vec::with_capacity(CALLS), 0, 0);
+    let stop = AtomicBool::new(false);
+    let control_max = thread::scope(|scope| {
+        let control = scope.spawn(|| {
+            let mut longest = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let begun = now().0;
+                longest = longest.max(now().0 - begun);
+            }
+            longest
+        });
+        for _ in 0..CALLS / BATCH {
+            let mut switches = involuntary_switches();
+            for call in 0..BATCH {
+                let begun = now().0;
+                let pushed = try_info!(log, "refused", call);
+                let took = now().0 - begun;
+                ticks.push(took);
+                assert_eq!(pushed, Err(PushError::Full));
+                if took > slow_ticks {
+                    let switched = involuntary_switches();
+                    if switched > switches { excused += 1 } else { slow += 1 }
+                    switches = switched;
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        control.join().unwrap()
+    });
+    drop(held);
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+
+    ticks.sort_unstable();
+    let nanos = |ticks: u64| ticks as f64 / per_microsecond * 1_000.0;
+    let quantile = |share: f64| nanos(ticks[(CALLS as f64 * share) as usize]);
+    let (median, p999) = (quantile(0.5), quantile(0.999));
+    println!(
+        "refused calls: p50 {median:.0} ns, p99.9 {p999:.0} ns, longest {:.0} ns; an empty call at \
+         the same time: longest {:.0} ns; {excused} excused, {slow} slow",
+        nanos(ticks[CALLS - 1]),
+        nanos(control_max),
+    );
+    assert!(p999 < 1_000.0, "p99.9 of a refused call is {p999:.0} ns");
+    assert_eq!(slow, 0, "calls of more than 10 ms");
+    assert!(excused <= 10, "{excused} excused calls");
+
+    // The last call of `fill` was refused, too.
+    let lost = CALLS as u64 + 1;
+    assert_eq!((stats.accepted, stats.lost.full, stats.lost.total()), (accepted, lost, lost));
+    assert_eq!((stats.journaled, stats.lost.trade), (accepted, 0));
+    let lines = desk.lines("expert.log");
+    let gaps = gaps(&lines);
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(number(gaps[0], "lost"), lost, "{gaps:?}");
+    assert!(gaps[0].contains("WARNING") && gaps[0].contains("full"), "{gaps:?}");
+    assert_eq!(lines.len() as u64, accepted + 1);
+    assert!(desk.lines("trades.log").is_empty(), "no trade event was lost");
+}
+
+#[test]
+fn many_threads_lose_exactly_what_they_are_told() {
+    const THREADS: u64 = 4;
+    const CALLS: u64 = 200_000;
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let held = hold(&log);
+    let accepted: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let log = log.clone();
+                scope.spawn(move || {
+                    let push = |call| u64::from(try_info!(log, "entry", thread, call).is_ok());
+                    (0..CALLS).map(push).sum::<u64>()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    drop(held);
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    let lost = THREADS * CALLS - accepted;
+    assert!(lost > 0, "the ring was full");
+    assert_eq!((stats.accepted, stats.lost.total()), (accepted, lost));
+    let lines = desk.lines("expert.log");
+    let told: u64 = gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
+    assert_eq!(told, lost, "the gap entries tell them all");
+    assert_eq!(lines.len() - gaps(&lines).len(), accepted as usize);
+}
+
+#[test]
+fn a_gap_stands_where_the_records_are_missing() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let held = hold(&log);
+    let accepted = fill(&log);
+    drop(held);
+    support::until("room", || try_info!(log, "after", number = 0).is_ok());
+    log.flush(PATIENCE).unwrap();
+    let lost = log.stats().lost.total();
+    drop(guard);
+    let lines = desk.lines("expert.log");
+    let gap = lines.iter().position(|line| line.contains("logger.gap")).unwrap();
+    assert!(lines[..gap].iter().all(|line| line.contains("] filling ")));
+    assert_eq!(gap as u64, accepted);
+    assert!(lines.last().unwrap().contains("] after "));
+    let told: u64 = gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
+    assert_eq!(told, lost);
+}
+
+#[test]
+fn the_reserve_takes_warnings_and_trade_events_when_nothing_else_is_taken() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let bound = log.bind(context! { category = "trade" });
+    let held = hold(&log);
+    let ordinary = fill(&log);
+    for round in 0..100 {
+        assert_eq!(try_info!(log, "refused", round), Err(PushError::Full));
+        assert_eq!(try_warning!(log, "warned", round), Ok(()));
+        assert_eq!(try_trade!(log, "sold", round), Ok(()));
+        assert_eq!(try_info!(bound, "bound", round), Ok(()));
+    }
+    let mut more = 0;
+    while try_trade!(log, "sold more", more).is_ok() {
+        more += 1;
+    }
+    assert!(more > 500, "two blocks hold more than {more} records");
+    assert_eq!(try_warning!(log, "the reserve is full, too"), Err(PushError::Full));
+    trade!(bound, "lost as well");
+    drop(held);
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    assert_eq!(stats.accepted, ordinary + 300 + more);
+    assert_eq!(stats.lost.total(), 1 + 100 + 1 + 1 + 1);
+    assert_eq!(stats.lost.trade, 2);
+    let trades = desk.json("trades.log");
+    let (gaps, sold): (Vec<_>, Vec<_>) =
+        trades.iter().partition(|line| line["event"] == "logger.gap");
+    assert_eq!(sold.len() as u64, 200 + more);
+    let told: u64 = gaps.iter().map(|gap| gap["trade"].as_u64().unwrap_or(0)).sum();
+    assert_eq!(told, 2, "lost trade events are told in the trade log: {gaps:?}");
+    let lines = desk.lines("expert.log");
+    let told: u64 = self::gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
+    assert_eq!(told, stats.lost.total());
+}
+
+#[test]
+fn blocking_calls_wait_for_their_deadline_and_no_longer() {
+    const DEADLINE: Duration = Duration::from_millis(3);
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().overflow(Overflow::Block(DEADLINE)).build().unwrap();
+    let held = hold(&log);
+    let accepted = fill(&log);
+    let (mut longest, mut longest_unexcused) = (Duration::ZERO, Duration::ZERO);
+    for call in 0..100 {
+        let switches = involuntary_switches();
+        let begun = Instant::now();
+        let pushed = try_info!(log, "waits", call);
+        let took = begun.elapsed();
+        assert_eq!(pushed, Err(PushError::Full));
+        assert!(took >= DEADLINE, "{took:?}");
+        longest = longest.max(took);
+        if involuntary_switches() == switches {
+            longest_unexcused = longest_unexcused.max(took);
+        }
+    }
+    println!("blocking calls: longest {longest:?}, undisturbed {longest_unexcused:?}");
+    assert!(longest_unexcused < Duration::from_millis(10), "{longest_unexcused:?}");
+    drop(held);
+    let mut refused = 0;
+    support::until("room", || {
+        let pushed = try_info!(log, "waited");
+        refused += u64::from(pushed.is_err());
+        pushed.is_ok()
+    });
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    assert_eq!(stats.accepted, accepted + 1);
+    assert_eq!(stats.lost.total(), 1 + 100 + refused);
+    let lines = desk.lines("expert.log");
+    let told: u64 = gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
+    assert_eq!(told, stats.lost.total());
+}

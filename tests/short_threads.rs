@@ -1,0 +1,146 @@
+//! Threads that come and go lose nothing, and their lanes are used again; a destructor of
+//! thread-local storage may log.
+
+mod support;
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use support::{Desk, PATIENCE, number};
+use tapelog::{MetaLogger, PushError, try_info};
+
+/// Pushes until it is accepted; refusals are counted by the caller.
+fn push(log: &MetaLogger, thread: u64, record: u64, refused: &AtomicU64) {
+    while try_info!(log, "entry", thread, record).is_err() {
+        refused.fetch_add(1, Ordering::Relaxed);
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn two_thousand_short_threads_lose_nothing_and_share_few_lanes() {
+    const THREADS: u64 = 2_000;
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let refused = AtomicU64::new(0);
+    for first in (0..THREADS).step_by(8) {
+        thread::scope(|scope| {
+            for thread in first..first + 8 {
+                let (log, refused) = (&log, &refused);
+                scope.spawn(move || (0..5).for_each(|record| push(log, thread, record, refused)));
+            }
+        });
+    }
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!(stats.accepted, THREADS * 5);
+    assert_eq!(stats.lost.total(), refused.into_inner());
+    println!("{} lanes held, {} refusals", stats.lanes, stats.lost.total());
+    support::until("lanes to be given back", || log.stats().lanes <= 2);
+    support::until("blocks to be given back", || {
+        let stats = log.stats();
+        stats.blocks - stats.free_blocks <= 3
+    });
+    drop(guard);
+    let lines = desk.lines("expert.log");
+    let entries: Vec<_> = lines.iter().filter(|line| line.contains("] entry ")).collect();
+    assert_eq!(entries.len() as u64, THREADS * 5);
+    let mut next = vec![0; THREADS as usize];
+    for line in entries {
+        let next = &mut next[number(line, "thread") as usize];
+        assert_eq!(number(line, "record"), *next, "{line}");
+        *next += 1;
+    }
+}
+
+#[test]
+fn more_threads_than_lanes_share_the_last_one() {
+    const THREADS: u64 = 100;
+    const RECORDS: u64 = 200;
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let (refused, other) = (AtomicU64::new(0), AtomicU64::new(0));
+    let all_there = std::sync::Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (log, refused, other, all_there) = (&log, &refused, &other, &all_there);
+            scope.spawn(move || {
+                push(log, thread, 0, refused);
+                all_there.wait();
+                for record in 1..RECORDS {
+                    while let Err(error) = try_info!(log, "entry", thread, record) {
+                        if !matches!(error, PushError::Lane | PushError::Full) {
+                            other.fetch_add(1, Ordering::Relaxed);
+                        }
+                        refused.fetch_add(1, Ordering::Relaxed);
+                        thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    println!("{THREADS} threads: {} refusals, {} of them of a lane", stats.lost.total(), stats.lost.lane);
+    assert_eq!((stats.accepted, stats.lost.total()), (THREADS * RECORDS, refused.into_inner()));
+    assert_eq!(other.into_inner(), 0);
+    let lines = desk.lines("expert.log");
+    let entries = lines.iter().filter(|line| line.contains("] entry "));
+    let mut next = [0; THREADS as usize];
+    for line in entries {
+        let next = &mut next[number(line, "thread") as usize];
+        assert_eq!(number(line, "record"), *next, "{line}");
+        *next += 1;
+    }
+    assert_eq!(next, [RECORDS; THREADS as usize]);
+}
+
+/// Logs when its thread ends.
+struct Farewell {
+    log: MetaLogger,
+    thread: u64,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        while try_info!(self.log, "farewell", thread = self.thread).is_err() {
+            thread::yield_now();
+        }
+    }
+}
+
+thread_local! {
+    static EARLY: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+    static LATE: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn destructors_of_thread_local_storage_log_before_and_after_the_lanes_are_gone() {
+    const THREADS: u64 = 200;
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let refused = AtomicU64::new(0);
+    for thread in 0..THREADS {
+        let (log, refused) = (log.clone(), &refused);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let farewell = || Some(Farewell { log: log.clone(), thread });
+                // Storage is dropped in the order of its first use: one before the logger's own,
+                // one behind it.
+                EARLY.with(|kept| *kept.borrow_mut() = farewell());
+                push(&log, thread, 0, refused);
+                LATE.with(|kept| *kept.borrow_mut() = farewell());
+            });
+        });
+    }
+    log.flush(PATIENCE).unwrap();
+    support::until("lanes to be given back", || log.stats().lanes <= 1);
+    let stats = log.stats();
+    drop(guard);
+    assert_eq!(stats.accepted, 3 * THREADS);
+    let lines = desk.lines("expert.log");
+    let farewells = lines.iter().filter(|line| line.contains("] farewell "));
+    assert_eq!(farewells.count() as u64, 2 * THREADS);
+}
