@@ -1,5 +1,7 @@
 //! What a default start takes of the machine: disk, tmpfs, threads, and the processor when quiet.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeSet;
