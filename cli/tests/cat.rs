@@ -1,7 +1,7 @@
 //! Goal: `tapelog cat` shows what the logs show, live and afterwards; a closed pipe ends it
 //! quietly, damage is told and costs only what it hits.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
 
 mod support;
 

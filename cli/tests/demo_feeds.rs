@@ -1,7 +1,7 @@
 //! Goal: the demo reads feeds plain, gzipped and from stdin, tells of malformed lines by their
 //! numbers, and goes on behind them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
 
 mod support;
 
