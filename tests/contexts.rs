@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use support::{Desk, PATIENCE, field, number};
 use tapelog::{MetaLogger, context, info, testing, trade, try_info};
@@ -16,7 +16,9 @@ fn more_contexts_than_there_is_room_for_are_all_right() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let bound: Vec<MetaLogger> = (0..MANY)
-        .map(|strategy_id| log.bind(context! { strategy_id, symbol = %format_args!("S{strategy_id}") }))
+        .map(|strategy_id| {
+            log.bind(context! { strategy_id, symbol = %format_args!("S{strategy_id}") })
+        })
         .collect();
     let producer = log.producer();
     for round in 0..3 {
@@ -125,4 +127,6 @@ fn a_bind_is_quick() {
     times.sort_unstable();
     let p99 = times[BINDS * 99 / 100];
     println!("bind of two fields: p50 {:?}, p99 {p99:?}", times[BINDS / 2]);
+    // The bar is 1 µs; this build is not optimised, and others may share the machine.
+    assert!(p99 < Duration::from_micros(3), "{p99:?}");
 }

@@ -183,8 +183,7 @@ fn every_record_of_every_thread_is_there_once_in_order_with_its_context() {
     let read_logs = started.elapsed();
 
     let mut journal = Checker::default();
-    let summary =
-        Journal::open(desk.logs()).unwrap().write_to(Format::Text, &mut journal).unwrap();
+    let summary = Journal::open(desk.logs()).unwrap().write_to(Format::Text, &mut journal).unwrap();
     assert!(summary.is_intact() && summary.notes.is_empty(), "{summary:?}");
     journal.assert_complete(records);
     assert_eq!(journal.gaps, logs.gaps);

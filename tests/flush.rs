@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use support::{Desk, PATIENCE, number};
 use tapelog::testing::hold_drain;
-use tapelog::{error, info, trade, try_info};
+use tapelog::{SyncError, error, info, trade, try_info};
 
 #[test]
 fn what_was_accepted_before_a_flush_is_in_the_logs_after_it() {
@@ -93,7 +93,7 @@ fn a_flush_that_runs_out_of_time_says_how_much_is_missing() {
     let unfinished = log.flush(Duration::from_millis(30)).expect_err("the drain is held");
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(5), "{took:?}");
-    println!("{unfinished}");
+    assert!(unfinished.to_string().contains("wait longer"), "{unfinished}");
     drop(held);
     log.flush(PATIENCE).unwrap();
     assert_eq!(log.stats().shown, 8);
@@ -111,7 +111,9 @@ fn a_sync_brings_everything_onto_the_disk() {
         assert_eq!(desk.lines("trades.log").len(), round + 1);
     }
     drop(guard);
-    assert!(log.sync().is_ok() || log.flush(Duration::ZERO).is_err(), "after the end: no hang");
+    let begun = Instant::now();
+    assert!(matches!(log.sync(), Err(SyncError::Closed)));
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -121,8 +123,7 @@ fn a_flush_after_the_end_does_not_hang() {
     info!(log, "entry");
     drop(guard);
     let begun = Instant::now();
-    let flushed = log.flush(Duration::from_millis(50));
-    assert!(begun.elapsed() < Duration::from_secs(2));
-    println!("a flush after the end: {flushed:?}");
+    log.flush(PATIENCE).expect("everything is written");
+    assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(log.stats().shown, 1);
 }

@@ -58,11 +58,8 @@ fn measure(directory: &Path) {
     let before = tasks();
     let ring_dir = directory.join("ring");
     // Everything by default but the places, and a console that nobody looks at.
-    let (log, guard) = MetaLogger::builder()
-        .log_dir(directory.join("logs"))
-        .ring_dir(&*ring_dir)
-        .build()
-        .unwrap();
+    let (log, guard) =
+        MetaLogger::builder().log_dir(directory.join("logs")).ring_dir(&*ring_dir).build().unwrap();
     let ours: Vec<_> = tasks().difference(&before).cloned().collect();
     assert_eq!(ours.len(), 3, "threads");
     let tmpfs = bytes_below(&ring_dir);

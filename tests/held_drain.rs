@@ -82,7 +82,11 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
                 assert_eq!(pushed, Err(PushError::Full));
                 if took > slow_ticks {
                     let switched = involuntary_switches();
-                    if switched > switches { excused += 1 } else { slow += 1 }
+                    if switched > switches {
+                        excused += 1
+                    } else {
+                        slow += 1
+                    }
                     switches = switched;
                 }
             }

@@ -90,7 +90,8 @@ impl Desks {
         while try_info!(producer, at: stamp, "tick", number, price).is_err() {
             spin_loop();
         }
-        while try_trade!(producer.with(bound), "filled", number, symbol, qty = Some(3_u8)).is_err() {
+        while try_trade!(producer.with(bound), "filled", number, symbol, qty = Some(3_u8)).is_err()
+        {
             spin_loop();
         }
         while try_info!(bound, every_n: 1, "shown", number, price = %price, side = ?'B').is_err() {

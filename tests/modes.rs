@@ -49,8 +49,7 @@ fn entries_arrive(what: &str, configure: impl Fn(Builder) -> Builder) {
     assert_eq!(desk.lines("trades.log").len() as u64, THREADS, "{what}");
     assert_eq!(desk.lines("errors.log").len() as u64, THREADS, "{what}");
     let mut journal = Vec::new();
-    let summary =
-        Journal::open(desk.logs()).unwrap().write_to(Format::Text, &mut journal).unwrap();
+    let summary = Journal::open(desk.logs()).unwrap().write_to(Format::Text, &mut journal).unwrap();
     assert!(summary.is_intact(), "{what}: {summary:?}");
     let journal = String::from_utf8(journal).unwrap();
     assert!(journal.lines().eq(lines.iter().map(String::as_str)), "{what}: journal and log differ");

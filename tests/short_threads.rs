@@ -83,7 +83,11 @@ fn more_threads_than_lanes_share_the_last_one() {
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     drop(guard);
-    println!("{THREADS} threads: {} refusals, {} of them of a lane", stats.lost.total(), stats.lost.lane);
+    println!(
+        "{THREADS} threads: {} refusals, {} of them of a lane",
+        stats.lost.total(),
+        stats.lost.lane
+    );
     assert_eq!((stats.accepted, stats.lost.total()), (THREADS * RECORDS, refused.into_inner()));
     assert_eq!(other.into_inner(), 0);
     let lines = desk.lines("expert.log");
