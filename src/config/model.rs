@@ -21,8 +21,7 @@ pub enum Overflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Idle {
-    /// Sleeps for `nap`, growing to 1 ms when it stays quiet, and to 4 ms after about a second of
-    /// that.
+    /// Sleeps for `nap`, growing to 1 ms when it stays quiet, and to 5 ms after a second of silence.
     Park,
     /// Polls without a pause: for a core of its own (`writer_cpu`).
     Spin,

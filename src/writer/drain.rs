@@ -287,6 +287,7 @@ impl Drain {
     /// The journal's medium failed.
     pub(crate) fn finish(self) -> Result<(), JournalError> {
         let ended = self.appender.finish();
+        self.supply.close();
         self.control.update(true, |progress| {
             if let Ok(done) = &ended {
                 progress.journal = done.position;

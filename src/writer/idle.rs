@@ -12,20 +12,18 @@ use crate::config::Idle;
 /// line away from it, again and again (PERF.md, "bites").
 const BITE_BYTES: u64 = 64 << 10;
 
-/// The longest nap between bursts.
+/// The longest nap while something may come any time.
 const NAP_MAX: Duration = Duration::from_millis(1);
+
+/// The longest nap after a second or so of silence: a thousand naps a second would cost 2 to 4 % of
+/// a core on a virtual machine, waking up alone (PERF.md, "quiet").
+const NAP_SILENT_MAX: Duration = Duration::from_millis(5);
 
 /// After this many empty passes naps begin to grow.
 const QUIET_PASSES: u32 = 200;
 
-/// The longest nap of an engine that has nothing to do.
-///
-/// A nap of 1 ms costs about 20 µs of processor time in a virtual machine, whatever is done in
-/// between: 2 % of a core, where 1 % is promised.
-const DEEP_NAP_MAX: Duration = Duration::from_millis(4);
-
-/// After this many empty passes, about a second, naps grow to the longest.
-const DEEP_QUIET_PASSES: u32 = QUIET_PASSES + 1_000;
+/// After this many, the ring is silent.
+const SILENT_PASSES: u32 = 1200;
 
 /// Even a spinning drain leaves the ring alone for this long.
 const SPIN: Duration = Duration::from_micros(5);
@@ -72,16 +70,13 @@ impl Napper {
         }
     }
 
-    /// The length of the next nap: it doubles once the ring has been empty for a while, and again
-    /// when it stays so.
+    /// The length of the next nap: it doubles once the ring has been empty for a while.
     fn nap(&mut self) -> Duration {
         self.quiet = self.quiet.saturating_add(1);
-        let longest = match self.quiet {
-            quiet if quiet > DEEP_QUIET_PASSES => DEEP_NAP_MAX,
-            quiet if quiet > QUIET_PASSES => NAP_MAX,
-            _ => return self.next,
-        };
-        self.next = (self.next * 2).min(longest);
+        if self.quiet > QUIET_PASSES {
+            let longest = if self.quiet > SILENT_PASSES { NAP_SILENT_MAX } else { NAP_MAX };
+            self.next = (self.next * 2).min(longest);
+        }
         self.next
     }
 }
@@ -101,10 +96,10 @@ mod tests {
             napper.nap();
         }
         assert_eq!(napper.nap(), NAP_MAX);
-        for _ in 0..DEEP_QUIET_PASSES {
+        for _ in QUIET_PASSES..SILENT_PASSES + 10 {
             napper.nap();
         }
-        assert_eq!(napper.nap(), DEEP_NAP_MAX);
+        assert_eq!(napper.nap(), NAP_SILENT_MAX);
         napper.rest(1);
         assert_eq!(napper.nap(), shortest);
     }

@@ -26,11 +26,20 @@ struct Shared {
     why: AtomicU32,
 }
 
+/// What the drain gives back.
+#[derive(Debug)]
+enum Returned {
+    /// A segment that may be recycled once the views have passed it.
+    Written(Retired),
+    /// A segment that was not needed.
+    Unused(Prepared),
+}
+
 /// The drain's end: takes prepared segments, gives finished ones back.
 #[derive(Debug)]
 pub(crate) struct Supply {
     prepared: Receiver<Prepared>,
-    retired: Sender<Retired>,
+    returned: Sender<Returned>,
     shared: Arc<Shared>,
 }
 
@@ -43,7 +52,15 @@ impl Supply {
     /// Hands a finished segment over for recycling. Never waits.
     pub(crate) fn give_back(&self, retired: Retired) {
         // Only at the very end is nobody there: then the segment stays a file and is not recycled.
-        let _unheard = self.retired.send(retired);
+        let _unheard = self.returned.send(Returned::Written(retired));
+    }
+
+    /// Gives back what is still prepared: nothing more will be written.
+    pub(crate) fn close(self) {
+        for unused in self.prepared.try_iter() {
+            // Nobody is there to remove it only when the janitor has died: then the next start does.
+            let _unheard = self.returned.send(Returned::Unused(unused));
+        }
     }
 
     /// What a full ring is put down to while no segment is ready.
@@ -79,10 +96,12 @@ impl Floor {
 pub(crate) struct Janitor {
     store: SegmentStore,
     prepared: Sender<Prepared>,
-    retired: Receiver<Retired>,
+    returned: Receiver<Returned>,
     shared: Arc<Shared>,
     control: Arc<Control>,
     failing: bool,
+    /// Set when the drain needs no more segments.
+    ending: bool,
 }
 
 impl Janitor {
@@ -90,11 +109,15 @@ impl Janitor {
     pub(crate) fn new(store: SegmentStore, control: Arc<Control>) -> (Janitor, Supply, Floor) {
         let shared = Arc::new(Shared::default());
         let (prepared, prepared_out) = bounded(1);
-        let (retired_in, retired) = unbounded();
+        let (returned_in, returned) = unbounded();
         let supply =
-            Supply { prepared: prepared_out, retired: retired_in, shared: Arc::clone(&shared) };
+            Supply { prepared: prepared_out, returned: returned_in, shared: Arc::clone(&shared) };
         let floor = Floor(Arc::clone(&shared));
-        (Janitor { store, prepared, retired, shared, control, failing: false }, supply, floor)
+        (
+            Janitor { store, prepared, returned, shared, control, failing: false, ending: false },
+            supply,
+            floor,
+        )
     }
 
     /// Keeps one segment ready until the drain is gone.
@@ -102,7 +125,7 @@ impl Janitor {
         let mut ready = None;
         loop {
             let mut pause = Duration::MAX;
-            if ready.is_none() {
+            if ready.is_none() && !self.ending {
                 (ready, pause) = self.prepare();
             }
             if let Some(segment) = ready.take() {
@@ -116,8 +139,12 @@ impl Janitor {
                 }
             }
             // A drain that takes a segment gives one back: that is the signal to go on.
-            match self.retired.recv_timeout(pause.min(Duration::from_secs(3600))) {
-                Ok(segment) => self.store.recycle(segment),
+            match self.returned.recv_timeout(pause.min(Duration::from_secs(3600))) {
+                Ok(Returned::Written(segment)) => self.store.recycle(segment),
+                Ok(Returned::Unused(segment)) => {
+                    self.store.discard(segment);
+                    self.ending = true;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     if let Some(segment) = ready.take() {

@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
 
 /// The logger did not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the demo cannot log to {}", .directory.display())]
+#[error("the demo cannot log to {} (--dir names another directory)", .directory.display())]
 struct NoLogger {
     directory: PathBuf,
     source: StartError,

@@ -139,11 +139,11 @@ impl Report<'_> {
         writeln!(f, "\nnext")?;
         writeln!(f, "  tail -F {}", quoted(&self.directory.join("trades.log")))?;
         writeln!(f, "  {own} cat {directory} -o json")?;
-        let expert_log = self.directory.join("expert.log");
-        let expert_log = quoted(&expert_log);
+        let logs = ["trades.log", "errors.log"].map(|name| self.directory.join(name));
+        let [trades_log, errors_log] = [quoted(&logs[0]), quoted(&logs[1])];
         match self.outcome.order {
-            Some(order) => writeln!(f, "  grep -w {order} {expert_log}"),
-            None => writeln!(f, "  tail -n 5 {expert_log}"),
+            Some(order) => writeln!(f, "  grep -hw {order} {trades_log} {errors_log}"),
+            None => writeln!(f, "  tail -n 5 {}", quoted(&self.directory.join("expert.log"))),
         }
     }
 }
