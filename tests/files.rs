@@ -137,6 +137,11 @@ fn a_restart_appends() {
         let (log, guard) = desk.builder().build().unwrap();
         log_numbers(&log, run * 100..(run + 1) * 100);
         trade!(log, "a trade", number = run);
+        if run % 2 == 0 {
+            log.flush(PATIENCE).unwrap();
+            let lines = desk.lines("trades.log").len() as u64;
+            assert_eq!(lines, run + 1, "a flush waits for what it was asked for");
+        }
         drop(guard);
     }
     let found: Vec<_> = desk.lines("expert.log");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use support::{Desk, PATIENCE, child, number, role, run};
-use tapelog::{Guard, MetaLogger, PushError, context, info, try_info};
+use tapelog::{Guard, MetaLogger, PushError, StartError, context, info, try_info};
 
 /// How the forked child ends.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +88,8 @@ fn fork_many(directory: &str) {
             let end = [End::Exit, End::ExitAlive, End::Abrupt][number as usize % 3];
             let status = fork(|| in_the_child(&log, &mut guard, end));
             assert_eq!(status, 0, "fork {number}, {end:?}");
+            let second = support::builder(directory.as_ref()).build();
+            assert!(matches!(second, Err(StartError::InUse { .. })), "still ours after {end:?}");
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -147,7 +149,8 @@ fn a_child_starts_a_logger_of_its_own_elsewhere() {
 #[test]
 fn a_directory_is_free_when_its_owner_died_and_a_child_lives_on() {
     if let Some(directory) = role() {
-        let (log, _guard) = support::builder(directory.as_ref()).build().unwrap();
+        let builder = support::builder(directory.as_ref()).ring_dir(format!("{directory}/ring"));
+        let (log, _guard) = builder.build().unwrap();
         info!(log, "before");
         log.flush(PATIENCE).unwrap();
         // SAFETY: the child only sleeps and ends.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{Desk, PATIENCE, child, number, role, run};
-use tapelog::{MetaLogger, context, info, testing, try_info, try_warning};
+use tapelog::{MetaLogger, PushError, context, info, testing, try_info, try_warning};
 
 /// A value that logs when it is shown.
 struct Chatty<'a>(&'a MetaLogger, u32);
@@ -128,7 +128,11 @@ fn log_under_fire(directory: &str) {
     while started.elapsed() < Duration::from_secs(3) {
         for burst in 0..50 {
             calls += 1;
-            accepted += u64::from(try_info!(log, "from the thread", calls, burst).is_ok());
+            let pushed = try_info!(log, "from the thread", calls, burst);
+            accepted += u64::from(pushed.is_ok());
+            if pushed == Err(PushError::Full) {
+                std::thread::sleep(Duration::from_micros(300));
+            }
         }
         // What else a thread does: contexts, other threads' lanes, waits.
         let bound = log.bind(context! { round = calls });

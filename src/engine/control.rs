@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::sync::SyncError;
 use crate::journal::Position;
 
 /// How far the writer has come, and what was counted on the way.
@@ -35,6 +36,13 @@ pub(crate) struct Progress {
     /// Whether the drain has ended, and whether the views have.
     pub(crate) drain_ended: bool,
     pub(crate) views_ended: bool,
+}
+
+impl Progress {
+    /// Whether nothing will change any more.
+    fn has_ended(&self) -> bool {
+        self.drain_ended && self.views_ended
+    }
 }
 
 /// What the views have done so far.
@@ -117,7 +125,13 @@ impl Control {
     /// Waits until everything committed before the call is rendered; gives what is left undone.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), Unfinished> {
         let ticket = self.request_flush();
-        self.wait_until(timeout, |progress| progress.rendered >= ticket)
+        self.wait_until(timeout, |progress| progress.rendered >= ticket || progress.has_ended())?;
+        // When the engine has ended, what is missing will not come any more.
+        let progress = self.progress();
+        if progress.rendered < ticket && progress.views.records < progress.accepted {
+            return Err(Unfinished::of(&progress));
+        }
+        Ok(())
     }
 
     /// A synchronous call's wait; one that takes too long is counted.
@@ -198,15 +212,19 @@ impl Control {
     /// Waits until the view has synced the logs.
     ///
     /// # Errors
-    /// `Ok(Err)` when a log could not be synced.
-    pub(crate) fn sync_logs(&self, timeout: Duration) -> Result<Result<(), String>, Unfinished> {
+    /// [`SyncError`] when a log could not be synced, the time is over, or the engine has ended.
+    pub(crate) fn sync_logs(&self, timeout: Duration) -> Result<(), SyncError> {
         // ORDERING: Relaxed, the lock in `wait_until` orders everything that matters.
         // PAIRS WITH: the load in `syncs`.
         // IF WEAKENED: it is the weakest already.
         let ticket = self.syncs.fetch_add(1, Ordering::Relaxed) + 1;
         self.changed.notify_all();
-        self.wait_until(timeout, |progress| progress.synced >= ticket)?;
-        Ok(self.sync_failure.lock().take().map_or(Ok(()), Err))
+        self.wait_until(timeout, |progress| progress.synced >= ticket || progress.has_ended())?;
+        if self.progress().synced < ticket {
+            return Err(SyncError::Closed);
+        }
+        let failure = self.sync_failure.lock().take();
+        failure.map_or(Ok(()), |reason| Err(SyncError::Log { reason }))
     }
 
     /// The newest request to sync the logs.
@@ -318,9 +336,9 @@ impl Control {
 
 /// A wait that ended before the work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{records} records are not in the logs yet: wait longer, or see `stats()`")]
+#[error("the logs lack at least {records} records so far: wait longer, or see `stats()`")]
 pub struct Unfinished {
-    /// How many accepted records are not in every log they belong to.
+    /// How many accepted records are not in every log they belong to, as of the drain's last pass.
     pub records: u64,
 }
 

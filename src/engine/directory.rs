@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::forked::ParentsFile;
 use crate::handlers::FileHandler;
 use crate::handlers::notice;
 use crate::logger::StartError;
@@ -17,13 +18,14 @@ const LOCK_FILE: &str = ".tapelog.lock";
 /// A directory that this engine owns until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Owned {
-    lock: File,
+    lock: ParentsFile,
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
         // Closing the file is not enough: a child that the host is just forking has it open, too.
-        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+        // A child that was forked before has `/dev/null` here.
+        if let Err(error) = flock(self.lock.file(), FlockOperation::Unlock) {
             notice(&format!("the log directory stays locked until this process ends: {error}"));
         }
     }
@@ -64,6 +66,7 @@ pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Own
         .and_then(|()| lock.set_len(0))
         .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
     noted.map_err(|error| trouble(&path, "write to", &error))?;
+    let lock = ParentsFile::new(lock).map_err(|error| trouble(&path, "keep", &error))?;
     Ok(Owned { lock })
 }
 

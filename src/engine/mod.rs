@@ -3,6 +3,7 @@
 mod control;
 mod core;
 mod directory;
+mod forked;
 mod levels;
 mod start;
 mod sync;

@@ -15,6 +15,9 @@ pub enum SyncError {
     /// The entries are not all written yet.
     #[error(transparent)]
     Unfinished(#[from] Unfinished),
+    /// The logger has been shut down, and its files are closed.
+    #[error("the logger has been shut down: sync before that")]
+    Closed,
     /// A log could not be synced.
     #[error("{reason}: check the disk and its file system")]
     Log {
@@ -47,8 +50,7 @@ impl Core {
             sync_if_there(&crate::journal::SegmentIndex::directory(&journal).path(sequence))?;
         }
         sync_if_there(&journal)?;
-        let logs = self.control.sync_logs(timeout)?;
-        logs.map_err(|reason| SyncError::Log { reason })?;
+        self.control.sync_logs(timeout)?;
         self.control.set_journal_synced(progress.journal.sequence);
         Ok(())
     }
