@@ -130,7 +130,8 @@ impl Report<'_> {
         }
         let journal = &self.files.journal;
         let (path, size) = (format!("{}/", journal.path.display()), bytes(journal.bytes));
-        writeln!(f, "  {path:<28}{size:>10}   {} segments", journal.segments)
+        let plural = if journal.segments == 1 { "" } else { "s" };
+        writeln!(f, "  {path:<28}{size:>10}   {} segment{plural}", journal.segments)
     }
 
     fn next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
