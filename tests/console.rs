@@ -1,6 +1,8 @@
 //! The console is stderr: it shows what `console_level` lets through, never blocks, and is the last
 //! resort when no file can be written.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod support;
 
 use std::io::Read;

@@ -1,5 +1,7 @@
 //! What a default start takes of the machine: disk, tmpfs, threads, and the processor when quiet.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 //! the parent's; the parent goes on.
 
 #![expect(unsafe_code, reason = "fork and waitpid")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod support;
 

@@ -3,6 +3,7 @@
 //! and values that are formatted on the caller.
 
 #![expect(unsafe_code, reason = "a counting allocator, getrusage and seccomp")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //! to be is refused and left untouched.
 
 #![expect(unsafe_code, reason = "the umask is set through libc")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod support;
 

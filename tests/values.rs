@@ -1,5 +1,7 @@
 //! Every type of the face arrives exactly: in what a test captures and in the JSON of trades.log.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod support;
 
 use std::borrow::Cow;
