@@ -1,6 +1,8 @@
 //! Whatever thread does the writing, however it waits and whichever way segments are written: the
 //! same entries are in the logs and in the journal.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod support;
 
 use std::thread;
