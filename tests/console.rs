@@ -1,11 +1,7 @@
 //! The console is stderr: it shows what `console_level` lets through, never blocks, and is the last
 //! resort when no file can be written.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-=======
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
->>>>>>> refs/heads/tests
 
 mod support;
 

@@ -1,10 +1,6 @@
 //! What a default start takes of the machine: disk, tmpfs, threads, and the processor when quiet.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-=======
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
->>>>>>> refs/heads/tests
 
 mod support;
 

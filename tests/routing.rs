@@ -1,10 +1,6 @@
 //! Every entry is in the logs that its level and its category say, in the form that was asked for.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-=======
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
->>>>>>> refs/heads/tests
 
 mod support;
 

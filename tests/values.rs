@@ -1,10 +1,6 @@
 //! Every type of the face arrives exactly: in what a test captures and in the JSON of trades.log.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-=======
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
->>>>>>> refs/heads/tests
 
 mod support;
 
