@@ -88,6 +88,9 @@ impl Follower {
     fn line(&mut self, line: &str) {
         let sequence = if line.starts_with('{') {
             let line = support::json(line);
+            if line["event"] == "logger.gap" {
+                return;
+            }
             if line["event"] == "the end" {
                 self.ended = true;
                 return;
@@ -95,6 +98,9 @@ impl Follower {
             line["sequence"].as_u64().unwrap_or_else(|| panic!("{line}"))
         } else {
             assert!(line.starts_with("[20"), "no line begins here: {line}");
+            if line.contains("] logger.gap ") {
+                return;
+            }
             if line.contains("] the end") {
                 self.ended = true;
                 return;
