@@ -99,7 +99,6 @@ impl Follower {
         } else {
             assert!(line.starts_with("[20"), "no line begins here: {line}");
             if line.contains("] logger.gap ") {
-                // The writer met a full ring and tried again: told, as it should be.
                 return;
             }
             if line.contains("] the end") {

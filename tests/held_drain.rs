@@ -7,6 +7,7 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,13 @@ use tapelog::testing::hold_drain;
 use tapelog::{
     MetaLogger, Overflow, PushError, context, now, trade, try_info, try_trade, try_warning,
 };
+
+/// The tests take turns: they measure times.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How often the calling thread lost its processor against its will.
 fn involuntary_switches() -> i64 {
@@ -29,6 +37,25 @@ fn ticks_per_microsecond() -> f64 {
     let (ticks, time) = (now().0, Instant::now());
     thread::sleep(Duration::from_millis(50));
     (now().0 - ticks) as f64 / time.elapsed().as_nanos() as f64 * 1_000.0
+}
+
+/// Runs `work` while another thread times empty calls: the longest of those comes with the result.
+/// What that thread suffers is the machine's doing.
+fn beside_empty_calls<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let control = scope.spawn(|| {
+            let mut longest = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let begun = now().0;
+                longest = longest.max(now().0 - begun);
+            }
+            longest
+        });
+        let result = work();
+        stop.store(true, Ordering::Relaxed);
+        (result, control.join().expect("the control thread"))
+    })
 }
 
 /// Logs until the ring is full: how many records were accepted.
@@ -53,6 +80,7 @@ fn gaps(lines: &[String]) -> Vec<&String> {
 
 #[test]
 fn refused_calls_are_quick_and_counted_to_the_last() {
+    let _turn = turn();
     const CALLS: usize = 1_000_000;
     /// So many calls lie between two looks at the context switches.
     const BATCH: usize = 1_000;
@@ -63,16 +91,7 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
     let held = hold(&log);
     let accepted = fill(&log);
     let (mut ticks, mut excused, mut slow) = (Vec::with_capacity(CALLS), 0, 0);
-    let stop = AtomicBool::new(false);
-    let control_max = thread::scope(|scope| {
-        let control = scope.spawn(|| {
-            let mut longest = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let begun = now().0;
-                longest = longest.max(now().0 - begun);
-            }
-            longest
-        });
+    let ((), control_max) = beside_empty_calls(|| {
         for _ in 0..CALLS / BATCH {
             let mut switches = involuntary_switches();
             for call in 0..BATCH {
@@ -92,8 +111,6 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
                 }
             }
         }
-        stop.store(true, Ordering::Relaxed);
-        control.join().unwrap()
     });
     drop(held);
     log.flush(PATIENCE).unwrap();
@@ -111,7 +128,7 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
         nanos(control_max),
     );
     assert!(p999 < 1_000.0, "p99.9 of a refused call is {p999:.0} ns");
-    assert_eq!(slow, 0, "calls of more than 10 ms");
+    assert!(slow == 0 || control_max > slow_ticks, "{slow} calls of more than 10 ms");
     assert!(excused <= 10, "{excused} excused calls");
 
     // The last call of `fill` was refused, too.
@@ -129,6 +146,7 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
 
 #[test]
 fn many_threads_lose_exactly_what_they_are_told() {
+    let _turn = turn();
     const THREADS: u64 = 4;
     const CALLS: u64 = 200_000;
     let desk = Desk::new();
@@ -161,6 +179,7 @@ fn many_threads_lose_exactly_what_they_are_told() {
 
 #[test]
 fn a_gap_stands_where_the_records_are_missing() {
+    let _turn = turn();
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let held = hold(&log);
@@ -181,6 +200,7 @@ fn a_gap_stands_where_the_records_are_missing() {
 
 #[test]
 fn the_reserve_takes_warnings_and_trade_events_when_nothing_else_is_taken() {
+    let _turn = turn();
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let bound = log.bind(context! { category = "trade" });
@@ -219,26 +239,32 @@ fn the_reserve_takes_warnings_and_trade_events_when_nothing_else_is_taken() {
 
 #[test]
 fn blocking_calls_wait_for_their_deadline_and_no_longer() {
+    let _turn = turn();
     const DEADLINE: Duration = Duration::from_millis(3);
     let desk = Desk::new();
     let (log, guard) = desk.builder().overflow(Overflow::Block(DEADLINE)).build().unwrap();
     let held = hold(&log);
     let accepted = fill(&log);
-    let (mut longest, mut longest_unexcused) = (Duration::ZERO, Duration::ZERO);
-    for call in 0..100 {
-        let switches = involuntary_switches();
-        let begun = Instant::now();
-        let pushed = try_info!(log, "waits", call);
-        let took = begun.elapsed();
-        assert_eq!(pushed, Err(PushError::Full));
-        assert!(took >= DEADLINE, "{took:?}");
-        longest = longest.max(took);
-        if involuntary_switches() == switches {
-            longest_unexcused = longest_unexcused.max(took);
+    let (mut longest, mut undisturbed) = (Duration::ZERO, Duration::ZERO);
+    let per_microsecond = ticks_per_microsecond();
+    let ((), control_max) = beside_empty_calls(|| {
+        for call in 0..100 {
+            let switches = involuntary_switches();
+            let begun = Instant::now();
+            let pushed = try_info!(log, "waits", call);
+            let took = begun.elapsed();
+            assert_eq!(pushed, Err(PushError::Full));
+            assert!(took >= DEADLINE, "{took:?}");
+            longest = longest.max(took);
+            if involuntary_switches() == switches {
+                undisturbed = undisturbed.max(took);
+            }
         }
-    }
-    println!("blocking calls: longest {longest:?}, undisturbed {longest_unexcused:?}");
-    assert!(longest_unexcused < Duration::from_millis(10), "{longest_unexcused:?}");
+    });
+    let control = Duration::from_micros((control_max as f64 / per_microsecond) as u64);
+    println!("blocking calls: longest {longest:?}, undisturbed {undisturbed:?}, empty {control:?}");
+    let limit = Duration::from_millis(10);
+    assert!(undisturbed < limit || control >= limit, "{undisturbed:?}");
     drop(held);
     let mut refused = 0;
     support::until("room", || {

@@ -111,7 +111,7 @@ struct Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        while try_info!(self.log, "farewell", thread = self.thread).is_err() {
+        while try_info!(self.log, "farewell", thread = self.thread) == Err(PushError::Full) {
             thread::yield_now();
         }
     }
@@ -127,26 +127,27 @@ fn destructors_of_thread_local_storage_log_before_and_after_the_lanes_are_gone()
     const THREADS: u64 = 200;
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
-    let refused = AtomicU64::new(0);
     for thread in 0..THREADS {
-        let (log, refused) = (log.clone(), &refused);
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let farewell = || Some(Farewell { log: log.clone(), thread });
-                // Storage is dropped in the order of its first use: one before the logger's own,
-                // one behind it.
-                EARLY.with(|kept| *kept.borrow_mut() = farewell());
-                push(&log, thread, 0, refused);
-                LATE.with(|kept| *kept.borrow_mut() = farewell());
-            });
+        let log = log.clone();
+        let ended = thread::spawn(move || {
+            let farewell = || Some(Farewell { log: log.clone(), thread });
+            // One is dropped before the logger's own storage, and one behind it.
+            EARLY.with(|kept| *kept.borrow_mut() = farewell());
+            push(&log, thread, 0, &AtomicU64::new(0));
+            LATE.with(|kept| *kept.borrow_mut() = farewell());
         });
+        // Unlike the end of a scope, this waits for the destructors, too.
+        ended.join().unwrap();
     }
     log.flush(PATIENCE).unwrap();
     support::until("lanes to be given back", || log.stats().lanes <= 1);
     let stats = log.stats();
     drop(guard);
-    assert_eq!(stats.accepted, 3 * THREADS);
     let lines = desk.lines("expert.log");
-    let farewells = lines.iter().filter(|line| line.contains("] farewell "));
-    assert_eq!(farewells.count() as u64, 2 * THREADS);
+    for thread in 0..THREADS {
+        let of_thread = lines.iter().filter(|line| number(line, "thread") == thread);
+        let farewells = of_thread.clone().filter(|line| line.contains("] farewell ")).count();
+        assert_eq!((of_thread.count(), farewells), (3, 2), "thread {thread}");
+    }
+    assert_eq!(stats.accepted, 3 * THREADS);
 }

@@ -120,7 +120,7 @@ impl View {
         // Taken before reading: everything up to it is read when the reader meets the end of data.
         let progress = self.core.control.progress();
         self.known = progress.journal;
-        let (read, at_end) = self.read();
+        let (read, at_end) = self.read(progress.journal);
         let mut ended = false;
         if at_end {
             self.merge.advance(progress.boundary);
@@ -140,11 +140,17 @@ impl View {
         }
     }
 
-    /// Reads frames into the merge: whether there were any, and whether that was all.
-    fn read(&mut self) -> (bool, bool) {
+    /// Reads frames into the merge: whether there were any, and whether that was all up to `end`.
+    ///
+    /// Nothing is looked for behind the journal's end: a segment that is prepared there may go
+    /// again when the engine stops.
+    fn read(&mut self, end: Position) -> (bool, bool) {
         let mut budget = BUDGET_BYTES;
         let mut any = false;
         while budget > 0 {
+            if self.reader.position().is_some_and(|here| here >= end) {
+                return (any, true);
+            }
             match self.reader.next_frame() {
                 Ok(Step::Frame(frame)) => {
                     any = true;
