@@ -246,6 +246,24 @@ impl ContextDefinition {
     }
 }
 
+/// Leaves out the last fields of an encoded context until it takes at most `bytes_max` bytes.
+pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
+    if bytes.len() <= bytes_max {
+        return;
+    }
+    let Ok(context) = ContextDefinition::decode(bytes) else { return };
+    let (mut end, mut count) = (2, 0_u16);
+    for field in context.raw_fields() {
+        if end + field.bytes.len() > bytes_max {
+            break;
+        }
+        end += field.bytes.len();
+        count += 1;
+    }
+    bytes.truncate(end);
+    bytes[..2].copy_from_slice(&count.to_le_bytes());
+}
+
 /// A field of a context in its encoded form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawField<'a> {

@@ -234,37 +234,37 @@ macro_rules! __value {
 #[macro_export]
 macro_rules! __emit {
     ((context) [$($names:tt)*] [$values:expr]) => {{
-        const NAMES: &[&str] = &[$($names)*];
-        const _: () = $crate::__private::check_names(NAMES);
+        const __TAPELOG_NAMES: &[&str] = &[$($names)*];
+        const _: () = $crate::__private::check_names(__TAPELOG_NAMES);
         match $values {
-            values => $crate::Context::from_fields(NAMES, &values),
+            values => $crate::Context::from_fields(__TAPELOG_NAMES, &values),
         }
     }};
     ((($level:ident, $trade:tt, $result:tt) ($log:expr) $at:tt $limit:tt $text:literal)
      [$($names:tt)*] [$values:expr]) => {{
-        const NAMES: &[&str] = &[$($names)*];
-        const _: () = $crate::__private::check_names(NAMES);
-        const _: () = $crate::__private::check_text($text, NAMES);
-        const TRADE: bool = $trade;
+        const __TAPELOG_NAMES: &[&str] = &[$($names)*];
+        const _: () = $crate::__private::check_names(__TAPELOG_NAMES);
+        const _: () = $crate::__private::check_text($text, __TAPELOG_NAMES);
+        const __TAPELOG_TRADE: bool = $trade;
         // A field `category` may make it a trade event: then the more generous level gates it.
-        const GATED_AS_TRADE: bool = $crate::__private::may_be_trade(TRADE, NAMES);
-        static SITE: $crate::__private::Site = $crate::__private::Site::new(
+        const __TAPELOG_GATED_AS_TRADE: bool = $crate::__private::may_be_trade(__TAPELOG_TRADE, __TAPELOG_NAMES);
+        static __TAPELOG_SITE: $crate::__private::Site = $crate::__private::Site::new(
             $crate::Level::$level,
-            TRADE,
+            __TAPELOG_TRADE,
             $text,
             (::core::module_path!(), ::core::file!(), ::core::line!()),
-            NAMES,
+            __TAPELOG_NAMES,
         );
         let log = &$log;
         let enabled = $crate::__private::compiled_in($crate::Level::$level)
-            && $crate::__private::Face::enabled(log, $crate::Level::$level, GATED_AS_TRADE);
+            && $crate::__private::Face::enabled(log, $crate::Level::$level, __TAPELOG_GATED_AS_TRADE);
         $crate::__result!($result if enabled && $crate::__limit!(log $limit) {
             // The stamp is taken before the values are formatted: it tells when it happened.
             let stamp = $crate::__stamp!($at);
             match $values {
                 values => $crate::__private::Face::submit(
                     log,
-                    $crate::__private::Call { site: &SITE, stamp },
+                    $crate::__private::Call { site: &__TAPELOG_SITE, stamp },
                     values,
                 ),
             }
@@ -304,11 +304,11 @@ macro_rules! __limit {
         true
     };
     ($log:ident [every $every:expr]) => {{
-        static LIMIT: $crate::__private::Every = $crate::__private::Every::new();
-        LIMIT.passes($crate::__private::Face::ticks_in($log, $every))
+        static __TAPELOG_LIMIT: $crate::__private::Every = $crate::__private::Every::new();
+        __TAPELOG_LIMIT.passes($crate::__private::Face::ticks_in($log, $every))
     }};
     ($log:ident [every_n $n:expr]) => {{
-        static LIMIT: $crate::__private::EveryN = $crate::__private::EveryN::new();
-        LIMIT.passes($n)
+        static __TAPELOG_LIMIT: $crate::__private::EveryN = $crate::__private::EveryN::new();
+        __TAPELOG_LIMIT.passes($n)
     }};
 }

@@ -60,6 +60,11 @@ impl Site {
         self.spec.level
     }
 
+    /// The names of its fields.
+    pub(crate) fn fields(&self) -> &'static [&'static str] {
+        self.spec.fields
+    }
+
     /// Whether all its entries are trade events.
     pub(crate) fn is_trade(&self) -> bool {
         self.spec.trade

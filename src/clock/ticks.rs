@@ -27,6 +27,29 @@ pub fn now() -> Ticks {
     }
 }
 
+/// Reads the tick counter after every load before it has been done.
+///
+/// The processor may read its counter before an earlier load has its value (Intel SDM volume 2,
+/// RDTSC): whoever compares the time with what was loaded needs this one.
+pub(crate) fn now_after_loads() -> Ticks {
+    wait_for_loads();
+    now()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the fence is an intrinsic")]
+fn wait_for_loads() {
+    // SAFETY: every x86-64 has SSE2, and a fence changes nothing but the order.
+    unsafe { std::arch::x86_64::_mm_lfence() };
+}
+
+#[cfg(target_arch = "aarch64")]
+#[expect(unsafe_code, reason = "the barrier is an instruction")]
+fn wait_for_loads() {
+    // SAFETY: a barrier changes nothing but the order.
+    unsafe { std::arch::asm!("isb", options(nostack)) };
+}
+
 static COUNTER: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = 0;
 const HARDWARE: u8 = 1;

@@ -55,7 +55,7 @@ impl Configuration {
             self.ring_dir = PathBuf::from(format!("/dev/shm/tapelog-{uid}"));
         }
         if !set("hostname") {
-            self.hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            self.hostname = printable_host(&rustix::system::uname().nodename().to_string_lossy());
         }
     }
 
@@ -107,6 +107,22 @@ impl Configuration {
                 findings.refuse_unless(false, key, path, &accepted);
             }
         }
+        for (key, path) in files {
+            let log = self.log(path);
+            let backup_of = |other: &Path| {
+                let (log, other) = (log.as_os_str().as_encoded_bytes(), self.log(other));
+                let number = log.strip_prefix(other.as_os_str().as_encoded_bytes());
+                number.and_then(|rest| rest.strip_prefix(b".")).is_some_and(|number| {
+                    !number.is_empty() && number.iter().all(u8::is_ascii_digit)
+                })
+            };
+            let own = log.starts_with(self.log_dir.join("journal"))
+                || log == self.log_dir.join(".tapelog.lock")
+                || files.iter().any(|(_, other)| backup_of(other));
+            let accepted =
+                "a file that is neither tapelog's own nor the rotated file of another log";
+            findings.refuse_unless(!own, key, path, accepted);
+        }
         for (key, mode) in [("file_mode", self.file_mode), ("dir_mode", self.dir_mode)] {
             let accepted = "permission bits that let the owner read and write: 0o600 to 0o777";
             let usable = mode <= 0o777 && mode & 0o600 == 0o600;
@@ -120,8 +136,10 @@ impl Configuration {
         let fits = block.is_power_of_two() && (4 * KIB..=1024 * KIB).contains(&block);
         findings.refuse_unless(fits, "block_bytes", block, accepted);
         let ring = self.ring_bytes;
-        let accepted = "256 KiB to 64 GiB, and at least 16 blocks of block_bytes";
-        let fits = (256 * KIB..=64 * GIB).contains(&ring) && ring / block.max(1) >= 16;
+        let accepted = "a multiple of block_bytes from 256 KiB to 1 GiB, at least 16 blocks";
+        let fits = (256 * KIB..=GIB).contains(&ring)
+            && ring / block.max(1) >= 16
+            && ring.is_multiple_of(block.max(1));
         findings.refuse_unless(fits, "ring_bytes", ring, accepted);
         let reserve = self.reserve_blocks;
         let accepted = "at most a quarter of the ring's blocks";
@@ -166,6 +184,13 @@ impl Configuration {
     pub(crate) fn log(&self, file: &Path) -> PathBuf {
         self.log_dir.join(file)
     }
+}
+
+/// The system's name with what RFC 5424 does not allow in a HOSTNAME replaced.
+fn printable_host(name: &str) -> String {
+    let usable = |c: char| if c.is_ascii_graphic() { c } else { '-' };
+    let name: String = name.chars().take(255).map(usable).collect();
+    if name.is_empty() { "-".to_owned() } else { name }
 }
 
 fn names_a_file(path: &Path) -> bool {
@@ -213,6 +238,12 @@ mod tests {
     }
 
     #[test]
+    fn a_strange_name_of_the_machine_is_made_printable() {
+        assert_eq!(printable_host("büro 7"), "b-ro-7");
+        assert_eq!(printable_host(""), "-");
+    }
+
+    #[test]
     fn the_edges_of_the_ranges_are_accepted() {
         for settings in [
             Settings::default().log_max_file_size(1_u64),
@@ -231,6 +262,11 @@ mod tests {
             Settings::default().journal_segments(2_u32),
             Settings::default().file_mode(0o400_u32),
             Settings::default().reserve_blocks(1000_u32),
+            Settings::default().ring_bytes(1_000_000_u64),
+            Settings::default().ring_bytes(2 * GIB),
+            Settings::default().trade_log_file("expert.log.1"),
+            Settings::default().log_file("journal/expert.log"),
+            Settings::default().log_file(".tapelog.lock"),
         ] {
             assert_eq!(resolve(settings).unwrap_err().problems().len(), 1);
         }

@@ -10,6 +10,9 @@ use parking_lot::{Condvar, Mutex};
 use super::sync::SyncError;
 use crate::journal::Position;
 
+/// Longer than anybody waits.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 /// How far the writer has come, and what was counted on the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
@@ -35,6 +38,8 @@ pub(crate) struct Progress {
     pub(crate) views: ViewCounts,
     /// Whether the drain has ended, and whether the views have.
     pub(crate) drain_ended: bool,
+    /// Whether it left nothing in the ring.
+    pub(crate) drained: bool,
     pub(crate) views_ended: bool,
 }
 
@@ -83,6 +88,7 @@ pub(crate) struct Control {
     syncs: AtomicU64,
     sync_failure: Mutex<Option<String>>,
     journal_mapped: AtomicBool,
+    in_files: AtomicBool,
     /// Set by tests that want a ring that nobody drains.
     held: AtomicBool,
     /// Segments before this one were synced.
@@ -93,8 +99,7 @@ pub(crate) struct Control {
 impl Control {
     /// Makes the calling thread the one that [`wake_drain`](Control::wake_drain) wakes.
     pub(crate) fn i_am_the_drain(&self) {
-        // A second drain thread, after a panic of the first, finds the handle set: it then wakes
-        // by itself after a nap.
+        // Set once: an engine has one drain.
         let _kept = self.drain.set(std::thread::current());
     }
 
@@ -158,8 +163,13 @@ impl Control {
         timeout: Duration,
         reached: impl Fn(&Progress) -> bool,
     ) -> Result<(), Unfinished> {
-        let deadline = Instant::now() + timeout;
-        let mut progress = self.progress.lock();
+        // A timeout beyond the clock's end is a year.
+        let deadline =
+            Instant::now().checked_add(timeout).unwrap_or_else(|| Instant::now() + A_YEAR);
+        // With a deadline: a signal handler may have interrupted its thread while that held the lock.
+        let Some(mut progress) = self.progress.try_lock_until(deadline) else {
+            return Err(Unfinished { records: 0 });
+        };
         loop {
             if reached(&progress) {
                 return Ok(());
@@ -223,7 +233,8 @@ impl Control {
         if self.progress().synced < ticket {
             return Err(SyncError::Closed);
         }
-        let failure = self.sync_failure.lock().take();
+        // It stays until a later attempt succeeds, so that every caller learns of it.
+        let failure = self.sync_failure.lock().clone();
         failure.map_or(Ok(()), |reason| Err(SyncError::Log { reason }))
     }
 
@@ -247,6 +258,22 @@ impl Control {
         // PAIRS WITH: the load in `journal_mapped`.
         // IF WEAKENED: it is the weakest already.
         self.journal_mapped.store(mapped, Ordering::Relaxed);
+    }
+
+    /// Notes whether journal and logs are files.
+    pub(crate) fn set_in_files(&self, in_files: bool) {
+        // ORDERING: Relaxed, set once at the start.
+        // PAIRS WITH: the load in `in_files`.
+        // IF WEAKENED: it is the weakest already.
+        self.in_files.store(in_files, Ordering::Relaxed);
+    }
+
+    /// Whether journal and logs are files.
+    pub(crate) fn in_files(&self) -> bool {
+        // ORDERING: Relaxed, see `set_in_files`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.in_files.load(Ordering::Relaxed)
     }
 
     /// Whether segments are written through a mapping.

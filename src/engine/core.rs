@@ -9,7 +9,9 @@ use crate::clock;
 use crate::config::{Configuration, Overflow};
 use crate::face::{Call, Stamp};
 use crate::level::Level;
-use crate::record::{Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind};
+use crate::record::{
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
+};
 use crate::ring::{Class, LaneHandle, PushError, Ring};
 use crate::site::Site;
 
@@ -149,7 +151,7 @@ impl Core {
         };
         let definition = if id == INLINE { site.definition(A::types) } else { Default::default() };
         let context = bindings.context();
-        let trade = site.is_trade() || context.trade;
+        let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
         let stamp = Stamp { time, kind };
         let record = Unusual { site: id, definition: &definition, context, stamp };
@@ -192,13 +194,21 @@ impl Core {
                 encode(slot.bytes_mut(), header, &inline, args, cap);
             })
         };
+        let begun = self.waits().then(Instant::now);
         let pushed = self.push_waiting(push);
         if let Err(error) = pushed {
             lane.count_loss(error, class);
         } else if !self.configuration.async_logging {
-            self.control.wait_for_synchronous(SYNCHRONOUS_WAIT);
+            // Room and writing together take no longer than either may.
+            let spent = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+            self.control.wait_for_synchronous(SYNCHRONOUS_WAIT.saturating_sub(spent));
         }
         pushed
+    }
+
+    /// Whether a call may have to wait at all.
+    fn waits(&self) -> bool {
+        !self.configuration.async_logging || self.configuration.overflow != Overflow::Drop
     }
 
     /// Tries again while the ring is full, as long as `overflow` says.
@@ -218,6 +228,22 @@ impl Core {
             }
         }
     }
+}
+
+/// What the call's own `category` says, if it has one: it wins over the bound one.
+fn is_trade_by_field(site: &Site, args: &impl Args) -> Option<bool> {
+    const TRADE: &[u8; 9] = b"\x05\0\0\0trade";
+    let place = site.fields().iter().position(|name| *name == "category")?;
+    let (mut at, mut found) = (0, false);
+    args.each(&mut |code, value| {
+        if at == place && code == TypeCode::STR && value.bytes(usize::MAX) == TRADE.len() {
+            let mut stored = [0; TRADE.len()];
+            value.put_stored(&mut Sink::new(&mut stored), usize::MAX);
+            found = stored == *TRADE;
+        }
+        at += 1;
+    });
+    Some(found)
 }
 
 /// A record that does not take the usual path.

@@ -80,7 +80,8 @@ pub(crate) fn start(
     });
     let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
     site::attach(weak);
-    let engine = run(&core, ring_drain, calibrator, place, owned)?;
+    let engine = run(&core, ring_drain, calibrator, place, owned)
+        .inspect_err(|_| core.ring.remove_file())?;
     Ok((MetaLogger::new(core), Guard::new(engine)))
 }
 
@@ -263,6 +264,9 @@ fn run(
     let in_files = matches!(place, Place::Directory);
     let resume = if in_files { make_journal_directory(core) } else { Resume::default() };
     let (store, index, first) = open_journal(core, in_files, resume.oldest_needed())?;
+    // A journal in memory begins anew: what the directory's cursor says is for the next start.
+    let resume = if index.is_memory() { Resume::default() } else { resume };
+    core.control.set_in_files(in_files && !index.is_memory());
     // Torn lines were taken back: now the logs can be opened.
     let outlets = outlets(core, &place);
     let sequence = first.sequence();
@@ -311,7 +315,7 @@ impl Engine {
     pub(crate) fn shutdown(mut self) {
         if std::process::id() != self.pid {
             // A forked child: the threads, the files and the ring are its parent's.
-            std::mem::forget(std::mem::take(&mut self.threads));
+            std::mem::forget((std::mem::take(&mut self.threads), self.janitor.take()));
             return;
         }
         let core = &self.core;
@@ -327,7 +331,7 @@ impl Engine {
             whole &= thread.join().is_ok();
         }
         self.say_what_is_left();
-        if whole && self.core.control.progress().drain_ended {
+        if whole && self.core.control.progress().drained {
             self.core.ring.remove_file();
         }
         finish_notices();

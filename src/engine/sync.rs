@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::control::Unfinished;
 use super::core::Core;
+use crate::journal::SegmentIndex;
 
 /// Why entries are not known to be on the disk.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +45,17 @@ impl Core {
         if !configuration.log_to_file {
             return Ok(());
         }
+        if !self.control.in_files() {
+            let reason = "nothing is on the disk: the engine runs without files".to_owned();
+            return Err(SyncError::Log { reason });
+        }
         let journal = configuration.log_dir.join("journal");
-        for sequence in before..=progress.journal.sequence {
-            // A segment that is gone was recycled, and its place was synced then or never asked for.
-            sync_if_there(&crate::journal::SegmentIndex::directory(&journal).path(sequence))?;
+        let index = SegmentIndex::directory(&journal);
+        let sequences =
+            index.sequences().map_err(|error| SyncError::Log { reason: error.to_string() })?;
+        for sequence in sequences.into_iter().filter(|sequence| *sequence >= before) {
+            // A segment that goes away meanwhile is recycled: its entries are gone with it.
+            sync_if_there(&index.path(sequence))?;
         }
         sync_if_there(&journal)?;
         self.control.sync_logs(timeout)?;

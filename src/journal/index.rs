@@ -91,6 +91,11 @@ impl SegmentIndex {
         Ok(sequences)
     }
 
+    /// Whether the segments lie in anonymous memory.
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.place, Found::Memory(_))
+    }
+
     /// The header of a segment, if there is one and it can be read.
     pub(crate) fn header(&self, sequence: u64) -> Option<SegmentHeader> {
         let file = self.open(sequence).ok()??;

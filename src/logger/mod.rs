@@ -17,6 +17,7 @@ pub use producer::{Producer, With};
 pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
+use crate::definition::fit_context;
 use crate::engine::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
 use crate::face::{Call, Face};
 use crate::level::Level;
@@ -65,13 +66,17 @@ impl MetaLogger {
     /// event.
     ///
     /// Waits for nobody; allocates. The values take room in the ring's definition area until the
-    /// last clone is dropped; where that is full, every record carries them itself.
+    /// last clone is dropped; where that is full, or the values take more than 496 bytes, every
+    /// record carries them itself. Values beyond half a record (an eighth of `block_bytes`) are left
+    /// out, the last ones first.
     #[must_use]
     pub fn bind(&self, context: Context) -> MetaLogger {
-        let bytes = match &self.bound {
+        let mut bytes = match &self.bound {
             Some(outer) => context.within(&outer.bytes),
             None => context.into_bytes(),
         };
+        // Half a record at most, so that there is room for the call's own values beside it.
+        fit_context(&mut bytes, self.core.record_bytes_max as usize / 2);
         let bound = Bound::new(&self.core.ring, &bytes);
         MetaLogger {
             core: Arc::clone(&self.core),
@@ -88,7 +93,9 @@ impl MetaLogger {
     }
 
     /// Makes the calling thread ready: afterwards its log calls neither allocate nor fault nor
-    /// enter the kernel, save for the first use of each call site.
+    /// enter the kernel, save for the first use of each call site. A thread whose signal handlers
+    /// log must call it, or log once, before the first signal: a thread's first call allocates.
+    /// Touches 32 KiB of stack.
     pub fn warm_up(&self) {
         lanes::with_lane(&self.core, |_registered| touch_stack());
     }
@@ -147,7 +154,7 @@ impl Bindings for MetaLogger {
 /// Faults in the stack that log calls with formatted values use.
 #[inline(never)]
 fn touch_stack() {
-    std::hint::black_box([0_u8; 128 << 10]);
+    std::hint::black_box([0_u8; 32 << 10]);
 }
 
 impl Face for MetaLogger {

@@ -7,7 +7,7 @@ use crate::ring::LossReason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Lost {
-    /// The ring was full.
+    /// The ring was full, or the record longer than a quarter of its blocks.
     pub full: u64,
     /// All lanes were taken and the shared one was in use.
     pub lane: u64,

@@ -40,8 +40,8 @@ const NOTES_MAX: usize = 100;
 pub enum Format {
     /// As in `expert.log`: one line of text for each entry.
     Text,
-    /// As in `trades.log`: one JSON object for each entry. The host and the process are those that
-    /// wrote the journal; it does not hold the program's name, so `app_name` is `null`.
+    /// As in `trades.log`: one JSON object for each entry. The host, the process and
+    /// the program are those that wrote the journal.
     Json,
 }
 

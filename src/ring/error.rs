@@ -6,7 +6,7 @@ use super::loss::LossReason;
 
 /// Why a record was not accepted. Nothing of it was written.
 ///
-/// Every refusal but [`Forked`](PushError::Forked) and [`TooLong`](PushError::TooLong) is counted
+/// Every refusal but [`Forked`](PushError::Forked) is counted
 /// and stands in the log later, as a gap entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -35,11 +35,12 @@ impl PushError {
     /// Under which reason the refusal is counted, if it is.
     pub(crate) fn reason(self) -> Option<LossReason> {
         match self {
-            PushError::Full => Some(LossReason::Full),
+            // Longer than there is room for: the ring was not large enough for it.
+            PushError::Full | PushError::TooLong => Some(LossReason::Full),
             PushError::Lane => Some(LossReason::Lane),
             PushError::Reentrant => Some(LossReason::Reentrant),
             PushError::Closed => Some(LossReason::Closed),
-            PushError::Forked | PushError::TooLong => None,
+            PushError::Forked => None,
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
                     napper.rest(bytes);
                 }
             }
+            _ if drain.is_given_up() => break,
             Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
             None => std::thread::park_timeout(FAILED),
         }
@@ -52,8 +53,10 @@ pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
         let drained = told(drain.poll(), &mut failing);
         let viewed = view.poll();
         match drained {
-            _ if viewed == ViewPoll::Worked || drain.stopping() => {}
+            Some(DrainPoll::Moved(_)) if drain.stopping() => {}
+            _ if viewed == ViewPoll::Worked => {}
             Some(DrainPoll::Moved(bytes)) => napper.rest(bytes),
+            _ if drain.is_given_up() => break,
             Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
             None => std::thread::park_timeout(FAILED),
         }

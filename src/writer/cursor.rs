@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! views.cursor   two slots of 4096 bytes, written in turn; the newer one with a right CRC counts
-//! slot           crc32c u32 │ length u32 │ number u64 │ 3 × { device u64, inode u64, length u64 }
+//! slot           crc32c u32 │ length u32 │ number u64
+//!                │ 3 × { device u64, inode u64, length u64, entries still to be skipped u64 }
 //!                │ checkpoint of the merge
 //! ```
 
@@ -23,7 +24,8 @@ use crate::journal::crc32c;
 /// The cursor's file in the journal's directory.
 const FILE_NAME: &str = "views.cursor";
 const SLOT_BYTES: usize = 4096;
-const CHECKPOINT_OFFSET: usize = 16 + 3 * 24;
+const MARK_BYTES: usize = 32;
+const CHECKPOINT_OFFSET: usize = 16 + 3 * MARK_BYTES;
 
 /// A log's file and its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +33,8 @@ struct Mark {
     device: u64,
     inode: u64,
     length: u64,
+    /// Entries behind the checkpoint that the file had before.
+    skip: u64,
 }
 
 /// The cursor's file.
@@ -84,16 +88,21 @@ impl Cursor {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn note(&mut self, checkpoint: &[u8], logs: &Logs) -> io::Result<()> {
+    pub(crate) fn note(&mut self, checkpoint: &[u8], logs: &Logs, skips: Skips) -> io::Result<()> {
         let end = CHECKPOINT_OFFSET + checkpoint.len();
         let Some(room) = self.slot.get_mut(CHECKPOINT_OFFSET..end) else { return Ok(()) };
         room.copy_from_slice(checkpoint);
         self.number += 1;
-        let marks = [&logs.expert, &logs.trades, &logs.errors].map(mark_of);
-        for (mark, out) in marks.iter().zip(self.slot[16..].chunks_exact_mut(24)) {
+        let marks = [
+            mark_of(&logs.expert, skips.expert),
+            mark_of(&logs.trades, skips.trades),
+            mark_of(&logs.errors, skips.errors),
+        ];
+        for (mark, out) in marks.iter().zip(self.slot[16..].chunks_exact_mut(MARK_BYTES)) {
             out[..8].copy_from_slice(&mark.device.to_le_bytes());
             out[8..16].copy_from_slice(&mark.inode.to_le_bytes());
-            out[16..].copy_from_slice(&mark.length.to_le_bytes());
+            out[16..24].copy_from_slice(&mark.length.to_le_bytes());
+            out[24..].copy_from_slice(&mark.skip.to_le_bytes());
         }
         self.slot[4..8].copy_from_slice(&(end as u32).to_le_bytes());
         self.slot[8..16].copy_from_slice(&self.number.to_le_bytes());
@@ -104,12 +113,13 @@ impl Cursor {
     }
 }
 
-fn mark_of(log: &LogFile) -> Mark {
+fn mark_of(log: &LogFile, skip: u64) -> Mark {
     let identity = log.handler().and_then(|handler| handler.identity());
-    identity.map_or(Mark::default(), |found| Mark {
+    identity.map_or(Mark { skip, ..Mark::default() }, |found| Mark {
         device: found.dev,
         inode: found.ino,
         length: found.len,
+        skip,
     })
 }
 
@@ -123,8 +133,13 @@ fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
     }
     let mut marks = [Mark::default(); 3];
     for (index, mark) in marks.iter_mut().enumerate() {
-        let at = 16 + 24 * index;
-        *mark = Mark { device: word(at)?, inode: word(at + 8)?, length: word(at + 16)? };
+        let at = 16 + MARK_BYTES * index;
+        *mark = Mark {
+            device: word(at)?,
+            inode: word(at + 8)?,
+            length: word(at + 16)?,
+            skip: word(at + 24)?,
+        };
     }
     let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
     Some((word(8)?, Left { checkpoint: Some(checkpoint), marks }))
@@ -136,7 +151,8 @@ impl Left {
     pub(crate) fn skips(&self, paths: &[PathBuf; 3], backups: u32) -> Skips {
         let [expert, trades, errors] = [0, 1, 2].map(|log| {
             // A log that cannot be read counts as one that got nothing: its entries come again.
-            lines_behind(&paths[log], backups, self.marks[log]).unwrap_or(0)
+            let mark = self.marks[log];
+            mark.skip + lines_behind(&paths[log], backups, mark).unwrap_or(0)
         });
         Skips { expert, trades, errors }
     }
@@ -145,7 +161,7 @@ impl Left {
 /// Counts the lines behind a mark: in its file, wherever rotation has moved it, and in all newer
 /// files of the log.
 fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
-    if mark == Mark::default() {
+    if mark.inode == 0 {
         return Ok(0);
     }
     let mut lines = 0;
@@ -160,9 +176,9 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
         };
         let found = file.metadata()?;
         if (found.dev(), found.ino()) == (mark.device, mark.inode) {
-            return Ok(lines + count_lines(file, mark.length)?);
+            return Ok(lines + count_lines(file, mark.length, number == 0)?);
         }
-        lines += count_lines(file, 0)?;
+        lines += count_lines(file, 0, number == 0)?;
     }
     // The file is gone: somebody else moved it, and what follows it is not known.
     Ok(0)
@@ -177,8 +193,8 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-/// Counts the lines from `start` on, and cuts off a torn last one.
-fn count_lines(mut file: File, start: u64) -> io::Result<u64> {
+/// Counts the lines from `start` on, and cuts off a torn last one of the live file.
+fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
     file.seek(SeekFrom::Start(start))?;
     let mut reader = BufReader::with_capacity(64 << 10, &file);
     let (mut lines, mut whole, mut end) = (0, start, start);
@@ -195,7 +211,7 @@ fn count_lines(mut file: File, start: u64) -> io::Result<u64> {
         end += used as u64;
         reader.consume(used);
     }
-    if whole < end {
+    if live && whole < end {
         file.set_len(whole)?;
     }
     Ok(lines)
@@ -228,8 +244,8 @@ mod tests {
         fs::write(&paths[0], "before\n").unwrap();
         let [expert, trades, errors] = [0, 1, 2].map(|at| log(&paths[at]));
         let mut logs = Logs { expert, trades, errors };
-        cursor.note(b"first", &logs).unwrap();
-        cursor.note(b"second", &logs).unwrap();
+        cursor.note(b"first", &logs, Skips::default()).unwrap();
+        cursor.note(b"second", &logs, Skips { expert: 40, ..Skips::default() }).unwrap();
         let mut fallback = crate::handlers::StderrNotice::stderr();
         logs.expert.batch().line(|out| out.extend_from_slice(b"one"));
         logs.expert.write(&mut fallback);
@@ -239,7 +255,7 @@ mod tests {
 
         let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
         assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));
-        let expected = Skips { expert: 2, trades: 0, errors: 0 };
+        let expected = Skips { expert: 42, trades: 0, errors: 0 };
         assert_eq!(left.skips(&paths, 3), expected);
 
         // The newer slot torn: the older one counts.
@@ -255,7 +271,7 @@ mod tests {
         let path = root.path().join("e");
         fs::write(&path, "a\nb\nc").unwrap();
         let inode = fs::metadata(&path).unwrap();
-        let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2 };
+        let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2, skip: 0 };
         assert_eq!(lines_behind(&path, 2, mark).unwrap(), 1);
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "the torn line is taken back");
         fs::remove_file(&path).unwrap();

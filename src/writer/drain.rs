@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::supply::Supply;
-use crate::clock::{Calibrator, now};
+use crate::clock::{Calibrator, now_after_loads};
 use crate::engine::{Control, Core};
+use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Drain {
     position: Position,
     /// Whether the current segment cannot be written.
     broken: bool,
+    /// Losses that the journal tells once the pass is published.
+    told: Vec<(u32, GapInfo)>,
     /// A segment that could not be switched to.
     spare: Option<Prepared>,
 }
@@ -69,6 +72,8 @@ enum Stop {
     Held,
     /// The segment cannot be written: publishing it fails, too, and says why.
     Failed,
+    /// So many bytes do not fit into any segment.
+    Unwritable(u32),
 }
 
 impl Drain {
@@ -96,6 +101,7 @@ impl Drain {
             barrier: 0,
             position: Position::default(),
             broken: false,
+            told: Vec::new(),
             spare: None,
         }
     }
@@ -113,13 +119,15 @@ impl Drain {
         let before = self.journal_bytes;
         let stop = match self.run(&mut pass) {
             Ok(()) => None,
-            Err(Stop::Failed) => None,
+            Err(Stop::Failed | Stop::Unwritable(_)) => None,
             Err(stop) => Some(stop),
         };
         if let Err(error) = self.publish(pass, stop.is_none()) {
-            // What was taken since the last publication is taken again.
+            // What was taken since the last publication is taken again, and told again.
             self.ring.rewind();
+            self.told.clear();
             self.broken = true;
+            self.ring.ring().set_full_reason(LossReason::Disk);
             return Err(error);
         }
         let held = matches!(stop, Some(Stop::Held));
@@ -148,7 +156,7 @@ impl Drain {
     fn begin_pass(&mut self) -> Pass {
         // The flush is read before the clock: what its caller committed is stamped before T.
         let flush = self.control.flushes();
-        let ticks = now().0;
+        let ticks = now_after_loads().0;
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
@@ -189,8 +197,16 @@ impl Drain {
                 };
                 let bytes = appender.append_run(position, run.bytes, &FromRing(ring))?;
                 Ok(Some((bytes, bytes as usize == run.bytes.len())))
-            })?;
-            let Some((bytes, whole)) = taken else { return Ok(()) };
+            });
+            let (bytes, whole) = match taken {
+                Ok(Some(taken)) => taken,
+                Ok(None) => return Ok(()),
+                Err(Stop::Unwritable(bytes)) => {
+                    notice("a record does not fit into a segment: raise journal_segment_bytes");
+                    (bytes, true)
+                }
+                Err(stop) => return Err(stop),
+            };
             self.ring.take(lane, bytes);
             pass.lane_bytes += u64::from(bytes);
             *budget = budget.saturating_sub(u64::from(bytes));
@@ -206,7 +222,7 @@ impl Drain {
         let Some(info) = self.ring.unreported_losses(lane) else { return Ok(()) };
         let gap = gap_of(&info);
         self.append(|appender, _| appender.append_gap(&gap))?;
-        self.ring.mark_reported(lane, &info);
+        self.told.push((lane, info));
         Ok(())
     }
 
@@ -228,6 +244,7 @@ impl Drain {
                         }
                     }
                 }
+                Err(AppendError::TooLarge { bytes }) => return Err(Stop::Unwritable(bytes)),
                 Err(_) => return Err(Stop::Failed),
             }
         }
@@ -236,6 +253,9 @@ impl Drain {
     /// Frame bytes and segment cursor first, then what the ring remembers, then the blocks.
     fn publish(&mut self, pass: Pass, complete: bool) -> Result<(), JournalError> {
         let done = self.appender.end_pass()?;
+        for (lane, info) in self.told.drain(..) {
+            self.ring.mark_reported(lane, &info);
+        }
         self.ring.commit();
         self.journaled += done.records - self.records_seen;
         self.journal_bytes += done.bytes - self.bytes_seen;
@@ -276,6 +296,11 @@ impl Drain {
         self.control.stopping()
     }
 
+    /// Whether the time to end is over: what cannot be written then stays in the ring.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.stopping() && self.control.views_abandoned()
+    }
+
     /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
     pub(crate) fn is_finished(&self) -> bool {
         self.stopping() && self.pass.is_none() && self.ring.is_drained()
@@ -286,6 +311,7 @@ impl Drain {
     /// # Errors
     /// The journal's medium failed.
     pub(crate) fn finish(self) -> Result<(), JournalError> {
+        let drained = self.is_finished();
         let ended = self.appender.finish();
         self.supply.close();
         self.control.update(true, |progress| {
@@ -293,6 +319,7 @@ impl Drain {
                 progress.journal = done.position;
             }
             progress.drain_ended = true;
+            progress.drained = drained;
         });
         ended.map(|_| ())
     }

@@ -80,7 +80,12 @@ impl LogFile {
         self.rotations_before + self.handler.as_ref().map_or(0, FileHandler::rotations)
     }
 
-    /// Whether the log is due to be opened again.
+    fn reopen_if_due(&mut self) {
+        if self.handler.is_none() && Instant::now() >= self.retry_at {
+            self.reopen();
+        }
+    }
+
     fn reopen(&mut self) {
         match FileHandler::open(self.options.clone()) {
             Ok(handler) => self.handler = Some(handler),
@@ -114,9 +119,7 @@ impl LogFile {
 
     /// Writes the batch. While the log does not work, its lines go to `fallback`.
     pub(crate) fn write(&mut self, fallback: &mut StderrNotice) -> LogState {
-        if self.handler.is_none() && Instant::now() >= self.retry_at {
-            self.reopen();
-        }
+        self.reopen_if_due();
         let total = self.batch.lines();
         let mut written = 0;
         let mut failure = None;
@@ -151,8 +154,12 @@ impl LogFile {
     }
 
     /// Brings the log to the disk, with the files that it was rotated into.
-    pub(crate) fn sync(&mut self) -> Result<(), HandlerError> {
-        self.handler.as_mut().map_or(Ok(()), FileHandler::sync)
+    pub(crate) fn sync(&mut self) -> Result<(), String> {
+        self.reopen_if_due();
+        match &mut self.handler {
+            Some(handler) => handler.sync().map_err(|error| error.to_string()),
+            None => Err(format!("{} cannot be written", self.options.path.display())),
+        }
     }
 
     /// Rotates the log now.

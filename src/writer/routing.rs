@@ -128,6 +128,11 @@ impl Outlets {
         outlet.batch.line(|out| formatter.line(entry, out));
     }
 
+    /// Counts records from here on.
+    pub(crate) fn begin_run(&mut self) {
+        self.counts.records = 0;
+    }
+
     /// Whether enough has gathered to be written.
     pub(crate) fn is_full(&mut self) -> bool {
         let logs = self.logs.as_mut().is_some_and(|logs| {
@@ -197,7 +202,7 @@ impl Outlets {
     /// Brings the logs to the disk; all of them are tried, and the first failure is told.
     pub(crate) fn sync(&mut self) -> Result<(), String> {
         let Some(logs) = &mut self.logs else { return Ok(()) };
-        let outcomes = logs.each().map(|log| log.sync().map_err(|error| error.to_string()));
+        let outcomes = logs.each().map(LogFile::sync);
         outcomes.into_iter().collect()
     }
 

@@ -50,14 +50,18 @@ fn pin(placement: Placement) {
     }
 }
 
-/// Blocks all signals of the calling thread and gives the mask as it was.
+/// Blocks the asynchronous signals of the calling thread and gives the mask as it was.
 ///
-/// SIGSEGV and its kin cannot be blocked where they arise; they keep their meaning.
+/// SIGSEGV and its kin stay open: a host's handler for them is to see our faults, too.
 fn block_signals() -> libc::sigset_t {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer leads to room for a signal set, which the call fills.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP] {
+        // SAFETY: `all` was filled above, and these are signals.
+        unsafe { libc::sigdelset(all.as_mut_ptr(), signal) };
+    }
     // SAFETY: `all` was filled above, and `before` has room for a set.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     // SAFETY: `pthread_sigmask` has stored the old mask: it fails only for an unknown first
@@ -89,6 +93,7 @@ mod tests {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGALRM, libc::SIGXFSZ] {
             assert_ne!(mask & (1 << (signal - 1)), 0, "signal {signal} is blocked");
         }
+        assert_eq!(mask & (1 << (libc::SIGSEGV - 1)), 0, "a crash handler sees our faults");
         assert!(status.contains("Cpus_allowed_list:\t0\n"));
         let own = std::fs::read_to_string("/proc/thread-self/status").unwrap();
         assert!(own.contains("SigBlk:\t0000000000000000"), "the caller's mask is as before");

@@ -15,6 +15,9 @@ use crate::journal::{
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 1 << 20;
 
+/// Behind a segment's first frame, which says that another run writes.
+const FIRST_FRAME: u64 = 4096;
+
 /// How long a view with nothing to do sleeps at most.
 const NAP_MAX: Duration = Duration::from_millis(250);
 
@@ -82,6 +85,11 @@ pub(crate) struct View {
     /// The merge's checkpoint at the beginning of the batch; empty between batches.
     checkpoint: Vec<u8>,
     skips: Skips,
+    /// The skips at the beginning of the batch.
+    skips_before: Skips,
+    /// The first segment of this run, and whether the view has come to it.
+    first: u64,
+    begun: bool,
     /// The journal's end as of the last poll.
     known: Position,
 }
@@ -108,6 +116,9 @@ impl View {
             cursor: resume.cursor,
             checkpoint: Vec::new(),
             skips: resume.skips,
+            skips_before: resume.skips,
+            first,
+            begun: false,
             known: Position::default(),
         }
     }
@@ -148,6 +159,7 @@ impl View {
         let mut budget = BUDGET_BYTES;
         let mut any = false;
         while budget > 0 {
+            self.begin_run_if_reached();
             if self.reader.position().is_some_and(|here| here >= end) {
                 return (any, true);
             }
@@ -179,6 +191,16 @@ impl View {
         (any, false)
     }
 
+    /// What earlier runs left is rendered first and not counted: the counters are of this run.
+    fn begin_run_if_reached(&mut self) {
+        let reached = |here: Position| here.sequence >= self.first && here.offset > FIRST_FRAME;
+        if !self.begun && self.reader.position().is_some_and(reached) {
+            self.give_out();
+            self.outlets.begin_run();
+            self.begun = true;
+        }
+    }
+
     fn tell_failure(&self, error: &JournalError) {
         notice(&format!("the journal cannot be read: {error}; the logs wait"));
         std::thread::sleep(NAP_MAX);
@@ -193,6 +215,7 @@ impl View {
             }
             if self.checkpoint.is_empty() && self.cursor.is_some() {
                 self.merge.checkpoint().encode(&mut self.checkpoint);
+                self.skips_before = self.skips;
             }
             let Some((entry, release)) = self.merge.next() else { return any };
             any = true;
@@ -211,7 +234,7 @@ impl View {
 
     fn note_cursor(&mut self) {
         let (Some(cursor), Some(logs)) = (&mut self.cursor, self.outlets.logs()) else { return };
-        if let Err(error) = cursor.note(&self.checkpoint, logs) {
+        if let Err(error) = cursor.note(&self.checkpoint, logs, self.skips_before) {
             notice(&format!(
                 "the views' cursor cannot be written ({error}): after a crash, entries may stand \
                  twice in the logs",
@@ -254,6 +277,7 @@ impl View {
     pub(crate) fn finish(mut self) {
         self.checkpoint.clear();
         self.merge.checkpoint().encode(&mut self.checkpoint);
+        self.skips_before = self.skips;
         self.note_cursor();
         let counts = self.outlets.counts();
         self.core.control.update(true, |now| {

@@ -1,0 +1,137 @@
+//! Goal: unusual programs and configurations neither hang nor lose anything without saying so.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tapelog::{MetaLogger, Overflow, context, info, try_info};
+
+/// Names that a program's own constants may have, too.
+const NAMES: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
+const TRADE: &str = "T-17";
+const SITE: u8 = 7;
+
+#[test]
+fn the_hosts_own_constants_are_logged_whatever_they_are_called() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let (log, captured) = tapelog::testing::capture();
+    let log = log.bind(context! { names = NAMES });
+    info!(log, every: LIMIT, "subscribed", trade_id = TRADE, site = SITE);
+    let entry = &captured.entries()[0];
+    assert_eq!((&*entry.fields["trade_id"], &*entry.fields["site"]), ("T-17", "7"));
+    assert!(entry.context["names"].contains("ETHUSDT"), "{entry}");
+}
+
+#[test]
+fn a_guard_ends_in_time_when_the_journal_can_take_no_more() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(root.path().join("logs"))
+        .log_to_console(false)
+        .journal_segments(3_u32)
+        .journal_segment_bytes(512_u64 << 10)
+        .shutdown_timeout(Duration::ZERO)
+        .build()
+        .unwrap();
+    let text = "x".repeat(1_000);
+    let mut accepted = 0_u64;
+    while accepted < 20_000 && try_info!(log, "filling", accepted, text).is_ok() {
+        accepted += 1;
+    }
+    let start = Instant::now();
+    drop(guard);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(accepted > 1_000);
+}
+
+#[test]
+fn a_context_that_is_too_large_for_the_ring_loses_values_but_no_entry() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(root.path().join("logs"))
+        .log_to_console(false)
+        .ring_bytes(256_u64 << 10)
+        .block_bytes(4_096_u32)
+        .build()
+        .unwrap();
+    let long = "y".repeat(500);
+    let bound = log.bind(context! { symbol = "BTCUSDT", first = &*long, second = &*long });
+    let pushed = try_info!(bound, "kept", text = &*long);
+    assert_eq!(pushed, Ok(()));
+    // What can never fit is refused, counted and told.
+    let endless = "t".repeat(5_000);
+    assert!(log.info(&endless, &[]).is_err(), "a definition is not cut below 1 KiB");
+    let fields: Vec<_> = (0..200).map(|_| ("a_rather_long_name", 1_u64.into())).collect();
+    assert!(log.info("many", &fields).is_err());
+    info!(log, "after");
+    log.flush(support::PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!((stats.accepted, stats.lost.total()), (2, 2));
+    drop(guard);
+    let text = fs::read_to_string(root.path().join("logs/expert.log")).unwrap();
+    assert!(text.contains("kept") && text.contains("symbol=BTCUSDT"), "{text}");
+    assert!(text.contains("logger.gap lost=2 full=2"), "{text}");
+}
+
+#[test]
+fn a_flush_may_wait_for_ever() {
+    let (log, _captured) = tapelog::testing::capture();
+    info!(log, "one");
+    log.flush(Duration::MAX).unwrap();
+}
+
+#[test]
+fn a_category_given_at_the_call_makes_a_trade_event_also_when_it_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(root.path().join("logs"))
+        .log_to_console(false)
+        .build()
+        .unwrap();
+    let held = tapelog::testing::hold_drain(&log);
+    std::thread::sleep(Duration::from_millis(50));
+    let text = "x".repeat(4_000);
+    while try_info!(log, "trade", category = "trade", text = &*text).is_ok() {}
+    assert_eq!(log.stats().lost.trade, 1);
+    drop(held);
+    drop(guard);
+    let trades = fs::read_to_string(root.path().join("logs/trades.log")).unwrap();
+    assert!(trades.contains("\"event\":\"logger.gap\""));
+}
+
+#[test]
+fn calls_that_wait_for_room_and_for_the_log_wait_five_milliseconds_at_most() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(root.path().join("logs"))
+        .log_to_console(false)
+        .async_logging(false)
+        .overflow(Overflow::Block(Duration::from_millis(5)))
+        .build()
+        .unwrap();
+    info!(log, "one");
+    let text = fs::read_to_string(root.path().join("logs/expert.log")).unwrap();
+    let late = log.stats().late_synchronous;
+    assert!(text.contains("] one") || late == 1, "{text}");
+    drop(guard);
+}
+
+#[test]
+fn without_files_no_directory_is_made() {
+    let root = tempfile::tempdir().unwrap();
+    let (logs, ring) = (root.path().join("logs"), root.path().join("ring"));
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(logs.as_path())
+        .ring_dir(ring.as_path())
+        .log_to_file(false)
+        .build()
+        .unwrap();
+    info!(log, "to the console alone");
+    log.flush(support::PATIENCE).unwrap();
+    assert!(!log.stats().crash_safe);
+    drop(guard);
+    assert!(!logs.exists() && !ring.exists());
+}
