@@ -1,4 +1,6 @@
 //! A lock-free logging engine for trading programs.
+//!
+//! The README has the first five minutes; [`MetaLogger`] is where to start.
 
 mod clock;
 mod config;
@@ -36,3 +38,8 @@ pub use ring::PushError;
 pub mod __private {
     pub use crate::face::*;
 }
+
+/// The README's code blocks, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

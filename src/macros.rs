@@ -1,7 +1,7 @@
 //! The log macros. They check the text against the fields at compile time, evaluate their arguments
 //! only when the level is enabled, and hand the stored values to the logger's face.
 
-/// Logs at DEBUG; see [`info!`].
+/// Logs at DEBUG; see [`info!`](crate::info).
 #[macro_export]
 macro_rules! debug { ($($call:tt)+) => { $crate::__log!((Debug, false, drop) $($call)+) } }
 
@@ -37,52 +37,52 @@ macro_rules! debug { ($($call:tt)+) => { $crate::__log!((Debug, false, drop) $($
 /// | `every_n: n` | the first of every `n` calls of this site |
 ///
 /// `{name}` in the text shows that field's value; `{{` is a brace. The macro is `()`: a record that
-/// is refused is counted, and told by a `logger.gap` entry. Use [`try_info!`] to learn of it at once.
+/// is refused is counted, and told by a `logger.gap` entry. Use [`try_info!`](crate::try_info) to learn of it at once.
 #[macro_export]
 macro_rules! info { ($($call:tt)+) => { $crate::__log!((Info, false, drop) $($call)+) } }
 
-/// Logs at WARNING; see [`info!`].
+/// Logs at WARNING; see [`info!`](crate::info).
 #[macro_export]
 macro_rules! warning { ($($call:tt)+) => { $crate::__log!((Warning, false, drop) $($call)+) } }
 
-/// Another name of [`warning!`].
+/// Another name of [`warning!`](crate::warning).
 #[macro_export]
 macro_rules! warn { ($($call:tt)+) => { $crate::__log!((Warning, false, drop) $($call)+) } }
 
-/// Logs at ERROR; see [`info!`]. The entry goes to `errors.log`, too.
+/// Logs at ERROR; see [`info!`](crate::info). The entry goes to `errors.log`, too.
 #[macro_export]
 macro_rules! error { ($($call:tt)+) => { $crate::__log!((Error, false, drop) $($call)+) } }
 
-/// Logs at CRITICAL; see [`info!`]. The entry goes to `errors.log`, too.
+/// Logs at CRITICAL; see [`info!`](crate::info). The entry goes to `errors.log`, too.
 #[macro_export]
 macro_rules! critical { ($($call:tt)+) => { $crate::__log!((Critical, false, drop) $($call)+) } }
 
-/// Logs a trade event at INFO: it goes to `trades.log`, too; see [`info!`].
+/// Logs a trade event at INFO: it goes to `trades.log`, too; see [`info!`](crate::info).
 #[macro_export]
 macro_rules! trade { ($($call:tt)+) => { $crate::__log!((Info, true, drop) $($call)+) } }
 
-/// Like [`debug!`], but tells whether the record was accepted.
+/// Like [`debug!`](crate::debug), but tells whether the record was accepted.
 #[macro_export]
 macro_rules! try_debug { ($($call:tt)+) => { $crate::__log!((Debug, false, keep) $($call)+) } }
 
-/// Like [`info!`], but tells whether the record was accepted:
+/// Like [`info!`](crate::info), but tells whether the record was accepted:
 /// `Result<(), `[`PushError`](crate::PushError)`>`. A disabled level is `Ok`.
 #[macro_export]
 macro_rules! try_info { ($($call:tt)+) => { $crate::__log!((Info, false, keep) $($call)+) } }
 
-/// Like [`warning!`], but tells whether the record was accepted.
+/// Like [`warning!`](crate::warning), but tells whether the record was accepted.
 #[macro_export]
 macro_rules! try_warning { ($($call:tt)+) => { $crate::__log!((Warning, false, keep) $($call)+) } }
 
-/// Like [`error!`], but tells whether the record was accepted.
+/// Like [`error!`](crate::error), but tells whether the record was accepted.
 #[macro_export]
 macro_rules! try_error { ($($call:tt)+) => { $crate::__log!((Error, false, keep) $($call)+) } }
 
-/// Like [`critical!`], but tells whether the record was accepted.
+/// Like [`critical!`](crate::critical), but tells whether the record was accepted.
 #[macro_export]
 macro_rules! try_critical { ($($call:tt)+) => { $crate::__log!((Critical, false, keep) $($call)+) } }
 
-/// Like [`trade!`], but tells whether the record was accepted.
+/// Like [`trade!`](crate::trade), but tells whether the record was accepted.
 #[macro_export]
 macro_rules! try_trade { ($($call:tt)+) => { $crate::__log!((Info, true, keep) $($call)+) } }
 
@@ -96,7 +96,7 @@ macro_rules! enabled {
 
 /// Named values to bind to a logger: `log.bind(context! { symbol = "BTCUSDT", size = 3 })`.
 ///
-/// Fields are written as in [`info!`].
+/// Fields are written as in [`info!`](crate::info).
 #[macro_export]
 macro_rules! context {
     ($($fields:tt)*) => {

@@ -4,6 +4,8 @@
 //!
 //! `TAPELOG_QUICK` in the environment makes it a tenth of that.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs::File;

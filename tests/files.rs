@@ -1,5 +1,7 @@
 //! Where the logs lie, how they rotate, and that a restart goes on where the last run ended.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! A forked child is refused by its parent's logger, and its end, whichever way, touches nothing of
 //! the parent's; the parent goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "fork and waitpid")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 

@@ -1,6 +1,7 @@
 //! With the drain held and the ring full: every call returns at once, accepted + lost = pushed
 //! exactly, a gap entry tells the exact number, and the reserve still takes what matters.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "getrusage of the calling thread")]
 
 mod support;

@@ -2,6 +2,7 @@
 //! makes no system call: over ten times the ring, through both faces, with strings, bound contexts
 //! and values that are formatted on the caller.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "a counting allocator, getrusage and seccomp")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 

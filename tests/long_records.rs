@@ -1,6 +1,8 @@
 //! A record is at most a quarter of a block: its longest texts and lists are cut first, at a
 //! character boundary, and marked; everything else arrives whole.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Desk, PATIENCE};

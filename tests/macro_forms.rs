@@ -1,5 +1,7 @@
 //! The log macros take every form of options and fields that their documentation lists.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;

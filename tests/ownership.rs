@@ -1,6 +1,8 @@
 //! Several loggers live in one process, each in a directory of its own; a directory has one owner,
 //! and logger, guard and producer may go in any order.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::process::Stdio;

@@ -1,6 +1,7 @@
 //! Files are 0600 and directories 0700 whatever the umask says, and a path that is not what it has
 //! to be is refused and left untouched.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "the umask is set through libc")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 

@@ -1,6 +1,7 @@
 //! Logging inside logging: a `Display` that logs, and a signal handler that logs a thousand times a
 //! second while its thread logs. Nothing deadlocks, and accepted + lost = pushed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "a timer and its signal handler")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 

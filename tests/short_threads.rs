@@ -1,6 +1,8 @@
 //! Threads that come and go lose nothing, and their lanes are used again; a destructor of
 //! thread-local storage may log.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::cell::RefCell;

@@ -1,6 +1,8 @@
 //! Goal: a second demo in a directory in use is refused with the owner's number and advice, and
 //! harms nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
+
 mod support;
 
 use std::time::Duration;

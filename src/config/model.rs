@@ -21,7 +21,8 @@ pub enum Overflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Idle {
-    /// Sleeps for `nap`, growing to 1 ms when it stays quiet, and to 5 ms after a second of silence.
+    /// Sleeps for `nap`, growing to 1 ms when it stays quiet. After a second of silence a nap is as
+    /// long as keeps the drain below 1 % of a core: 1 to 20 ms, by what waking up costs here.
     Park,
     /// Polls without a pause: for a core of its own (`writer_cpu`).
     Spin,

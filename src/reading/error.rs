@@ -110,7 +110,7 @@ impl fmt::Display for Note {
                 let path = path.display();
                 write!(
                     f,
-                    "{path} is damaged from byte {from} to {to} ({reason}); what stood there is missing"
+                    "{path} is damaged from byte {from} to {to} ({reason}); what was there is missing"
                 )
             }
             Self::Unreadable { reason } => write!(f, "{reason}; its entries are missing"),

@@ -108,8 +108,8 @@ impl Journal {
 
     /// Leaves out entries of before `time`.
     ///
-    /// The segments' time index tells where to begin, so what lies before is not read. An entry that
-    /// its caller stamped later than it was logged may be missing.
+    /// The segments' time index tells where to begin, so what lies before is not read. An entry
+    /// that its caller stamped later than it was logged may be missing.
     #[must_use]
     pub fn since(mut self, time: UnixNanos) -> Journal {
         self.since = Some(time);

@@ -15,9 +15,14 @@ const BITE_BYTES: u64 = 64 << 10;
 /// The longest nap while something may come any time.
 const NAP_MAX: Duration = Duration::from_millis(1);
 
-/// The longest nap after a second or so of silence: a thousand naps a second would cost 2 to 4 % of
-/// a core on a virtual machine, waking up alone (PERF.md, "quiet").
-const NAP_SILENT_MAX: Duration = Duration::from_millis(5);
+/// The longest nap of a silent engine, whatever a nap costs.
+const NAP_SILENT_MAX: Duration = Duration::from_millis(20);
+
+/// A silent engine naps so long that waking up takes at most a 160th of a core.
+///
+/// What waking up costs depends on the machine: 8 to 60 µs were measured on the same virtual one, so
+/// that naps of 1 ms would take up to 6 % of a core (PERF.md, "quiet").
+const SILENT_SHARE: u32 = 160;
 
 /// After this many empty passes naps begin to grow.
 const QUIET_PASSES: u32 = 200;
@@ -36,12 +41,16 @@ pub(crate) struct Napper {
     next: Duration,
     quiet: u32,
     spin_ticks: u64,
+    /// Processor time of the thread at the last nap, and what a nap has cost lately.
+    spent: Duration,
+    cost: Duration,
 }
 
 impl Napper {
     pub(crate) fn new(idle: Idle, shortest: Duration, ticks_per_second: u64) -> Self {
         let spin_ticks = (SPIN.as_nanos() as u64).saturating_mul(ticks_per_second) / 1_000_000_000;
-        Self { idle, shortest, next: shortest, quiet: 0, spin_ticks }
+        let (spent, cost) = (Duration::ZERO, Duration::ZERO);
+        Self { idle, shortest, next: shortest, quiet: 0, spin_ticks, spent, cost }
     }
 
     /// Rests after a pass that took `bytes`.
@@ -70,15 +79,31 @@ impl Napper {
         }
     }
 
-    /// The length of the next nap: it doubles once the ring has been empty for a while.
+    /// The length of the next nap: it doubles once the ring has been empty for a while, and follows
+    /// what naps cost when it stays so.
     fn nap(&mut self) -> Duration {
         self.quiet = self.quiet.saturating_add(1);
         if self.quiet > QUIET_PASSES {
-            let longest = if self.quiet > SILENT_PASSES { NAP_SILENT_MAX } else { NAP_MAX };
+            let longest = if self.quiet > SILENT_PASSES { self.silent_nap() } else { NAP_MAX };
             self.next = (self.next * 2).min(longest);
         }
         self.next
     }
+
+    fn silent_nap(&mut self) -> Duration {
+        let spent = thread_cpu_time();
+        let cost = spent.saturating_sub(std::mem::replace(&mut self.spent, spent));
+        // The first difference is all that the thread has done before.
+        if self.quiet > SILENT_PASSES + 1 {
+            self.cost = if self.cost.is_zero() { cost } else { (self.cost * 7 + cost) / 8 };
+        }
+        (self.cost * SILENT_SHARE).clamp(NAP_MAX, NAP_SILENT_MAX)
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 #[cfg(test)]
@@ -99,7 +124,12 @@ mod tests {
         for _ in QUIET_PASSES..SILENT_PASSES + 10 {
             napper.nap();
         }
-        assert_eq!(napper.nap(), NAP_SILENT_MAX);
+        napper.cost = Duration::from_micros(25);
+        assert!(napper.nap() >= Duration::from_millis(2), "{:?}", napper.next);
+        napper.cost = Duration::from_secs(1);
+        for _ in 0..10 {
+            assert!(napper.nap() <= NAP_SILENT_MAX);
+        }
         napper.rest(1);
         assert_eq!(napper.nap(), shortest);
     }

@@ -142,7 +142,11 @@ impl Janitor {
             match self.returned.recv_timeout(pause.min(Duration::from_secs(3600))) {
                 Ok(Returned::Written(segment)) => self.store.recycle(segment),
                 Ok(Returned::Unused(segment)) => {
-                    self.store.discard(segment);
+                    // The later one first: a reader that finds a later segment takes the missing
+                    // one for recycled.
+                    for unused in ready.take().into_iter().chain([segment]) {
+                        self.store.discard(unused);
+                    }
                     self.ending = true;
                 }
                 Err(RecvTimeoutError::Timeout) => {}

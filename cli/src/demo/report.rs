@@ -17,6 +17,12 @@ use super::stopwatch::{PERCENTILES, Times};
 use super::strategy::EXPERT_NAME;
 use super::units::{bytes, duration_ns, grouped, rate};
 
+/// What stands below the times.
+const HOW_TIMED: &str = "\
+Each log call that makes a record is timed with two readings of the clock, which are part of its
+time; the empty pair is the same two with nothing between them. \"Without logging\" is a second
+strategy that takes the same messages with a silent log, timed in the same way.";
+
 /// Everything that was measured.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -113,13 +119,7 @@ impl Report<'_> {
             let count = grouped(times.count());
             writeln!(f, "{label:<22}{count:>10}{p50:>10}{p99:>10}{p999:>10}{max:>10}")?;
         }
-        writeln!(
-            f,
-            "Each log call that makes a record is timed with two readings of the clock, which are part \
-             of\nits time; the empty pair is the same two with nothing between them. \"Without \
-             logging\" is a\nsecond strategy that takes the same messages with a silent log, timed in \
-             the same way."
-        )
+        writeln!(f, "{HOW_TIMED}")
     }
 
     fn files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +130,8 @@ impl Report<'_> {
         }
         let journal = &self.files.journal;
         let (path, size) = (format!("{}/", journal.path.display()), bytes(journal.bytes));
-        writeln!(f, "  {path:<28}{size:>10}   {} segments", journal.segments)
+        let plural = if journal.segments == 1 { "" } else { "s" };
+        writeln!(f, "  {path:<28}{size:>10}   {} segment{plural}", journal.segments)
     }
 
     fn next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
