@@ -67,7 +67,7 @@ fn a_flush_under_load_comes_to_an_end() {
                 }
             }
         });
-        for round in 0..10 {
+        for round in 0..5 {
             error!(log, "marked", round);
             log.flush(PATIENCE).unwrap();
             let lines = desk.lines("errors.log");

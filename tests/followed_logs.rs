@@ -19,6 +19,9 @@ use tapelog::{Overflow, try_error, try_info, try_trade};
 const ROUNDS: u64 = 60_000;
 const BACKUPS: u32 = 200;
 
+/// The reader makes this file once it has opened the logs.
+const READY: &str = "ready";
+
 /// One log, read as it grows.
 struct Follower {
     path: PathBuf,
@@ -120,6 +123,7 @@ impl Follower {
 
 fn follow(directory: &Path) {
     let mut followers = LOGS.map(|log| Follower::new(&directory.join(log)));
+    fs::write(directory.join(READY), "").unwrap();
     let deadline = Instant::now() + support::PATIENCE;
     while followers.iter().any(|follower| !follower.ended) {
         assert!(Instant::now() < deadline, "the logs do not end");
@@ -151,6 +155,7 @@ fn who_follows_the_logs_sees_whole_lines_each_once() {
     let test = "who_follows_the_logs_sees_whole_lines_each_once";
     let mut command = child(test, &desk.logs().display().to_string());
     let mut reader = command.stdout(Stdio::inherit()).spawn().unwrap();
+    support::until("the reader", || desk.logs().join(READY).exists());
     let padding = "x".repeat(100);
     for sequence in 0..ROUNDS {
         let pad = &padding[..(sequence * 13 % 100) as usize];

