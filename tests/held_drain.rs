@@ -245,26 +245,34 @@ fn blocking_calls_wait_for_their_deadline_and_no_longer() {
     let (log, guard) = desk.builder().overflow(Overflow::Block(DEADLINE)).build().unwrap();
     let held = hold(&log);
     let accepted = fill(&log);
-    let (mut longest, mut undisturbed) = (Duration::ZERO, Duration::ZERO);
     let per_microsecond = ticks_per_microsecond();
-    let ((), control_max) = beside_empty_calls(|| {
-        for call in 0..100 {
-            let switches = involuntary_switches();
-            let begun = Instant::now();
-            let pushed = try_info!(log, "waits", call);
-            let took = begun.elapsed();
-            assert_eq!(pushed, Err(PushError::Full));
-            assert!(took >= DEADLINE, "{took:?}");
-            longest = longest.max(took);
-            if involuntary_switches() == switches {
-                undisturbed = undisturbed.max(took);
-            }
-        }
-    });
-    let control = Duration::from_micros((control_max as f64 / per_microsecond) as u64);
-    println!("blocking calls: longest {longest:?}, undisturbed {undisturbed:?}, empty {control:?}");
     let limit = Duration::from_millis(10);
-    assert!(undisturbed < limit || control >= limit, "{undisturbed:?}");
+    let mut calls = 0;
+    // `yield_now` counts as a switch, so that context switches excuse nothing here. Instead the
+    // machine gets a few chances, and what stops an empty call stops a waiting one, too.
+    for attempt in 1..=5 {
+        let (longest, control_max) = beside_empty_calls(|| {
+            let mut longest = Duration::ZERO;
+            for call in 0..100 {
+                let begun = Instant::now();
+                let pushed = try_info!(log, "waits", call);
+                let took = begun.elapsed();
+                assert_eq!(pushed, Err(PushError::Full));
+                assert!(took >= DEADLINE, "{took:?}");
+                longest = longest.max(took);
+                calls += 1;
+            }
+            longest
+        });
+        let control = Duration::from_micros((control_max as f64 / per_microsecond) as u64);
+        println!(
+            "blocking calls: longest {longest:?}; an empty call at the same time: {control:?}"
+        );
+        if longest < limit || control >= limit {
+            break;
+        }
+        assert!(attempt < 5, "{longest:?}");
+    }
     drop(held);
     let mut refused = 0;
     support::until("room", || {
@@ -276,7 +284,7 @@ fn blocking_calls_wait_for_their_deadline_and_no_longer() {
     let stats = log.stats();
     drop(guard);
     assert_eq!(stats.accepted, accepted + 1);
-    assert_eq!(stats.lost.total(), 1 + 100 + refused);
+    assert_eq!(stats.lost.total(), 1 + calls + refused);
     let lines = desk.lines("expert.log");
     let told: u64 = gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
     assert_eq!(told, stats.lost.total());

@@ -11,13 +11,15 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::{black_box, spin_loop};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::{
-    Level, MetaLogger, Producer, Stats, context, now, try_debug, try_error, try_info, try_trade,
+    Builder, Guard, Level, MetaLogger, Producer, Stats, context, now, try_debug, try_error,
+    try_info, try_trade,
 };
 
 thread_local! {
@@ -114,8 +116,8 @@ impl Desks {
 }
 
 /// The logger of these tests: the loop outruns every view, so little is rendered.
-fn start(desk: &Desk) -> (MetaLogger, tapelog::Guard) {
-    let builder = desk.builder().ring_bytes(RING_BYTES).log_level(Level::Critical);
+fn start(builder: Builder) -> (MetaLogger, Guard) {
+    let builder = builder.ring_bytes(RING_BYTES).log_level(Level::Critical);
     builder.journal_level(Level::Info).trade_log_level(Level::Critical).build().unwrap()
 }
 
@@ -129,7 +131,7 @@ fn assert_all_arrived(stats: &Stats) {
 /// Runs the loop between two looks at something that is counted.
 fn counted<T>(look: impl Fn() -> T) -> (T, T) {
     let desk = Desk::new();
-    let (log, guard) = start(&desk);
+    let (log, guard) = start(desk.builder());
     let desks = Desks::new(&log);
     log.warm_up();
     desks.round(0);
@@ -192,10 +194,10 @@ fn forbid_system_calls() {
 }
 
 /// Logs on a thread that may not enter the kernel, then looks at what arrived.
-fn log_without_the_kernel(calls_after: bool) {
+fn log_without_the_kernel(directory: &Path, calls_after: bool) {
     static DONE: AtomicU64 = AtomicU64::new(0);
-    let desk = Desk::new();
-    let (log, guard) = start(&desk);
+    let builder = support::builder(&directory.join("logs")).ring_dir(directory.join("ring"));
+    let (log, guard) = start(builder);
     let logger = log.clone();
     thread::spawn(move || {
         let desks = Desks::new(&logger);
@@ -221,7 +223,6 @@ fn log_without_the_kernel(calls_after: bool) {
     log.flush(PATIENCE).unwrap();
     assert_all_arrived(&log.stats());
     drop(guard);
-    drop(desk);
     // SAFETY: ends the process; nothing is left to be written.
     unsafe { libc::_exit(0) };
 }
@@ -230,12 +231,15 @@ fn log_without_the_kernel(calls_after: bool) {
 fn it_never_enters_the_kernel() {
     use std::os::unix::process::ExitStatusExt;
 
-    match role().as_deref() {
-        Some("log") => log_without_the_kernel(false),
-        Some("call") => log_without_the_kernel(true),
-        _ => {}
+    if let Some(role) = role() {
+        let (what, directory) = role.split_once(' ').unwrap();
+        return log_without_the_kernel(Path::new(directory), what == "call");
     }
-    run(child("it_never_enters_the_kernel", "log"));
-    let output = child("it_never_enters_the_kernel", "call").output().unwrap();
+    // The parent's, so that it goes whatever becomes of the child.
+    let directory = support::tmpfs();
+    let directory = directory.path().display();
+    let test = "it_never_enters_the_kernel";
+    run(child(test, &format!("log {directory}")));
+    let output = child(test, &format!("call {directory}")).output().unwrap();
     assert_eq!(output.status.signal(), Some(libc::SIGSYS), "the filter works: {output:?}");
 }
