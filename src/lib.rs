@@ -2,6 +2,7 @@
 //!
 //! The README has the first five minutes; [`MetaLogger`] is where to start.
 
+mod call;
 mod clock;
 mod config;
 mod context;
@@ -18,6 +19,7 @@ mod macros;
 pub mod reading;
 mod record;
 mod ring;
+mod shared;
 mod site;
 mod sync;
 pub mod testing;
@@ -28,11 +30,12 @@ pub use config::{
     ConfigError, Configuration, Idle, Origin, Overflow, Problem, Settings, Threading, UseColors,
 };
 pub use context::{Context, DynamicValue};
-pub use engine::{SyncError, Unfinished};
+pub use engine::StartError;
 pub use level::{Category, Level, ParseLevelError};
-pub use logger::{Builder, Guard, Lost, MetaLogger, Producer, StartError, Stats, With};
+pub use logger::{Builder, Guard, Lost, MetaLogger, Producer, Stats, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
+pub use shared::{SyncError, Unfinished};
 
 #[doc(hidden)]
 pub mod __private {

@@ -1,18 +1,12 @@
 //! For the tests of programs that log: what did my code log?
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::engine::{self, Place};
-use crate::entry::Entry;
-use crate::formatters::{Formatter, TextFormatter, event_text, value_text};
-use crate::level::{Category, Level};
+use crate::level::Level;
 use crate::logger::{Guard, MetaLogger};
-use crate::record::{UnixNanos, Value};
+use crate::writer::CaptureSink;
+pub use crate::writer::CapturedEntry;
 use crate::{Configuration, Origin, Settings};
 
 /// A logger whose entries a test can look at, and the look at them.
@@ -40,8 +34,9 @@ pub fn capture() -> (MetaLogger, Capture) {
         .map_err(crate::StartError::from)
         .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone())));
     match started {
-        Ok((log, guard)) => {
-            let capture = Capture { log: log.clone(), sink, _guard: guard };
+        Ok((core, engine)) => {
+            let log = MetaLogger::new(core);
+            let capture = Capture { log: log.clone(), sink, _guard: Guard::new(engine) };
             (log, capture)
         }
         Err(error) => panic!("no engine for a capturing logger: {error}"),
@@ -88,7 +83,7 @@ impl Capture {
         if let Err(late) = self.log.flush(Duration::from_secs(10)) {
             panic!("the captured entries are not complete: {late}");
         }
-        self.sink.entries.lock().clone()
+        self.sink.entries()
     }
 
     /// Forgets the entries so far.
@@ -97,56 +92,6 @@ impl Capture {
     /// As [`entries`](Capture::entries).
     pub fn clear(&self) {
         let _forgotten = self.entries();
-        self.sink.entries.lock().clear();
-    }
-}
-
-/// One entry that a test captured, in plain values.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct CapturedEntry {
-    /// When it happened.
-    pub time: UnixNanos,
-    /// How severe it is.
-    pub level: Level,
-    /// Whether it is a trade event.
-    pub category: Category,
-    /// The event's text, placeholders filled in.
-    pub event: String,
-    /// The values given at the call, as the text format shows them.
-    pub fields: BTreeMap<String, String>,
-    /// The values bound to the logger.
-    pub context: BTreeMap<String, String>,
-    /// The whole line of `expert.log`.
-    pub line: String,
-}
-
-impl fmt::Display for CapturedEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
-    }
-}
-
-/// The outlet that keeps entries.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CaptureSink {
-    entries: Arc<Mutex<Vec<CapturedEntry>>>,
-}
-
-impl CaptureSink {
-    /// Keeps an entry.
-    pub(crate) fn entry(&self, entry: &Entry<'_>) {
-        let mut line = Vec::new();
-        TextFormatter::new(false).line(entry, &mut line);
-        let own = |(name, value): (&str, Value<'_>)| (name.to_owned(), value_text(entry, &value));
-        self.entries.lock().push(CapturedEntry {
-            time: entry.time(),
-            level: entry.level(),
-            category: entry.category(),
-            event: event_text(entry),
-            fields: entry.fields().flatten().map(own).collect(),
-            context: entry.context().map(own).collect(),
-            line: String::from_utf8_lossy(&line).into_owned(),
-        });
+        self.sink.clear();
     }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::error::StartError;
 use super::forked::ParentsFile;
 use crate::handlers::FileHandler;
 use crate::handlers::notice;
-use crate::logger::StartError;
 
 /// The file whose lock tells that an engine logs to the directory.
 const LOCK_FILE: &str = ".tapelog.lock";

@@ -6,20 +6,19 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::control::Control;
-use super::core::{Core, ticks_now};
 use super::directory::{self, Owned, Trouble};
-use super::levels::Levels;
+use super::error::StartError;
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
-use crate::logger::{Guard, MetaLogger, StartError};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
+use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
-use crate::testing::CaptureSink;
-use crate::writer::{self, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View};
+use crate::writer::{
+    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
+};
 
 /// Bytes of the first segment that are ready before the start returns.
 const PREPARED_BYTES: u64 = 4 << 20;
@@ -57,7 +56,7 @@ pub(crate) struct Engine {
 pub(crate) fn start(
     mut configuration: Configuration,
     place: Place,
-) -> Result<(MetaLogger, Guard), StartError> {
+) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
     let (place, owned) = take_directory(&configuration, place, &control)?;
     let in_files = matches!(place, Place::Directory);
@@ -82,7 +81,7 @@ pub(crate) fn start(
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)
         .inspect_err(|_| core.ring.remove_file())?;
-    Ok((MetaLogger::new(core), Guard::new(engine)))
+    Ok((core, engine))
 }
 
 /// Takes possession of the log directory; where the disk is of no use, memory takes its place.

@@ -1,6 +1,5 @@
 //! Configuring and starting a logger.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use crate::config::{
     ConfigError, Configuration, Idle, Origin, Overflow, Settings, Threading, UseColors,
     parameter_methods,
 };
-use crate::engine::{self, Place};
+use crate::engine::{self, Place, StartError};
 use crate::level::Level;
 
 /// The configuration of a logger that is not started yet; made by [`MetaLogger::builder`].
@@ -54,47 +53,7 @@ impl Builder {
     pub fn build(self) -> Result<(MetaLogger, Guard), StartError> {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
-        engine::start(configuration, place)
+        let (core, engine) = engine::start(configuration, place)?;
+        Ok((MetaLogger::new(core), Guard::new(engine)))
     }
-}
-
-/// Why no engine was started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A value is out of its range.
-    #[error(transparent)]
-    Configuration(#[from] ConfigError),
-    /// Another engine logs to the directory.
-    #[error(
-        "{} is in use by process {owner}, which logs there: {advice}", .directory.display()
-    )]
-    InUse {
-        /// The log directory.
-        directory: PathBuf,
-        /// The process that owns it, as it says itself.
-        owner: String,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// A path is not what it has to be, and is left untouched.
-    #[error("{reason}")]
-    Refused {
-        /// The path, why it is refused, and what to do.
-        reason: String,
-    },
-    /// The ring cannot be made.
-    #[error("no ring can be made: {reason}")]
-    Ring {
-        /// Why, and what to change.
-        reason: String,
-    },
-    /// The system gives no memory for the journal, or no thread.
-    #[error("the system refuses {what}: free some memory or raise the limits of this process")]
-    System {
-        /// What was refused.
-        what: &'static str,
-        /// The system's answer.
-        source: io::Error,
-    },
 }

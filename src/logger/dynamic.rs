@@ -3,11 +3,11 @@
 use super::{MetaLogger, lanes};
 use crate::context::DynamicValue;
 use crate::definition::SiteSpec;
-use crate::engine::{Bindings, Unusual};
 use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
+use crate::shared::{Bindings, Unusual};
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]

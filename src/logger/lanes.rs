@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::{Arc, Weak};
 
-use crate::engine::Core;
 use crate::ring::LaneHandle;
+use crate::shared::Core;
 
 /// The lane that the thread used last.
 #[derive(Clone, Copy)]

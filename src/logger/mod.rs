@@ -11,18 +11,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::{Builder, StartError};
+pub use builder::Builder;
 pub use guard::Guard;
 pub use producer::{Producer, With};
 pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
 use crate::definition::fit_context;
-use crate::engine::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
 use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::Args;
 use crate::ring::PushError;
+use crate::shared::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
 
 /// A logger: what programs hand around and log through.
 ///

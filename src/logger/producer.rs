@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::MetaLogger;
-use crate::engine::{Bindings, ContextRef};
 use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::{Args, INLINE};
 use crate::ring::{LaneHandle, PushError};
+use crate::shared::{Bindings, ContextRef};
 
 /// A logger with a lane of its own: the fastest way to log.
 ///

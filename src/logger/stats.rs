@@ -1,7 +1,7 @@
 //! What happened so far, as numbers.
 
-use crate::engine::Core;
 use crate::ring::LossReason;
+use crate::shared::Core;
 
 /// Records that were refused, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::supply::Supply;
 use crate::clock::{Calibrator, now_after_loads};
-use crate::engine::{Control, Core};
 use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
 };
 use crate::record::Gap;
 use crate::ring::{GapInfo, LossReason, RingDrain};
+use crate::shared::{Control, Core};
 
 /// The agent that moves records from the ring into the journal.
 ///

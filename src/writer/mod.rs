@@ -4,6 +4,7 @@
 //! renders the logs. Each has `poll`, which does a bounded piece of work and says what it did.
 
 mod agents;
+mod capture;
 mod cursor;
 mod drain;
 mod idle;
@@ -14,6 +15,8 @@ mod threads;
 mod view;
 
 pub(crate) use agents::{run_both, run_drain, run_view};
+pub(crate) use capture::CaptureSink;
+pub use capture::CapturedEntry;
 pub(crate) use drain::{Drain, gap_of};
 pub(crate) use idle::Napper;
 pub(crate) use logs::{LogFile, Logs};

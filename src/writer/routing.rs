@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::clock::Source;
 use crate::definition::SiteSpec;
-use crate::engine::{Core, ViewCounts};
 use crate::entry::{Entry, OwnEntry};
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
 use crate::record::UnixNanos;
-use crate::testing::CaptureSink;
+use crate::shared::{Core, ViewCounts};
 
+use super::capture::CaptureSink;
 use super::logs::{LogFile, LogState, Logs};
 
 /// The view's outlets with their formatters.

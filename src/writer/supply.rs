@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
-use crate::engine::Control;
 use crate::handlers::notice;
 use crate::journal::{JournalError, Prepared, Retired, SegmentStore};
 use crate::ring::LossReason;
+use crate::shared::Control;
 
 /// How soon a segment that the views still read is asked for again.
 const HELD_RETRY: Duration = Duration::from_millis(1);

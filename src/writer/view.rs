@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::cursor::{Cursor, Left};
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
-use crate::engine::{Core, Progress};
 use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
+use crate::shared::{Core, Progress};
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 1 << 20;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::control::Control;
 use super::levels::Levels;
+use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
-use crate::face::{Call, Stamp};
 use crate::level::Level;
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
