@@ -133,13 +133,12 @@ impl Configuration {
     fn check_ring(&self, findings: &mut Findings<'_>) {
         let block = u64::from(self.block_bytes);
         let accepted = "a power of two from 4 KiB to 1 MiB";
-        let fits = block.is_power_of_two() && (4 * KIB..=1024 * KIB).contains(&block);
-        findings.refuse_unless(fits, "block_bytes", block, accepted);
+        let block_fits = block.is_power_of_two() && (4 * KIB..=1024 * KIB).contains(&block);
+        findings.refuse_unless(block_fits, "block_bytes", block, accepted);
         let ring = self.ring_bytes;
         let accepted = "a multiple of block_bytes from 256 KiB to 1 GiB, at least 16 blocks";
         let fits = (256 * KIB..=GIB).contains(&ring)
-            && ring / block.max(1) >= 16
-            && ring.is_multiple_of(block.max(1));
+            && (!block_fits || ring / block >= 16 && ring.is_multiple_of(block));
         findings.refuse_unless(fits, "ring_bytes", ring, accepted);
         let reserve = self.reserve_blocks;
         let accepted = "at most a quarter of the ring's blocks";
