@@ -135,3 +135,28 @@ fn without_files_no_directory_is_made() {
     drop(guard);
     assert!(!logs.exists() && !ring.exists());
 }
+
+#[test]
+fn a_journal_is_read_from_a_time_on() {
+    use tapelog::UnixNanos;
+    use tapelog::reading::{Format, Journal};
+
+    let root = tempfile::tempdir().unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .log_dir(root.path().join("logs"))
+        .log_to_console(false)
+        .build()
+        .unwrap();
+    let second = |number: i64| UnixNanos((1_700_000_000 + number) * 1_000_000_000);
+    for number in 0..10 {
+        info!(log, at: second(number), "entry", number);
+        log.flush(support::PATIENCE).unwrap();
+    }
+    drop(guard);
+    let mut lines = Vec::new();
+    let journal = Journal::open(root.path()).or_else(|_| Journal::open(root.path().join("logs")));
+    let summary = journal.unwrap().since(second(7)).write_to(Format::Text, &mut lines).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    assert_eq!((summary.entries, lines.lines().count()), (3, 3), "{lines}");
+    assert!(lines.contains("number=7") && !lines.contains("number=6"), "{lines}");
+}
