@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use support::{Desk, PATIENCE, child, number, role, run};
-use tapelog::{Guard, MetaLogger, PushError, StartError, context, info, try_info};
+use tapelog::{Guard, MetaLogger, PushError, StartError, Stats, context, info, try_info};
 
 /// How the forked child ends.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,10 @@ fn in_the_child(log: &MetaLogger, guard: &mut Option<Guard>, end: End) -> i32 {
     ];
     if refused.iter().any(|pushed| *pushed != Err(PushError::Forked)) {
         return 1;
+    }
+    // The writer's locks may have been held at the fork: nothing here waits for them.
+    if log.flush(PATIENCE).is_ok() || log.sync().is_ok() || log.stats() != Stats::default() {
+        return 2;
     }
     match end {
         End::Exit => {

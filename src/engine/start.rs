@@ -71,6 +71,7 @@ pub(crate) fn start(
     let core = Arc::new(Core {
         levels: Levels::new(&configuration),
         record_bytes_max: ring.max_record_bytes(),
+        pid: std::process::id(),
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         alive: Arc::new(()),

@@ -109,8 +109,11 @@ impl MetaLogger {
     /// Waits until every entry accepted before this call is in the logs.
     ///
     /// # Errors
-    /// [`Unfinished`] when the time is over; it says how many records are still on their way.
+    /// [`Unfinished`] when the time is over, and at once in a forked child; it says how many records are still on their way.
     pub fn flush(&self, timeout: Duration) -> Result<(), Unfinished> {
+        if self.core.is_forked() {
+            return Err(Unfinished { records: 0 });
+        }
         self.core.control.flush(timeout)
     }
 
@@ -120,6 +123,9 @@ impl MetaLogger {
     /// # Errors
     /// [`SyncError`] when the disk refuses, or the entries are not written within a minute.
     pub fn sync(&self) -> Result<(), SyncError> {
+        if self.core.is_forked() {
+            return Err(SyncError::Closed);
+        }
         self.core.sync(Duration::from_secs(60))
     }
 
@@ -129,10 +135,10 @@ impl MetaLogger {
         self.core.control.request_rotation();
     }
 
-    /// What was accepted, lost, written and shown so far.
+    /// What was accepted, lost, written and shown so far. All zero in a forked child.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.core)
+        if self.core.is_forked() { Stats::default() } else { Stats::of(&self.core) }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) ticks_per_second: u64,
     /// The longest record, in bytes.
     pub(crate) record_bytes_max: u32,
+    /// The process that the engine runs in.
+    pub(crate) pid: u32,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
 }
@@ -90,6 +92,12 @@ impl Core {
     #[inline(always)]
     pub(crate) fn enabled(&self, level: Level, trade: bool) -> bool {
         self.levels.admits(level, trade)
+    }
+
+    /// Whether this is a forked child: the writer's threads and locks are its parent's. One system
+    /// call.
+    pub(crate) fn is_forked(&self) -> bool {
+        std::process::id() != self.pid
     }
 
     /// How many ticks pass in `duration`.
