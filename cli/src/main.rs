@@ -1,5 +1,6 @@
 //! The command line of tapelog.
 
+mod bench;
 mod cat;
 mod demo;
 mod failure;
