@@ -117,11 +117,11 @@ impl Drain {
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
-        let stop = match self.run(&mut pass) {
-            Ok(()) => None,
-            Err(Stop::Failed | Stop::Unwritable(_)) => None,
-            Err(stop) => Some(stop),
-        };
+        let mut stop = self.run(&mut pass).err();
+        if matches!(stop, Some(Stop::Held)) {
+            stop = self.release_views().err().or(stop);
+        }
+        let stop = stop.filter(|stop| !matches!(stop, Stop::Failed | Stop::Unwritable(_)));
         if let Err(error) = self.publish(pass, stop.is_none()) {
             // What was taken since the last publication is taken again, and told again.
             self.ring.rewind();
@@ -141,6 +141,17 @@ impl Drain {
         });
         let moved = self.journal_bytes - before;
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
+    }
+
+    /// Lets go of the entries that wait in the views for their order, once the views have read all
+    /// there is: if they need segments only for those, no segment would ever come free, because the
+    /// pass that makes the entries due waits for one.
+    fn release_views(&mut self) -> Result<(), Stop> {
+        let nothing_new = self.appender.bytes() == self.bytes_seen;
+        if nothing_new && self.control.progress().viewed >= self.position {
+            self.appender.append_early_barrier().map_err(|_| Stop::Failed)?;
+        }
+        Ok(())
     }
 
     /// Goes on in a fresh segment after a failure.

@@ -246,11 +246,13 @@ impl View {
     /// Tells how far the views are.
     fn answer(&mut self, progress: &Progress) {
         self.floor.raise(self.merge.oldest_needed());
-        let reached = self.reader.position().is_some_and(|here| here >= progress.barrier_position);
+        let viewed = self.reader.position().unwrap_or_default();
+        let reached = viewed >= progress.barrier_position;
         let counts = self.outlets.counts();
         let news = reached && progress.rendered < progress.barrier;
         self.core.control.update(news, |now| {
             now.views = counts;
+            now.viewed = viewed;
             if reached {
                 now.rendered = now.rendered.max(progress.barrier);
             }
