@@ -280,6 +280,7 @@ impl Drain {
         self.position = done.position;
         let (journaled, journal_bytes) = (self.journaled, self.journal_bytes);
         let (accepted, passes) = (self.ring.accepted(), self.passes);
+        let without_views = self.control.without_views();
         self.control.update(news, |progress| {
             progress.journal = done.position;
             progress.accepted = accepted;
@@ -292,6 +293,10 @@ impl Drain {
             if flushed {
                 progress.barrier = pass.flush;
                 progress.barrier_position = done.position;
+            }
+            if without_views {
+                progress.views.records = journaled;
+                progress.rendered = progress.barrier;
             }
         });
         Ok(())
@@ -325,12 +330,14 @@ impl Drain {
         let drained = self.is_finished();
         let ended = self.appender.finish();
         self.supply.close();
+        let without_views = self.control.without_views();
         self.control.update(true, |progress| {
             if let Ok(done) = &ended {
                 progress.journal = done.position;
             }
             progress.drain_ended = true;
             progress.drained = drained;
+            progress.views_ended |= without_views;
         });
         ended.map(|_| ())
     }
