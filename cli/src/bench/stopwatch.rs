@@ -71,9 +71,9 @@ pub(super) struct Stopwatch<'a> {
 }
 
 impl<'a> Stopwatch<'a> {
+    /// One that makes a group of calls in each stretch, to warm up code and memory.
     pub(super) fn new(
         mode: Mode,
-        calls: u64,
         cases: &'a [CaseName],
         thread: u32,
         meet: &'a Barrier,
@@ -82,7 +82,7 @@ impl<'a> Stopwatch<'a> {
         Self {
             timing: mode.timing(),
             mode,
-            calls,
+            calls: mode.timing().calls_per_group(),
             cases,
             thread,
             meet,
@@ -93,8 +93,10 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
-    /// Forgets the times, not the calls: the first round has warmed up code and memory.
-    pub(super) fn forget_times(&mut self) {
+    /// From now on a stretch has so many calls, and counts. What was logged before is remembered,
+    /// its times are not.
+    pub(super) fn begin(&mut self, calls: u64) {
+        self.calls = calls;
         self.tracks.iter_mut().for_each(|track| track.rounds.clear());
     }
 
@@ -220,20 +222,23 @@ mod tests {
         let (log, _captured) = tapelog::testing::capture();
         let meet = Barrier::new(1);
         let cases = [CaseName::NoArgs];
-        let mut stopwatch = Stopwatch::new(Mode::Saturated, 60, &cases, 1, &meet, &log);
+        let mut stopwatch = Stopwatch::new(Mode::Saturated, &cases, 1, &meet, &log);
+        stopwatch.stretch(What::Clock, |_, _| ());
+        stopwatch.begin(60);
         let seen = std::cell::RefCell::new(Vec::new());
         for _ in 0..2 {
             stopwatch.stretch(What::Clock, |number, at| seen.borrow_mut().push((number, at.0)));
         }
         let seen = seen.into_inner();
         let tracks = stopwatch.into_tracks();
-        assert_eq!((seen.len(), tracks[0].calls, tracks[0].rounds.len()), (120, 120, 2));
+        assert_eq!((seen.len(), tracks[0].calls, tracks[0].rounds.len()), (120, 140, 2));
         assert_eq!(tracks[0].rounds[0].len(), 3);
-        for (call, window) in seen.windows(2).enumerate() {
-            assert_eq!(window[0].0, number(1, call as u64));
+        for (at, window) in seen.windows(2).enumerate() {
+            let call = 20 + at as u64;
+            assert_eq!(window[0].0, number(1, call));
             assert!(window[0].1 < window[1].1, "{window:?}");
-            assert_eq!(tracks[0].stamps.of_call(call as u64), Some(window[0].1));
+            assert_eq!(tracks[0].stamps.of_call(call), Some(window[0].1));
         }
-        assert_eq!(tracks[0].stamps.of_call(120), None);
+        assert_eq!(tracks[0].stamps.of_call(140), None);
     }
 }
