@@ -24,7 +24,11 @@ pub(super) struct Log {
 }
 
 /// Values below cannot be drawn on a logarithmic axis, nor measured: a tenth of a nanosecond.
-const LEAST: f64 = 0.1;
+pub(super) const LEAST: f64 = 0.1;
+
+/// The room that a label takes along an axis, in units of the drawing.
+const LABEL_WIDTH: f64 = 44.0;
+const LABEL_HEIGHT: f64 = 18.0;
 
 impl Log {
     /// An axis that has room for all `values`.
@@ -47,14 +51,14 @@ impl Log {
         self.span.at((place - self.low) / (self.high - self.low))
     }
 
-    /// Where the grid lines stand, and what is written there: decades, with 2 and 5 between them
-    /// while there is room for so many.
+    /// Where the grid lines stand, and what is written there: decades, with steps between them
+    /// where there is room for their labels.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
-        let steps: &[f64] = match self.high - self.low {
-            ..2.2 => &[1.0, 2.0, 5.0],
-            ..3.4 => &[1.0, 3.0],
-            _ => &[1.0],
-        };
+        let decade = (self.span.to - self.span.from) / (self.high - self.low);
+        let room = if decade > 0.0 { LABEL_WIDTH } else { LABEL_HEIGHT };
+        let fits = |steps: &[f64]| steps[1].log10() * decade.abs() >= room;
+        let fine: [&[f64]; 2] = [&[1.0, 2.0, 5.0], &[1.0, 3.0]];
+        let steps = fine.into_iter().find(|steps| fits(steps)).unwrap_or(&[1.0]);
         let decades = self.low.floor() as i32..=self.high.ceil() as i32;
         decades
             .flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)))
@@ -103,6 +107,7 @@ mod tests {
     use super::*;
 
     const SPAN: Span = Span { from: 0.0, to: 100.0 };
+    const WIDE: Span = Span { from: 0.0, to: 900.0 };
 
     #[test]
     fn a_decade_takes_the_same_room_everywhere() {
@@ -111,6 +116,9 @@ mod tests {
         assert!(steps.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 1e-9), "{steps:?}");
         let labels: Vec<_> = axis.ticks().into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels, ["1 ns", "10 ns", "100 ns", "1 µs", "10 µs"]);
+        let wide = Log::of([1.0, 10_000.0].into_iter(), WIDE).ticks();
+        assert_eq!(wide[1].1, "2 ns");
+        assert!(wide.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LABEL_WIDTH), "{wide:?}");
     }
 
     #[test]

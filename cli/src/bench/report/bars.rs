@@ -5,9 +5,9 @@ use std::fmt::{self, Write};
 use super::text::{Escaped, amount, percent};
 use crate::bench::model::Throughput;
 
-const WIDTH: f64 = 760.0;
-const ROW: f64 = 50.0;
-const BAR: f64 = 18.0;
+const WIDTH: f64 = 1_100.0;
+const ROW: f64 = 54.0;
+const BAR: f64 = 20.0;
 
 /// Draws a bar for each case.
 pub(super) fn draw(out: &mut dyn Write, cases: &[Throughput]) -> fmt::Result {

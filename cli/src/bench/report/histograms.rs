@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::axis::{Log, Span};
+use super::axis::{LEAST, Log, Span};
 use super::svg::{Frame, Look};
 use crate::bench::model::Case;
 
@@ -11,8 +11,6 @@ const FRAME: Frame =
     Frame { width: 360.0, height: 190.0, left: 50.0, right: 10.0, top: 8.0, bottom: 24.0 };
 /// Bars for times ten times as long.
 const BARS_PER_DECADE: f64 = 24.0;
-/// The least time that is kept apart, as on the axis.
-const LEAST_NS: f64 = 0.1;
 
 /// Draws the cases' histograms over each other.
 pub(super) fn draw(out: &mut dyn Write, label: &str, cases: &[(&Case, Look)]) -> fmt::Result {
@@ -65,7 +63,7 @@ fn bars(out: &mut dyn Write, case: &Case, look: Look, x: &Log, y: &Shares) -> fm
     let mut counts = BTreeMap::<i32, u64>::new();
     for &(upper, count) in case.histogram.iter().filter(|(_, count)| *count > 0) {
         // A hair less, so that an upper end belongs to the bar that it ends.
-        let bar = (upper.max(LEAST_NS).log10() * BARS_PER_DECADE - 1e-9).floor() as i32;
+        let bar = (upper.max(LEAST).log10() * BARS_PER_DECADE - 1e-9).floor() as i32;
         *counts.entry(bar).or_default() += count;
     }
     let samples = case.samples().max(1) as f64;

@@ -61,7 +61,7 @@ pub(super) fn latency(out: &mut dyn Write, cases: &[&Case]) -> fmt::Result {
     out.write_str(
         "<div class=\"wide\"><table><thead><tr><th>case</th><th class=\"left\">stamp</th>\
          <th class=\"left\">face</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
-         <th>max</th><th>floor</th><th>p50 of the rounds</th><th>p99 of the rounds</th>\
+         <th>max</th><th>floor</th><th>p50 of rounds</th><th>p99 of rounds</th>\
          <th>rounds</th><th>calls</th><th>lost</th><th class=\"left\">ring full</th></tr></thead>\
          <tbody>",
     )?;
@@ -94,7 +94,7 @@ pub(super) fn latency(out: &mut dyn Write, cases: &[&Case]) -> fmt::Result {
 /// All figures of the throughput cases.
 pub(super) fn throughput(out: &mut dyn Write, cases: &[Throughput]) -> fmt::Result {
     out.write_str(
-        "<div class=\"wide\"><table><thead><tr><th>case</th><th>records/s</th><th>of the rounds</th>\
+        "<div class=\"wide\"><table><thead><tr><th>case</th><th>records/s</th><th>of rounds</th>\
          <th>bytes/s</th><th>control, bytes/s</th><th>share</th><th>records</th><th>seconds</th>\
          <th>files grew by</th><th>bytes dirtied</th><th>rounds</th><th>lost</th>\
          <th class=\"left\">ring full</th></tr></thead><tbody>",
@@ -125,10 +125,24 @@ pub(super) fn throughput(out: &mut dyn Write, cases: &[Throughput]) -> fmt::Resu
     out.write_str("</tbody></table></div>\n")
 }
 
-/// The least and the largest of the rounds' figures.
+/// The least and the largest of the rounds' figures; a unit that both have stands once.
 fn between(rounds: &[f64], show: impl Fn(f64) -> String) -> String {
-    let least = rounds.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (least, most) = (show(least), show(most));
-    if least == most { least } else { format!("{least} – {most}") }
+    let least = show(rounds.iter().copied().fold(f64::INFINITY, f64::min));
+    let most = show(rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    match (least.split_once(' '), most.split_once(' ')) {
+        _ if least == most => least,
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number}–{most}"),
+        _ => format!("{least} – {most}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rounds_stand_with_one_unit_where_they_have_one() {
+        let shown = [[1.0, 1.0], [9.0, 12.0], [900.0, 1500.0]].map(|both| between(&both, time));
+        assert_eq!(shown, ["1.0 ns", "9.0–12.0 ns", "900 ns – 1.50 µs"]);
+    }
 }
