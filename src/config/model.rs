@@ -141,6 +141,10 @@ parameters! {
     error_log_file: PathBuf = PathBuf::from("errors.log");
     /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made.
     log_to_file: bool = true;
+    /// Whether `expert.log`, `trades.log` and `errors.log` are written. If not, the journal alone
+    /// holds the entries (`tapelog cat` shows them); with the console off, too, nothing reads it
+    /// while it is written, so that no view ever holds it back.
+    render_logs: bool = true;
     /// Whether entries are shown on stderr.
     log_to_console: bool = true;
     /// JSON instead of text in `expert.log` and `errors.log`.

@@ -212,7 +212,8 @@ fn make_journal_directory(core: &Core) -> Resume {
     let configuration = &core.configuration;
     // Where that fails, the journal fails in the same way, and is kept in memory.
     match directory::make(&configuration.log_dir.join("journal"), configuration.dir_mode) {
-        Ok(()) => Resume::load(core),
+        Ok(()) if configuration.render_logs => Resume::load(core),
+        Ok(()) => Resume::forget(core),
         Err(_) => Resume::default(),
     }
 }
@@ -233,7 +234,8 @@ fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
             group: configuration.file_group,
         })
     };
-    let logs = matches!(place, Place::Directory).then(|| {
+    let rendered = matches!(place, Place::Directory) && configuration.render_logs;
+    let logs = rendered.then(|| {
         let [expert, trades, errors] = configuration.log_paths().map(open);
         Logs { expert, trades, errors }
     });
@@ -273,7 +275,13 @@ fn run(
     core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
     let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
-    let view = View::new(Arc::clone(core), outlets, floor, index, sequence, resume);
+    let view = if outlets.is_empty() {
+        floor.raise(u64::MAX);
+        core.control.set_without_views();
+        None
+    } else {
+        Some(View::new(Arc::clone(core), outlets, floor, index, sequence, resume))
+    };
     let drain = Drain::new(ring, appender, calibrator, supply, core);
     let refused = |source| StartError::System { what: "a thread", source };
     let janitor =
@@ -291,23 +299,26 @@ fn run(
     })
 }
 
-fn start_agents(core: &Arc<Core>, drain: Drain, view: View) -> io::Result<Vec<JoinHandle<()>>> {
+fn start_agents(core: &Core, drain: Drain, view: Option<View>) -> io::Result<Vec<JoinHandle<()>>> {
     let configuration = &core.configuration;
     let napper = writer::Napper::new(configuration.idle, configuration.nap, core.ticks_per_second);
     let drain_placement = Placement { name: "tapelog-drain", cpu: configuration.writer_cpu };
-    match configuration.threading {
-        Threading::Shared => {
+    let view_placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
+    let mut threads = Vec::new();
+    match (configuration.threading, view) {
+        (Threading::Shared, Some(view)) => {
             let work = move || writer::run_both(drain, view, napper);
-            Ok(vec![writer::spawn(drain_placement, work)?])
+            threads.push(writer::spawn(drain_placement, work)?);
         }
-        Threading::Dedicated => {
-            let placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
-            Ok(vec![
-                writer::spawn(drain_placement, move || writer::run_drain(drain, napper))?,
-                writer::spawn(placement, move || writer::run_view(view))?,
-            ])
+        (_, view) => {
+            let work = move || writer::run_drain(drain, napper);
+            threads.push(writer::spawn(drain_placement, work)?);
+            if let Some(view) = view {
+                threads.push(writer::spawn(view_placement, move || writer::run_view(view))?);
+            }
         }
     }
+    Ok(threads)
 }
 
 impl Engine {

@@ -22,8 +22,8 @@ use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 /// A run is at most this long.
 pub(crate) const RUN_BYTES_MAX: usize = 1 << 20;
 
-/// Room that every segment keeps for its last frames.
-const RESERVE_BYTES: usize = BARRIER_BYTES + END_BYTES;
+/// Room that every segment keeps for its last frames: an early barrier, the last one, and the end.
+const RESERVE_BYTES: usize = 2 * BARRIER_BYTES + END_BYTES;
 
 const _: () = assert!(RUN_BYTES_MAX + RECORDS_HEADER_BYTES <= super::frame::FRAME_BYTES_MAX);
 
@@ -44,6 +44,8 @@ pub(crate) struct Appender {
     /// Where the part of the segment begins that nothing but its opening is written into.
     opened: u32,
     last_definition: u32,
+    /// Whether the segment has its early barrier.
+    released: bool,
     next_index: usize,
     defined: SmallVec<[Defined; 1]>,
     calibration: Calibration,
@@ -69,6 +71,7 @@ impl Appender {
             end: FIRST_OFFSET,
             opened: FIRST_OFFSET,
             last_definition: 0,
+            released: false,
             next_index: 1,
             calibration,
             calibration_due: true,
@@ -247,6 +250,20 @@ impl Appender {
         self.write_barrier()
     }
 
+    /// Appends a barrier to a segment that is full while no other one can be had, so that the views
+    /// give out what waits for its order and need this segment alone. There is always room for it.
+    /// Returns whether the segment did not have it yet.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`] if the segment cannot be written.
+    pub(crate) fn append_early_barrier(&mut self) -> Result<bool, AppendError> {
+        self.ready_or_due()?;
+        if std::mem::replace(&mut self.released, true) {
+            return Ok(false);
+        }
+        self.write_barrier().map(|()| true)
+    }
+
     fn write_barrier(&mut self) -> Result<(), AppendError> {
         let (ring_id, pass) = (self.segment.header.writer, self.pass);
         let (pass_ticks, boundary) = (self.pass_ticks, self.boundary);
@@ -283,6 +300,7 @@ impl Appender {
         let segment = std::mem::replace(&mut self.segment, next.segment);
         self.end = FIRST_OFFSET;
         self.last_definition = 0;
+        self.released = false;
         self.next_index = 1;
         self.failure = None;
         self.defined.truncate(1);

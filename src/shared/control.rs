@@ -24,6 +24,8 @@ pub(crate) struct Progress {
     /// The newest flush whose barrier is in the journal, and where that barrier ends.
     pub(crate) barrier: u64,
     pub(crate) barrier_position: Position,
+    /// How far the views have read.
+    pub(crate) viewed: Position,
     /// The newest flush whose entries are in the views.
     pub(crate) rendered: u64,
     /// The newest request to sync that was answered.
@@ -89,6 +91,7 @@ pub(crate) struct Control {
     sync_failure: Mutex<Option<String>>,
     journal_mapped: AtomicBool,
     in_files: AtomicBool,
+    without_views: AtomicBool,
     /// Set by tests that want a ring that nobody drains.
     held: AtomicBool,
     /// Segments before this one were synced.
@@ -224,6 +227,9 @@ impl Control {
     /// # Errors
     /// [`SyncError`] when a log could not be synced, the time is over, or the engine has ended.
     pub(crate) fn sync_logs(&self, timeout: Duration) -> Result<(), SyncError> {
+        if self.without_views() {
+            return Ok(());
+        }
         // ORDERING: Relaxed, the lock in `wait_until` orders everything that matters.
         // PAIRS WITH: the load in `syncs`.
         // IF WEAKENED: it is the weakest already.
@@ -274,6 +280,20 @@ impl Control {
         // PAIRS WITH: the store there.
         // IF WEAKENED: it is the weakest already.
         self.in_files.load(Ordering::Relaxed)
+    }
+
+    /// Notes that nothing renders: what is in the journal counts as shown.
+    pub(crate) fn set_without_views(&self) {
+        // ORDERING: Relaxed, set once before the writer's threads start.
+        self.without_views.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing renders.
+    pub(crate) fn without_views(&self) -> bool {
+        // ORDERING: Relaxed, see `set_without_views`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.without_views.load(Ordering::Relaxed)
     }
 
     /// Whether segments are written through a mapping.

@@ -54,6 +54,17 @@ pub(crate) struct Left {
 }
 
 impl Cursor {
+    /// Removes the cursor from the journal's directory, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub(crate) fn remove(directory: &Path) -> io::Result<()> {
+        match std::fs::remove_file(directory.join(FILE_NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the cursor in the journal's directory, or makes it.
     ///
     /// # Errors

@@ -117,11 +117,11 @@ impl Drain {
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
-        let stop = match self.run(&mut pass) {
-            Ok(()) => None,
-            Err(Stop::Failed | Stop::Unwritable(_)) => None,
-            Err(stop) => Some(stop),
-        };
+        let mut stop = self.run(&mut pass).err();
+        if matches!(stop, Some(Stop::Held)) {
+            stop = self.release_views().err().or(stop);
+        }
+        let stop = stop.filter(|stop| !matches!(stop, Stop::Failed | Stop::Unwritable(_)));
         if let Err(error) = self.publish(pass, stop.is_none()) {
             // What was taken since the last publication is taken again, and told again.
             self.ring.rewind();
@@ -141,6 +141,17 @@ impl Drain {
         });
         let moved = self.journal_bytes - before;
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
+    }
+
+    /// Lets go of the entries that wait in the views for their order, once the views have read all
+    /// there is: if they need segments only for those, no segment would ever come free, because the
+    /// pass that makes the entries due waits for one.
+    fn release_views(&mut self) -> Result<(), Stop> {
+        let nothing_new = self.appender.bytes() == self.bytes_seen;
+        if nothing_new && self.control.progress().viewed >= self.position {
+            self.appender.append_early_barrier().map_err(|_| Stop::Failed)?;
+        }
+        Ok(())
     }
 
     /// Goes on in a fresh segment after a failure.
@@ -269,6 +280,7 @@ impl Drain {
         self.position = done.position;
         let (journaled, journal_bytes) = (self.journaled, self.journal_bytes);
         let (accepted, passes) = (self.ring.accepted(), self.passes);
+        let without_views = self.control.without_views();
         self.control.update(news, |progress| {
             progress.journal = done.position;
             progress.accepted = accepted;
@@ -281,6 +293,10 @@ impl Drain {
             if flushed {
                 progress.barrier = pass.flush;
                 progress.barrier_position = done.position;
+            }
+            if without_views {
+                progress.views.records = journaled;
+                progress.rendered = progress.barrier;
             }
         });
         Ok(())
@@ -314,12 +330,14 @@ impl Drain {
         let drained = self.is_finished();
         let ended = self.appender.finish();
         self.supply.close();
+        let without_views = self.control.without_views();
         self.control.update(true, |progress| {
             if let Ok(done) = &ended {
                 progress.journal = done.position;
             }
             progress.drain_ended = true;
             progress.drained = drained;
+            progress.views_ended |= without_views;
         });
         ended.map(|_| ())
     }

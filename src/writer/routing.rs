@@ -128,6 +128,11 @@ impl Outlets {
         outlet.batch.line(|out| formatter.line(entry, out));
     }
 
+    /// Whether nothing is to be rendered at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.logs.is_none() && self.console.is_none() && self.capture.is_none()
+    }
+
     /// Counts records from here on.
     pub(crate) fn begin_run(&mut self) {
         self.counts.records = 0;

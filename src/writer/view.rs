@@ -67,6 +67,20 @@ impl Resume {
         Resume { cursor, checkpoint, skips }
     }
 
+    /// Forgets what the last run left: nothing is rendered in this one, and the next one that
+    /// renders begins with its own entries.
+    pub(crate) fn forget(core: &Core) -> Resume {
+        let journal = core.configuration.log_dir.join("journal");
+        if let Err(error) = Cursor::remove(&journal) {
+            notice(&format!(
+                "the views' cursor in {} cannot be removed ({error}): when the logs are rendered \
+                 again, they get this run's entries, too",
+                journal.display(),
+            ));
+        }
+        Resume::default()
+    }
+
     /// The oldest segment that is still to be rendered; `u64::MAX` if none is.
     pub(crate) fn oldest_needed(&self) -> u64 {
         self.checkpoint.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.position.sequence)
@@ -246,11 +260,13 @@ impl View {
     /// Tells how far the views are.
     fn answer(&mut self, progress: &Progress) {
         self.floor.raise(self.merge.oldest_needed());
-        let reached = self.reader.position().is_some_and(|here| here >= progress.barrier_position);
+        let viewed = self.reader.position().unwrap_or_default();
+        let reached = viewed >= progress.barrier_position;
         let counts = self.outlets.counts();
         let news = reached && progress.rendered < progress.barrier;
         self.core.control.update(news, |now| {
             now.views = counts;
+            now.viewed = viewed;
             if reached {
                 now.rendered = now.rendered.max(progress.barrier);
             }

@@ -84,6 +84,41 @@ fn a_segment_that_a_view_still_needs_is_not_recycled() {
 }
 
 #[test]
+fn a_full_segment_has_room_for_one_early_barrier_which_lets_everything_out() {
+    for rolls_on in [true, false] {
+        let home = tempfile::tempdir().unwrap();
+        let mut writer = Writer::new(options(directory(home.path()), true));
+        let mut slow = EntryReader::new(writer.index.clone(), None, Liveness::Live);
+        let known = known();
+        let run: Vec<_> = (1..=40)
+            .flat_map(|time| record(1, 0x1_0001, TimeKind::OwnTicks, time, time, &"n".repeat(900)))
+            .collect();
+        let position =
+            LanePosition { ring_id: RING, lane: 1, generation: 1, serial: 1, offset: 64 };
+        writer.appender.begin_pass(1_000, None);
+        let mut records = 0;
+        while let Ok(bytes) = writer.appender.append_run(position, &run, &known) {
+            assert_eq!(bytes as usize, run.len());
+            records += 40;
+        }
+        writer.appender.end_pass().unwrap();
+        assert!(drain(&mut slow).is_empty(), "everything waits for its order");
+        assert!(writer.appender.append_early_barrier().unwrap());
+        assert!(!writer.appender.append_early_barrier().unwrap(), "one is enough");
+        writer.appender.end_pass().unwrap();
+        assert_eq!(drain(&mut slow).len(), records);
+        if rolls_on {
+            writer.roll();
+            assert_eq!(writer.append(1, &run, &known) as usize, run.len());
+            assert!(writer.appender.append_early_barrier().unwrap(), "each segment has its own");
+            records += 40;
+        }
+        writer.appender.finish().unwrap();
+        assert_eq!(read_all(&writer.index).len(), records, "the end found room, too");
+    }
+}
+
+#[test]
 fn a_restart_goes_on_behind_the_last_segment_and_keeps_foreign_files() {
     let home = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
