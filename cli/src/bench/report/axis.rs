@@ -27,7 +27,7 @@ pub(super) struct Log {
 pub(super) const LEAST: f64 = 0.1;
 
 /// The room that a label takes along an axis, in units of the drawing.
-const LABEL_WIDTH: f64 = 44.0;
+const LABEL_WIDTH: f64 = 50.0;
 const LABEL_HEIGHT: f64 = 18.0;
 
 impl Log {
