@@ -182,6 +182,13 @@ impl Run {
         fs::write(path, text).map_err(failed)
     }
 
+    /// The latency case with this name, stamp, face and mode.
+    pub(crate) fn case(&self, name: &str, stamp: &str, face: &str, mode: &str) -> Option<&Case> {
+        self.cases.iter().find(|case| {
+            [&case.name, &case.stamp, &case.face, &case.mode] == [name, stamp, face, mode]
+        })
+    }
+
     /// A case whose figures cannot be: everything behind [`read`](Run::read) relies on these.
     fn senseless(&self) -> Option<(String, &'static str)> {
         if !is_time(self.rdtsc_floor_ns) || self.rdtsc_floor_ns == 0.0 {
@@ -198,6 +205,11 @@ impl Case {
     /// What tells this case from the others of a run.
     pub(crate) fn key(&self) -> String {
         format!("{} {} {} {}", self.name, self.stamp, self.face, self.mode)
+    }
+
+    /// Times that were taken: of calls, or of batches in the modes that time batches.
+    pub(crate) fn samples(&self) -> u64 {
+        self.histogram.iter().map(|(_, count)| count).sum()
     }
 
     fn senseless(&self) -> Option<&'static str> {
@@ -228,8 +240,20 @@ impl Throughput {
         format!("{} {} producer{plural}", self.name, self.producers)
     }
 
+    /// The control program's limit in records of this case; `None` if there was no control.
+    pub(crate) fn control_records_per_s(&self) -> Option<f64> {
+        let comparable = self.control_bytes_per_s > 0.0 && self.bytes_per_s > 0.0;
+        comparable.then(|| self.records_per_s * self.control_bytes_per_s / self.bytes_per_s)
+    }
+
     fn senseless(&self) -> Option<&'static str> {
-        let rates = [self.records_per_s, self.bytes_per_s, self.seconds];
+        let rates = [
+            self.records_per_s,
+            self.bytes_per_s,
+            self.seconds,
+            self.control_bytes_per_s,
+            self.share_of_control,
+        ];
         if !rates.into_iter().all(is_time) {
             return Some("a rate that is no number");
         }

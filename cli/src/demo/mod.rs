@@ -24,7 +24,7 @@ mod speed;
 mod stopwatch;
 pub(crate) mod strategy;
 pub(crate) mod tick;
-mod units;
+pub(crate) mod units;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
