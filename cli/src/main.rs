@@ -21,12 +21,14 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

@@ -136,9 +136,14 @@ pub(super) fn each(plain: &Faces, bound: &Faces, strings: &Strings, measure: &mu
         |n| { a = n, b = second(n), text = strings.text(n) }
     );
     four_ways!(
-        measure, NoArgs, plain, info,
-        "no_args producer own", "no_args producer caller",
-        "no_args logger own", "no_args logger caller",
+        measure,
+        NoArgs,
+        plain,
+        info,
+        "no_args producer own",
+        "no_args producer caller",
+        "no_args logger own",
+        "no_args logger caller",
         |n| {}
     );
     four_ways!(

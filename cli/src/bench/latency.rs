@@ -160,7 +160,8 @@ fn segments(mode: Mode, plan: &Plan) -> u32 {
         let frames = if mode == Mode::Cold { group } else { group.min(2) };
         4 * groups * (group * case.record_bytes_max() + frames * FRAME_BYTES)
     };
-    let bytes: u64 = plan.cases.iter().filter(|case| case.record_bytes_max() > 0).map(of_case).sum();
+    let bytes: u64 =
+        plan.cases.iter().filter(|case| case.record_bytes_max() > 0).map(of_case).sum();
     let bytes = bytes * u64::from(mode.threads()) * (100 + SPARE_PERCENT) / 100;
     u32::try_from(bytes / mode.segment_bytes()).unwrap_or(u32::MAX).saturating_add(8)
 }
@@ -186,12 +187,7 @@ fn losses(mode: Mode, verdict: &Verdict, counted: u64) -> Vec<String> {
 }
 
 /// The samples of all threads, round by round.
-fn samples_of(
-    tracks: &[Vec<Track>],
-    what: What,
-    counter: Counter,
-    mode: Mode,
-) -> Option<Samples> {
+fn samples_of(tracks: &[Vec<Track>], what: What, counter: Counter, mode: Mode) -> Option<Samples> {
     let mut rounds: Vec<Vec<u64>> = Vec::new();
     for track in tracks.iter().flatten().filter(|track| track.what == what) {
         rounds.resize(rounds.len().max(track.rounds.len()), Vec::new());

@@ -44,8 +44,7 @@ impl Line<'_> {
     }
 
     fn context(&self) -> ([Option<&str>; 5], Option<u64>) {
-        let texts =
-            [self.expert_name, self.symbol, self.trade_id, self.order_id, self.account_id];
+        let texts = [self.expert_name, self.symbol, self.trade_id, self.order_id, self.account_id];
         (texts, self.strategy_id)
     }
 }

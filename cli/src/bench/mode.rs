@@ -8,7 +8,7 @@ use super::series::{CaseName, What};
 
 /// Calls that are timed together, or between two pauses.
 pub(super) const GROUP_CALLS: u64 = 20;
-/// Calls of one loop whose slope is measured.
+/// Calls of one loop that is timed as a whole.
 pub(super) const LOOP_CALLS: u64 = 1_000_000;
 /// The memory that is touched between cold calls: more than a core keeps close.
 pub(super) const COLD_BYTES: usize = 1 << 20;
@@ -33,8 +33,8 @@ pub(super) enum Mode {
     Rotation,
     /// As batch20 with short pauses, by two threads at once.
     TwoThreads,
-    /// A loop of a million calls; only `disabled`.
-    Slope,
+    /// A million calls in a loop; only `disabled`.
+    Loop,
 }
 
 /// What a pair of readings of the counter encloses.
@@ -74,14 +74,14 @@ impl Mode {
             Self::Saturated => "saturated",
             Self::Rotation => "rotation",
             Self::TwoThreads => "two_threads",
-            Self::Slope => "slope",
+            Self::Loop => "loop",
         }
     }
 
     pub(super) fn timing(self) -> Timing {
         match self {
             Self::PerCall | Self::Cold => Timing::Call,
-            Self::Slope => Timing::Loop,
+            Self::Loop => Timing::Loop,
             Self::Batch20 | Self::Saturated | Self::Rotation | Self::TwoThreads => Timing::Group,
         }
     }
@@ -92,7 +92,7 @@ impl Mode {
             Self::Batch20 => Duration::from_millis(2),
             Self::PerCall | Self::TwoThreads => Duration::from_micros(200),
             Self::Rotation => Duration::from_micros(50),
-            Self::Cold | Self::Saturated | Self::Slope => Duration::ZERO,
+            Self::Cold | Self::Saturated | Self::Loop => Duration::ZERO,
         }
     }
 
@@ -114,16 +114,21 @@ impl Mode {
             (Self::Saturated, false) => 40_000,
             (Self::Rotation, true) => 4_000,
             (Self::Rotation, false) => 10_000,
-            (Self::Slope, _) => LOOP_CALLS,
+            (Self::Loop, _) => LOOP_CALLS,
         }
     }
 
     /// Whether the mode measures this.
     pub(super) fn has(self, what: What) -> bool {
         match what {
-            What::Clock | What::TimerPair => self != Self::Slope,
-            What::Call(series) => self != Self::Slope || series.case == CaseName::Disabled,
+            What::Clock | What::TimerPair => self != Self::Loop,
+            What::Call(series) => self != Self::Loop || series.case == CaseName::Disabled,
         }
+    }
+
+    /// Whether the mode measures one of these cases.
+    pub(super) fn measures_any(self, cases: &[CaseName]) -> bool {
+        self != Self::Loop || cases.contains(&CaseName::Disabled)
     }
 
     /// Whether records may be refused: the load is as high as it can be, the policy is to drop.
@@ -151,7 +156,7 @@ impl Mode {
             Self::TwoThreads => {
                 "means of 20 calls timed together, 200 µs pause, two threads at once"
             }
-            Self::Slope => "means of 1,000,000 calls in a loop, the loop itself included",
+            Self::Loop => "means of 1,000,000 calls in a loop, the loop itself included",
         }
     }
 }

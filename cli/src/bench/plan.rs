@@ -83,7 +83,7 @@ impl Plan {
     /// Calls of each series in a round, on each thread: whole groups.
     pub(super) fn calls(&self, mode: Mode) -> u64 {
         let calls = match self.calls {
-            Some(calls) if mode != Mode::Slope => calls,
+            Some(calls) if mode != Mode::Loop => calls,
             _ => mode.calls(self.quick),
         };
         calls.next_multiple_of(mode.timing().calls_per_group())

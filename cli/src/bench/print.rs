@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::latency::Outcome;
 use super::machine::Counter;
 use super::model::{Case, Machine, Percentiles, Run, Throughput};
+use super::report::budget::{self, Verdict};
+use crate::demo::units::grouped;
 
 /// What the run is and what it was measured on.
 pub(super) struct Head<'a> {
@@ -42,9 +44,9 @@ impl Display for ModeTable<'_> {
                 f,
                 "{rounds} rounds, {} calls a row, overflow = {}, {} records compared, {} segments, \
                  start {:.1} ms",
-                thousands(calls),
+                grouped(calls),
                 case.overflow,
-                thousands(self.0.intact),
+                grouped(self.0.intact),
                 self.0.segments,
                 self.0.start.as_secs_f64() * 1e3,
             )?;
@@ -99,8 +101,17 @@ impl Display for ThroughputTable<'_> {
         writeln!(
             f,
             "{:<15}{:>5}{:>12}{:>8}{:>9}{:>8}{:>9}{:>10}{:>10}{:>7}{:>7}",
-            "", "prod.", "records", "s", "M rec/s", "MB/s", "file MB", "dirtied MB", "control MB/s",
-            "share", "lost"
+            "",
+            "prod.",
+            "records",
+            "s",
+            "M rec/s",
+            "MB/s",
+            "file MB",
+            "dirtied MB",
+            "control MB/s",
+            "share",
+            "lost"
         )?;
         for case in self.0 {
             writeln!(
@@ -108,7 +119,7 @@ impl Display for ThroughputTable<'_> {
                 "{:<15}{:>5}{:>12}{:>8.3}{:>9.2}{:>8.0}{:>9.0}{:>10.0}{:>12.0}{:>6.0}%{:>7}",
                 case.name,
                 case.producers,
-                thousands(case.records),
+                grouped(case.records),
                 case.seconds,
                 case.records_per_s / 1e6,
                 case.bytes_per_s / 1e6,
@@ -123,28 +134,26 @@ impl Display for ThroughputTable<'_> {
     }
 }
 
-/// A number with a comma between thousands.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
+/// Each row of the budget that the run has figures for.
+pub(super) struct Budget<'a>(pub(super) &'a Run);
+
+impl Display for Budget<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut rows = budget::rows(self.0);
+        rows.retain(|row| row.verdict != Verdict::Absent);
+        if rows.is_empty() {
+            return Ok(());
         }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_000), "1,000");
-        assert_eq!(thousands(12_345_678), "12,345,678");
+        writeln!(f, "\nbudget")?;
+        for row in rows {
+            let verdict = match row.verdict {
+                Verdict::Met => "met",
+                Verdict::LimitOfMachine => "the machine's limit",
+                Verdict::Missed | Verdict::Absent => "MISSED",
+            };
+            let budget::Row { what, allowed, measured, .. } = row;
+            writeln!(f, "{what:<62}{allowed:<36}{measured:<32}{verdict}")?;
+        }
+        Ok(())
     }
 }

@@ -97,8 +97,7 @@ impl<'a> Verifier<'a> {
             let What::Call(series) = track.what else { continue };
             let calls = if series.case == CaseName::Disabled { 0 } else { track.calls };
             let times = if series.case == CaseName::NoArgs { 0 } else { calls as usize };
-            let calls =
-                ThreadCalls { calls, stamps: track.stamps.clone(), times: vec![0; times] };
+            let calls = ThreadCalls { calls, stamps: track.stamps.clone(), times: vec![0; times] };
             match expected.iter_mut().find(|expected| expected.series == series) {
                 Some(expected) => expected.threads.push(calls),
                 None => {
@@ -133,7 +132,11 @@ impl<'a> Verifier<'a> {
                 }
                 _ => {
                     self.compare_order(&expected);
-                    expected.threads.iter().flat_map(|it| &it.times).filter(|time| **time != 0)
+                    expected
+                        .threads
+                        .iter()
+                        .flat_map(|it| &it.times)
+                        .filter(|time| **time != 0)
                         .count() as u64
                 }
             };
@@ -187,7 +190,11 @@ impl<'a> Verifier<'a> {
         }
         if series.case == CaseName::NoArgs {
             nameless.push(time);
-            return if found.has_no_fields() { Ok(()) } else { Err("it was logged without values") };
+            return if found.has_no_fields() {
+                Ok(())
+            } else {
+                Err("it was logged without values")
+            };
         }
         let number = found.a.ok_or("the call's number is missing")?;
         let (thread, call) = thread_and_call(number);

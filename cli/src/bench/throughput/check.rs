@@ -149,7 +149,9 @@ fn journal_end(directory: &Path, load: &Load, found: &mut Found) -> io::Result<(
     let read = Journal::open(directory)
         .and_then(|journal| journal.since(load.late).write_to(Format::Text, &mut end));
     match read {
-        Ok(summary) if summary.is_intact() => found.problems.extend(end.sequence.problem(&load.pushed)),
+        Ok(summary) if summary.is_intact() => {
+            found.problems.extend(end.sequence.problem(&load.pushed))
+        }
         Ok(summary) => found.problems.extend(summary.notes.iter().map(ToString::to_string)),
         Err(error) => found.problems.push(with_causes(&error)),
     }
@@ -195,11 +197,14 @@ mod tests {
 
     #[test]
     fn a_missing_a_doubled_and_a_lost_last_record_are_found() {
-        for lines in [["number=0", "number=2"], ["number=0", "number=0"], ["number=1", "number=2"]] {
+        for lines in [["number=0", "number=2"], ["number=0", "number=0"], ["number=1", "number=2"]]
+        {
             assert!(problem(&lines, &[3]).is_some_and(|text| text.contains("does not follow")));
         }
         let lost = problem(&["number=0", "number=1"], &[3]);
-        assert!(lost.is_some_and(|text| text.contains("pushed 3 records, the last one found is 2")));
+        assert!(
+            lost.is_some_and(|text| text.contains("pushed 3 records, the last one found is 2"))
+        );
         assert!(problem(&[], &[1]).is_some());
     }
 }

@@ -35,8 +35,11 @@ pub(super) fn bytes_per_s(target: Target, bytes: u64, directory: &Path) -> io::R
 }
 
 /// The pieces of a buffer as large as the ring, again and again, until `bytes` are moved.
-fn pieces(bytes: u64, piece_bytes: usize, mut take: impl FnMut(&[u8]) -> io::Result<()>)
--> io::Result<f64> {
+fn pieces(
+    bytes: u64,
+    piece_bytes: usize,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<f64> {
     let ring: Vec<u8> = (0..RING_BYTES).map(|at| at as u8).collect();
     let start = Instant::now();
     let mut left = bytes;
@@ -65,7 +68,8 @@ fn segments(target: Target, directory: &Path) -> io::Result<Vec<File>> {
 
 /// Copies into segments that stay mapped.
 fn mapped(target: Target, bytes: u64, directory: &Path) -> io::Result<f64> {
-    let mut segments = segments(target, directory)?.iter().map(map).collect::<io::Result<Vec<_>>>()?;
+    let mut segments =
+        segments(target, directory)?.iter().map(map).collect::<io::Result<Vec<_>>>()?;
     // Every page is written once before, as a recycled segment's are.
     segments.iter_mut().for_each(|segment| segment.fill(2));
     let per_segment = target.segment_bytes() as usize / BLOCK_BYTES;

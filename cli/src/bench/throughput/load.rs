@@ -60,10 +60,12 @@ pub(super) fn run(
         meet.wait();
         let end = Instant::now() + plan.throughput_time;
         let first = u64::from(number) * PRODUCER_NUMBERS;
-        pinned.map(|()| if target == Target::AllThree {
-            push(first, end, |number| mixed(&producer, number))
-        } else {
-            push(first, end, |number| plain(&producer, number))
+        pinned.map(|()| {
+            if target == Target::AllThree {
+                push(first, end, |number| mixed(&producer, number))
+            } else {
+                push(first, end, |number| plain(&producer, number))
+            }
         })
     };
     let (finished, start, dirtied) = thread::scope(|scope| {
