@@ -32,7 +32,6 @@ const FRAME_BYTES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) mode: Mode,
-    pub(super) calls: u64,
     pub(super) cases: Vec<Case>,
     /// One reading of the counter, and the empty timer pair, timed as the calls were.
     pub(super) clock: Option<Percentiles>,
@@ -89,14 +88,13 @@ pub(super) fn run(mode: Mode, plan: &Plan, counter: Counter) -> Result<Outcome, 
     std::fs::remove_dir_all(&directory)?;
     problems.extend(verdict.problems.iter().cloned());
     problems.extend(losses(mode, &verdict, stats.lost.total()));
-    let calls = plan.calls(mode);
     let intact = verdict.intact;
     let samples = |what| samples_of(&tracks, what, counter, mode);
     let clock = samples(What::Clock).map(|clock| clock.percentiles());
     let timer_pair = samples(What::TimerPair).map(|pair| pair.percentiles());
     let floor = if mode.timing().calls_per_sample() == 1 { timer_pair } else { clock };
     let cases = rows(&tracks, mode, counter, floor.map_or(0.0, |floor| floor.p50), &verdict);
-    Ok(Outcome { mode, calls, cases, clock, timer_pair, start, segments, intact, problems })
+    Ok(Outcome { mode, cases, clock, timer_pair, start, segments, intact, problems })
 }
 
 /// Measures the floors alone: for a run of which no mode has done it.

@@ -12,14 +12,17 @@ use super::model::Machine;
 const UNKNOWN: &str = "unknown";
 /// How long the counter is compared with the system's clock.
 const TICK_TIME: Duration = Duration::from_millis(100);
-/// Readings in which the counter's smallest step is looked for.
-const STEP_READINGS: u32 = 100_000;
+/// Readings in which the counter's step is looked for.
+const STEP_READINGS: usize = 100_000;
+/// Of so many differences between readings one must be the same, so that it counts: a counter that
+/// a hypervisor scales is rounded now and then.
+const COMMON_SHARE: usize = 50;
 
 /// The counter behind `tapelog::now`, as it is on this machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
     pub(super) nanos_per_tick: f64,
-    /// The smallest difference of two readings that differ.
+    /// What it counts on by at once: two readings differ by a multiple of this.
     pub(super) step_ns: f64,
 }
 
@@ -32,17 +35,22 @@ impl Counter {
         }
         let passed = now().0.saturating_sub(ticks.0).max(1);
         let nanos_per_tick = start.elapsed().as_nanos() as f64 / passed as f64;
-        let mut before = now().0;
-        let mut step = u64::MAX;
-        for _ in 0..STEP_READINGS {
-            let after = now().0;
-            if after > before {
-                step = step.min(after - before);
-            }
-            before = after;
-        }
+        let readings: Vec<u64> = (0..STEP_READINGS).map(|_| now().0).collect();
+        let step = step_of(&readings);
         Self { nanos_per_tick, step_ns: step as f64 * nanos_per_tick }
     }
+}
+
+/// The smallest distance between the differences that successive readings commonly have.
+fn step_of(readings: &[u64]) -> u64 {
+    let mut differences: Vec<u64> =
+        readings.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    differences.sort_unstable();
+    let equal = differences.chunk_by(|one, other| one == other);
+    let common = equal.filter(|chunk| chunk.len() >= differences.len() / COMMON_SHARE);
+    let common: Vec<u64> = std::iter::once(0).chain(common.map(|chunk| chunk[0])).collect();
+    let distances = common.windows(2).map(|pair| pair[1] - pair[0]).filter(|ticks| *ticks > 0);
+    distances.min().unwrap_or(1)
 }
 
 /// Describes the machine, and the file system of `directory`.
@@ -109,11 +117,19 @@ fn memory_bytes(meminfo: &str) -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
+/// What the hypervisor calls itself in leaf 4000_0000h, which is kept free for that.
+#[cfg(target_arch = "x86_64")]
 fn hypervisor() -> String {
-    match first_line("/sys/hypervisor/type") {
-        name if name == UNKNOWN => first_line("/sys/class/dmi/id/sys_vendor"),
-        name => name,
-    }
+    let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
+    let bytes = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes).concat();
+    let name = String::from_utf8_lossy(&bytes);
+    let name = name.trim_end_matches('\0');
+    if name.is_empty() { UNKNOWN.to_owned() } else { name.to_owned() }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn hypervisor() -> String {
+    first_line("/sys/hypervisor/type")
 }
 
 /// The type of the file system that holds `directory`.
@@ -148,6 +164,23 @@ mod tests {
         assert_eq!(filesystem_in(mounts, Path::new("/dev/shm/x")), "tmpfs");
         assert_eq!(filesystem_in(mounts, Path::new("/home/x")), "ext4");
         assert_eq!(filesystem_in("", Path::new("/home/x")), UNKNOWN);
+    }
+
+    #[test]
+    fn the_step_is_what_common_differences_differ_by() {
+        let readings = |differences: &[u64]| {
+            let mut at = 1_000;
+            let next = |difference: &u64| {
+                at += difference;
+                at
+            };
+            differences.iter().cycle().take(1_000).map(next).collect::<Vec<_>>()
+        };
+        assert_eq!(step_of(&readings(&[26, 26, 52, 26])), 26);
+        assert_eq!(step_of(&readings(&[24, 26, 28])), 2);
+        let mut rounded = readings(&[26]);
+        rounded[500] += 1;
+        assert_eq!(step_of(&rounded), 26);
     }
 
     #[test]

@@ -93,30 +93,30 @@ impl Display for ThroughputTable<'_> {
         let Some(first) = self.0.first() else { return Ok(()) };
         writeln!(
             f,
-            "\nthroughput: records of 48 bytes, own stamps, overflow = {}, median of {} rounds; a \
-             blocked producer\npolls, so producers, drain and view share the cores. dirtied: \
-             write_bytes of /proc/self/io",
+            "\nthroughput: records of 48 bytes, own stamps, overflow = {}, the median of {} rounds\n\
+             A blocked producer polls: it shares the cores with drain and view. files, dirtied \
+             (write_bytes of /proc/self/io): MB; control: MB/s",
             first.overflow, first.rounds
         )?;
         writeln!(
             f,
-            "{:<15}{:>5}{:>12}{:>8}{:>9}{:>8}{:>9}{:>10}{:>10}{:>7}{:>7}",
+            "{:<15}{:>9}{:>12}{:>8}{:>9}{:>8}{:>9}{:>9}{:>9}{:>7}{:>6}",
             "",
-            "prod.",
+            "producers",
             "records",
             "s",
             "M rec/s",
             "MB/s",
-            "file MB",
-            "dirtied MB",
-            "control MB/s",
+            "files",
+            "dirtied",
+            "control",
             "share",
             "lost"
         )?;
         for case in self.0 {
             writeln!(
                 f,
-                "{:<15}{:>5}{:>12}{:>8.3}{:>9.2}{:>8.0}{:>9.0}{:>10.0}{:>12.0}{:>6.0}%{:>7}",
+                "{:<15}{:>9}{:>12}{:>8.3}{:>9.2}{:>8.0}{:>9.0}{:>9.0}{:>9.0}{:>6.0}%{:>6}",
                 case.name,
                 case.producers,
                 grouped(case.records),
@@ -152,7 +152,7 @@ impl Display for Budget<'_> {
                 Verdict::Missed | Verdict::Absent => "MISSED",
             };
             let budget::Row { what, allowed, measured, .. } = row;
-            writeln!(f, "{what:<62}{allowed:<36}{measured:<32}{verdict}")?;
+            writeln!(f, "{what:<55}{allowed:<36}{verdict:<21}{measured}")?;
         }
         Ok(())
     }

@@ -4,21 +4,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use tapelog::Stats;
 use tapelog::reading::{Format, Journal};
 
 use super::Target;
 use super::files;
 use super::load::{Load, PRODUCER_NUMBERS};
-use crate::failure::with_causes;
-
-/// What the files hold.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// What the logs take together.
-    pub(super) log_bytes: u64,
-    pub(super) problems: Vec<String>,
-}
+use crate::failure::Failure;
 
 /// Follows the numbers in lines: each producer counts up by one.
 #[derive(Debug)]
@@ -72,90 +63,61 @@ fn number_behind(line: &str, key: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// Counts what the files hold and compares it with what was pushed.
-pub(super) fn files(target: Target, directory: &Path, load: &Load, stats: &Stats) -> Found {
-    let mut found = Found::default();
+/// Compares what the files hold with what was pushed; gives what is wrong.
+///
+/// # Errors
+/// If the files cannot be read.
+pub(super) fn files(target: Target, directory: &Path, load: &Load) -> Result<Vec<String>, Failure> {
     let pushed: u64 = load.pushed.iter().sum();
-    if stats.journaled + stats.lost.total() != pushed {
-        let (journaled, lost) = (stats.journaled, stats.lost.total());
-        found.problems.push(format!("{pushed} pushed, {journaled} written, {lost} lost"));
+    let Load { written, lost, .. } = *load;
+    if written + lost != pushed {
+        return Ok(vec![format!("{pushed} pushed, {written} written, {lost} lost")]);
     }
-    if stats.lost.total() > 0 {
-        // The numbers have holes then; that records are missing is told already.
-        found.log_bytes = ["expert.log", "trades.log", "errors.log"]
-            .iter()
-            .filter_map(|name| size(directory, name).ok())
-            .sum();
-        return found;
+    if lost > 0 {
+        // The numbers have holes then, and nothing more can be told from them.
+        let refused = "were refused, though a call may wait for 5 ms";
+        return Ok(vec![format!("{lost} of {pushed} records {refused}")]);
     }
-    let checked = if target.renders() {
-        logs(target, directory, load, &mut found)
-    } else {
-        journal_end(directory, load, &mut found)
-    };
-    if let Err(error) = checked {
-        found.problems.push(error.to_string());
-    }
-    found
-}
-
-fn size(directory: &Path, name: &str) -> io::Result<u64> {
-    let mut bytes = 0;
-    for path in files::of_log(directory, name)? {
-        bytes += fs::metadata(path)?.len();
-    }
-    Ok(bytes)
+    if target.renders() { Ok(logs(target, directory, load)?) } else { journal_end(directory, load) }
 }
 
 /// Every line of every log.
-fn logs(target: Target, directory: &Path, load: &Load, found: &mut Found) -> io::Result<()> {
+fn logs(target: Target, directory: &Path, load: &Load) -> io::Result<Vec<String>> {
     let key = if target == Target::Json { "\"number\":" } else { "number=" };
     let mut expert = Sequence::new(key, load.pushed.len(), true);
-    found.log_bytes += each_line(directory, "expert.log", |line| expert.line(line))?;
-    found.problems.extend(expert.problem(&load.pushed));
-    let pushed = load.pushed.iter().sum();
-    for (name, expected) in
-        [("expert.log", pushed), ("trades.log", load.trades), ("errors.log", load.errors)]
-    {
-        let mut lines = expert.lines;
-        if name != "expert.log" {
-            lines = 0;
-            found.log_bytes += each_line(directory, name, |_| lines += 1)?;
-        }
+    each_line(directory, "expert.log", |line| expert.line(line))?;
+    let mut problems = Vec::from_iter(expert.problem(&load.pushed));
+    let mut compare = |name, lines: u64, expected: u64| {
         if lines != expected {
-            found.problems.push(format!("{name} has {lines} lines, it should have {expected}"));
+            problems.push(format!("{name} has {lines} lines, it should have {expected}"));
         }
+    };
+    compare("expert.log", expert.lines, load.pushed.iter().sum());
+    for (name, expected) in [("trades.log", load.trades), ("errors.log", load.errors)] {
+        let mut lines = 0;
+        each_line(directory, name, |_| lines += 1)?;
+        compare(name, lines, expected);
     }
-    Ok(())
+    Ok(problems)
 }
 
-/// Hands every line of a log to `take`; gives the log's size.
-fn each_line(directory: &Path, name: &str, mut take: impl FnMut(&str)) -> io::Result<u64> {
-    let mut bytes = 0;
+/// Hands every line of a log to `take`.
+fn each_line(directory: &Path, name: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
     for path in files::of_log(directory, name)? {
-        let text = fs::read_to_string(path)?;
-        bytes += text.len() as u64;
-        text.lines().for_each(&mut take);
+        fs::read_to_string(path)?.lines().for_each(&mut take);
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The journal's end, as far as it was not recycled: each producer's numbers up to the last.
-fn journal_end(directory: &Path, load: &Load, found: &mut Found) -> io::Result<()> {
-    let mut end = JournalEnd {
-        sequence: Sequence::new("number=", load.pushed.len(), false),
-        rest: Vec::new(),
-    };
-    let read = Journal::open(directory)
-        .and_then(|journal| journal.since(load.late).write_to(Format::Text, &mut end));
-    match read {
-        Ok(summary) if summary.is_intact() => {
-            found.problems.extend(end.sequence.problem(&load.pushed))
-        }
-        Ok(summary) => found.problems.extend(summary.notes.iter().map(ToString::to_string)),
-        Err(error) => found.problems.push(with_causes(&error)),
-    }
-    Ok(())
+fn journal_end(directory: &Path, load: &Load) -> Result<Vec<String>, Failure> {
+    let sequence = Sequence::new("number=", load.pushed.len(), false);
+    let mut end = JournalEnd { sequence, rest: Vec::new() };
+    let journal = Journal::open(directory)?.since(load.late);
+    let summary = journal.write_to(Format::Text, &mut end)?;
+    let mut problems: Vec<String> = Vec::from_iter(end.sequence.problem(&load.pushed));
+    problems.extend(summary.notes.iter().filter(|note| note.is_damage()).map(ToString::to_string));
+    Ok(problems)
 }
 
 /// Takes the journal's lines, in pieces that may end anywhere.

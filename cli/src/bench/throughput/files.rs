@@ -34,6 +34,20 @@ pub(super) fn of_log(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
+/// The size of the three logs, rotated files included.
+///
+/// # Errors
+/// If the directory cannot be listed.
+pub(super) fn log_bytes(directory: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for name in ["expert.log", "trades.log", "errors.log"] {
+        for path in of_log(directory, name)? {
+            bytes += fs::metadata(path)?.len();
+        }
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,8 @@ use crate::failure::Failure;
 const CHUNK: u64 = 8_192;
 /// Of so many records one is a trade event and one an error.
 const MIX: u64 = 10;
+/// What a record takes in the journal.
+const RECORD_BYTES: u64 = 48;
 /// How long the writer may take to catch up.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the journal is asked whether it has everything.
@@ -30,6 +32,11 @@ pub(super) const PRODUCER_NUMBERS: u64 = 1_000_000_000_000;
 pub(super) struct Load {
     /// By each producer.
     pub(super) pushed: Vec<u64>,
+    /// Records that the journal has taken, and that the ring has refused.
+    pub(super) written: u64,
+    pub(super) lost: u64,
+    /// What the journal was given.
+    pub(super) journal_bytes: u64,
     /// How many of all records were trade events.
     pub(super) trades: u64,
     /// How many were errors.
@@ -42,6 +49,24 @@ pub(super) struct Load {
     pub(super) late: UnixNanos,
 }
 
+/// Fills every segment of the journal once, so that the load finds recycled ones, as an engine does
+/// that has run for a while. Waits for each piece, so that nothing can be lost.
+///
+/// # Errors
+/// If the writer does not catch up.
+pub(super) fn warm_up(target: Target, log: &MetaLogger) -> Result<(), Failure> {
+    let producer = log.producer();
+    let bytes = target.segment_bytes() * u64::from(target.segments() + 1);
+    let records = (bytes / RECORD_BYTES).next_multiple_of(CHUNK);
+    for first in (0..records).step_by(CHUNK as usize) {
+        for warm in first..first + CHUNK {
+            info!(producer, "warm-up", warm, next = warm + 1, price = 0.5);
+        }
+        wait_until_written(log, first + CHUNK)?;
+    }
+    Ok(log.flush(TIMEOUT)?)
+}
+
 /// Pushes for the plan's time and waits for the last record.
 ///
 /// # Errors
@@ -52,6 +77,7 @@ pub(super) fn run(
     plan: &Plan,
     log: &MetaLogger,
 ) -> Result<Load, Failure> {
+    let before = log.stats();
     let meet = Barrier::new(producers as usize + 1);
     let one = |number: u32| {
         let pinned = pin::to(plan.cpus.producer(number));
@@ -79,6 +105,9 @@ pub(super) fn run(
     });
     let mut load = Load {
         pushed: Vec::new(),
+        written: 0,
+        lost: 0,
+        journal_bytes: 0,
         trades: 0,
         errors: 0,
         time: Duration::ZERO,
@@ -90,9 +119,17 @@ pub(super) fn run(
         load.pushed.push(pushed);
         load.late = load.late.max(late);
     }
-    wait_until_written(target, log, load.pushed.iter().sum())?;
+    if target.renders() {
+        log.flush(TIMEOUT)?;
+    } else {
+        wait_until_written(log, before.journaled + load.pushed.iter().sum::<u64>())?;
+    }
     load.time = start.elapsed();
     load.bytes_dirtied = bytes_dirtied() - dirtied;
+    let after = log.stats();
+    load.written = after.journaled - before.journaled;
+    load.lost = after.lost.total() - before.lost.total();
+    load.journal_bytes = after.journal_bytes - before.journal_bytes;
     if target == Target::AllThree {
         load.trades = load.pushed.iter().map(|pushed| pushed.div_ceil(MIX)).sum();
         load.errors = load.pushed.iter().map(|pushed| (pushed + MIX / 2 - 1) / MIX).sum();
@@ -131,10 +168,8 @@ fn mixed(producer: &Producer, number: u64) {
     }
 }
 
-fn wait_until_written(target: Target, log: &MetaLogger, pushed: u64) -> Result<(), Failure> {
-    if target.renders() {
-        return Ok(log.flush(TIMEOUT)?);
-    }
+/// Waits until so many records are in the journal, or lost.
+fn wait_until_written(log: &MetaLogger, pushed: u64) -> Result<(), Failure> {
     let begin = Instant::now();
     loop {
         let stats = log.stats();

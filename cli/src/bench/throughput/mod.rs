@@ -26,7 +26,7 @@ const RING_BYTES: u64 = 8 << 20;
 /// Journal segments of the cases that render logs. While the views are behind, the drain waits for
 /// whole segments: small ones keep the wait below [`BLOCK`].
 const LOGS_SEGMENT_BYTES: u64 = 512 << 10;
-const LOGS_SEGMENTS: u32 = 64;
+const LOGS_SEGMENTS: u32 = 16;
 /// Journal segments of the cases that do not, as by default.
 const JOURNAL_SEGMENT_BYTES: u64 = 16 << 20;
 const JOURNAL_SEGMENTS: u32 = 8;
@@ -137,27 +137,22 @@ fn round(
 ) -> Result<Round, Failure> {
     let directory = plan.files.directory("throughput");
     let (log, guard) = start(target, &directory, plan)?;
+    load::warm_up(target, &log)?;
+    let log_bytes = files::log_bytes(&directory)?;
     let load = load::run(target, producers, plan, &log)?;
-    let stats = log.stats();
+    let log_bytes = files::log_bytes(&directory)? - log_bytes;
     drop(log);
     drop(guard);
-    let name = format!("{} with {producers} producers", target.name());
-    if stats.lost.total() > 0 {
-        problems.push(format!(
-            "{name}: {} of {} records were refused, though a call may wait for 5 ms",
-            stats.lost.total(),
-            load.pushed.iter().sum::<u64>()
-        ));
-    }
-    let found = check::files(target, &directory, &load, &stats);
-    problems.extend(found.problems.iter().map(|problem| format!("{name}: {problem}")));
+    let found = check::files(target, &directory, &load)?;
+    let name = target.name();
+    problems.extend(found.iter().map(|what| format!("{name}, {producers} producers: {what}")));
     std::fs::remove_dir_all(&directory)?;
-    let file_bytes = if target.renders() { found.log_bytes } else { stats.journal_bytes };
+    let file_bytes = if target.renders() { log_bytes } else { load.journal_bytes };
     let control_bytes_per_s = control::bytes_per_s(target, file_bytes, &directory)?;
     Ok(Round {
-        records: stats.journaled,
+        records: load.written,
         seconds: load.time.as_secs_f64(),
-        lost: stats.lost.total(),
+        lost: load.lost,
         file_bytes,
         bytes_dirtied: load.bytes_dirtied,
         control_bytes_per_s,
