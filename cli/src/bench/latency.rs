@@ -52,12 +52,17 @@ struct NoEngine {
     source: StartError,
 }
 
-/// Measures a mode.
+/// Measures a mode. `floor_ns` is shown beside its figures if it measures none of its own.
 ///
 /// # Errors
 /// If the engine does not start, a thread cannot be pinned, or the journal cannot be read. Records
 /// that are missing or differ are no error here: they are among the outcome's problems.
-pub(super) fn run(mode: Mode, plan: &Plan, counter: Counter) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    mode: Mode,
+    plan: &Plan,
+    counter: Counter,
+    floor_ns: f64,
+) -> Result<Outcome, Failure> {
     let directory = plan.files.directory(mode.name());
     let begin = Instant::now();
     let (log, guard) = MetaLogger::builder()
@@ -93,7 +98,7 @@ pub(super) fn run(mode: Mode, plan: &Plan, counter: Counter) -> Result<Outcome, 
     let clock = samples(What::Clock).map(|clock| clock.percentiles());
     let timer_pair = samples(What::TimerPair).map(|pair| pair.percentiles());
     let floor = if mode.timing().calls_per_sample() == 1 { timer_pair } else { clock };
-    let cases = rows(&tracks, mode, counter, floor.map_or(0.0, |floor| floor.p50), &verdict);
+    let cases = rows(&tracks, mode, counter, floor.map_or(floor_ns, |floor| floor.p50), &verdict);
     Ok(Outcome { mode, cases, clock, timer_pair, start, segments, intact, problems })
 }
 

@@ -42,6 +42,9 @@ impl Counter {
 }
 
 /// The smallest distance between the differences that successive readings commonly have.
+///
+/// A counter that a hypervisor scales is rounded, so that differences beside each other are one.
+/// Where more than two stand beside each other, the counter counts every tick.
 fn step_of(readings: &[u64]) -> u64 {
     let mut differences: Vec<u64> =
         readings.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
@@ -49,8 +52,11 @@ fn step_of(readings: &[u64]) -> u64 {
     let equal = differences.chunk_by(|one, other| one == other);
     let common = equal.filter(|chunk| chunk.len() >= differences.len() / COMMON_SHARE);
     let common: Vec<u64> = std::iter::once(0).chain(common.map(|chunk| chunk[0])).collect();
-    let distances = common.windows(2).map(|pair| pair[1] - pair[0]).filter(|ticks| *ticks > 0);
-    distances.min().unwrap_or(1)
+    let clusters: Vec<&[u64]> = common.chunk_by(|one, other| other - one <= 1).collect();
+    if clusters.iter().any(|cluster| cluster.len() > 2) {
+        return 1;
+    }
+    clusters.windows(2).map(|pair| pair[1][0] - pair[0][0]).min().unwrap_or(1)
 }
 
 /// Describes the machine, and the file system of `directory`.
@@ -124,7 +130,15 @@ fn hypervisor() -> String {
     let bytes = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes).concat();
     let name = String::from_utf8_lossy(&bytes);
     let name = name.trim_end_matches('\0');
-    if name.is_empty() { UNKNOWN.to_owned() } else { name.to_owned() }
+    let name = match name {
+        "" => UNKNOWN,
+        "KVMKVMKVM" => "KVM",
+        "Microsoft Hv" => "Hyper-V",
+        "VMwareVMware" => "VMware",
+        "XenVMMXenVMM" => "Xen",
+        other => other,
+    };
+    name.to_owned()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -178,9 +192,8 @@ mod tests {
         };
         assert_eq!(step_of(&readings(&[26, 26, 52, 26])), 26);
         assert_eq!(step_of(&readings(&[24, 26, 28])), 2);
-        let mut rounded = readings(&[26]);
-        rounded[500] += 1;
-        assert_eq!(step_of(&rounded), 26);
+        assert_eq!(step_of(&readings(&[25, 26, 26, 26, 51, 52])), 25);
+        assert_eq!(step_of(&readings(&[24, 25, 26, 27])), 1);
     }
 
     #[test]

@@ -28,14 +28,15 @@ mod stopwatch;
 mod throughput;
 mod verify;
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::failure::Failure;
 use machine::Counter;
 use mode::Mode;
-use model::{FORMAT, Percentiles, Run};
+use model::{FORMAT, Percentiles, Run, RunError};
 use plan::Plan;
 use series::CaseName;
 
@@ -113,6 +114,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let plan = Plan::of(arguments)?;
     pin::check(&plan.cpus)?;
+    for path in arguments.json.iter().chain(&arguments.report) {
+        can_be_written(path)?;
+    }
     let counter = Counter::measure();
     let mut run = Run {
         format: FORMAT,
@@ -140,6 +144,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Makes sure that a run of minutes is not lost because of a path.
+fn can_be_written(path: &Path) -> Result<(), RunError> {
+    match File::options().append(true).create(true).open(path) {
+        Ok(_file) => Ok(()),
+        Err(source) => Err(RunError::Write { path: path.to_owned(), source }),
+    }
+}
+
 /// Measures everything in the plan and prints each table as soon as it is there. Gives what is
 /// wrong with the records.
 fn measure(plan: &Plan, counter: Counter, run: &mut Run) -> Result<Vec<String>, Failure> {
@@ -151,7 +163,7 @@ fn measure(plan: &Plan, counter: Counter, run: &mut Run) -> Result<Vec<String>, 
             continue;
         }
         progress(mode.name());
-        let outcome = latency::run(mode, plan, counter)?;
+        let outcome = latency::run(mode, plan, counter, run.rdtsc_floor_ns)?;
         say(&print::ModeTable(&outcome));
         problems.extend(outcome.problems.iter().map(|what| format!("{}: {what}", mode.name())));
         match (mode, outcome.clock, outcome.timer_pair) {

@@ -170,10 +170,12 @@ impl Measure for Stopwatch<'_> {
         let together = self.timing.calls_per_sample();
         if self.timing == Timing::Call {
             self.groups(what, |this, samples, first, stamp| {
+                let ahead = stamp - first as i64;
                 for at in 0..this.timing.calls_per_group() {
                     this.touch_other_memory();
                     let before = now();
-                    call(black_box(first + at), UnixNanos(stamp + at as i64));
+                    let number = black_box(first + at);
+                    call(number, UnixNanos(ahead + number as i64));
                     samples.push(now().0 - before.0);
                 }
             });
@@ -182,9 +184,11 @@ impl Measure for Stopwatch<'_> {
                 // Unknown to the compiler, so that it keeps the loop: one call site, as in a
                 // program.
                 let together = black_box(together);
+                let ahead = stamp - first as i64;
                 let before = now();
                 for at in 0..together {
-                    call(black_box(first + at), UnixNanos(stamp + at as i64));
+                    let number = black_box(first + at);
+                    call(number, UnixNanos(ahead + number as i64));
                 }
                 samples.push(now().0 - before.0);
             });

@@ -262,3 +262,6 @@ impl Write for Verifier<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

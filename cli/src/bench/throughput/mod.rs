@@ -125,7 +125,17 @@ pub(super) fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Outcome, Fai
         }
     }
     outcome.cases = cases().zip(rounds).map(|(case, rounds)| median(case, rounds)).collect();
+    let losers = outcome.cases.iter().filter(|case| case.lost > 0);
+    outcome.problems.extend(losers.map(refused));
     Ok(outcome)
+}
+
+fn refused(case: &Throughput) -> String {
+    let Throughput { name, producers, lost, rounds, .. } = case;
+    format!(
+        "{name}, {producers} producers: {lost} records were refused in {rounds} rounds, though a \
+         call may wait for 5 ms"
+    )
 }
 
 /// One round of one case, its control included.
