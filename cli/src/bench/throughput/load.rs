@@ -45,7 +45,7 @@ pub(super) struct Load {
     pub(super) time: Duration,
     /// What the kernel counted as dirtied by this process in that time.
     pub(super) bytes_dirtied: u64,
-    /// Behind this time lies the end of the load.
+    /// Behind this time lie each producer's last records.
     pub(super) late: UnixNanos,
 }
 
@@ -112,12 +112,12 @@ pub(super) fn run(
         errors: 0,
         time: Duration::ZERO,
         bytes_dirtied: 0,
-        late: UnixNanos(0),
+        late: UnixNanos(i64::MAX),
     };
     for thread in finished {
         let (pushed, late) = thread.map_err(|_| io::Error::other("a producer panicked"))??;
         load.pushed.push(pushed);
-        load.late = load.late.max(late);
+        load.late = load.late.min(late);
     }
     if target.renders() {
         log.flush(TIMEOUT)?;
