@@ -26,7 +26,7 @@ const RING_BYTES: u64 = 8 << 20;
 /// Journal segments of the cases that render logs. While the views are behind, the drain waits for
 /// whole segments: small ones keep the wait below [`BLOCK`].
 const LOGS_SEGMENT_BYTES: u64 = 512 << 10;
-const LOGS_SEGMENTS: u32 = 16;
+const LOGS_SEGMENTS: u32 = 64;
 /// Journal segments of the cases that do not, as by default.
 const JOURNAL_SEGMENT_BYTES: u64 = 16 << 20;
 const JOURNAL_SEGMENTS: u32 = 8;
