@@ -14,7 +14,7 @@ use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice}
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
 use crate::record::{GAP_RECORD_BYTES, Gap};
-use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
+use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
 use crate::writer::{
@@ -72,6 +72,9 @@ pub(crate) fn start(
     let warning_ticks = line.ticks_in(configuration.latency_warning.as_nanos() as u64);
     let metrics = Metrics::new(ring.lanes(), warning_ticks)
         .map_err(|source| StartError::System { what: "memory for the metrics", source })?;
+    if configuration.mlock && ring.page_troubles().is_empty() {
+        lock_metrics(&metrics, &control);
+    }
     let core = Arc::new(Core {
         levels: Levels::new(&configuration),
         record_bytes_max: ring.max_record_bytes(),
@@ -129,6 +132,7 @@ fn make_ring(
         reserve_blocks: configuration.reserve_blocks,
         lanes: None,
         dir: in_files.then(|| configuration.ring_dir.clone()),
+        pages: Pages { huge: configuration.huge_pages, locked: configuration.mlock },
         owner: owner.into_os_string().into_encoded_bytes(),
         gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
         clock: ticks_now,
@@ -142,7 +146,22 @@ fn make_ring(
         notice(&reason);
         control.degrade(&reason);
     }
+    for trouble in ring.page_troubles() {
+        notice(trouble);
+        control.degrade(trouble);
+    }
     Ok((ring, drain))
+}
+
+fn lock_metrics(metrics: &Metrics, control: &Control) {
+    if let Err(error) = metrics.pages().lock() {
+        let trouble = format!(
+            "mlock = true, and the ring is locked, but not the memory in which log calls are timed \
+             ({error}): raise RLIMIT_MEMLOCK by 1 MiB"
+        );
+        notice(&trouble);
+        control.degrade(&trouble);
+    }
 }
 
 fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
