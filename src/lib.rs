@@ -16,6 +16,7 @@ mod journal;
 mod level;
 mod logger;
 mod macros;
+mod processors;
 pub mod reading;
 mod record;
 mod ring;
