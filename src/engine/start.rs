@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
+use crate::processors::{NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
@@ -82,11 +84,13 @@ pub(crate) fn start(
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         metrics: Arc::new(metrics),
+        mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
+        masked: AtomicU64::new(0),
         alive: Arc::new(()),
         ring,
         configuration,
     });
-    let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
+    let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core) as Arc<dyn SiteArea>));
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)
         .inspect_err(|_| core.ring.remove_file())?;
@@ -171,9 +175,13 @@ fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
     }
 }
 
-impl SiteArea for Ring {
+impl SiteArea for Core {
     fn define_site(&self, id: u32, definition: &[u8]) -> bool {
-        self.definitions().define_site(id, definition)
+        self.ring.definitions().define_site(id, definition)
+    }
+
+    fn masks(&self, name: &str) -> bool {
+        self.mask.treatment(name) != Treatment::Show
     }
 }
 
