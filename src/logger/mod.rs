@@ -5,7 +5,6 @@ mod dynamic;
 mod guard;
 mod lanes;
 mod producer;
-mod stats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use std::time::Duration;
 pub use builder::Builder;
 pub use guard::Guard;
 pub use producer::{Producer, With};
-pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
 use crate::definition::fit_context;
@@ -22,7 +20,7 @@ use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::Args;
 use crate::ring::PushError;
-use crate::shared::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
+use crate::shared::{Bindings, Bound, ContextRef, Core, Stats, SyncError, Unfinished};
 
 /// A logger: what programs hand around and log through.
 ///
@@ -63,14 +61,15 @@ impl MetaLogger {
 
     /// A logger whose entries carry these values, besides those bound already; where a name is
     /// bound twice, the new value wins. A bound `category = "trade"` makes every entry a trade
-    /// event.
+    /// event. What stands under a sensitive name is masked; see `mask_keys`.
     ///
     /// Waits for nobody; allocates. The values take room in the ring's definition area until the
     /// last clone is dropped; where that is full, or the values take more than 496 bytes, every
     /// record carries them itself. Values beyond half a record (an eighth of `block_bytes`) are left
     /// out, the last ones first.
     #[must_use]
-    pub fn bind(&self, context: Context) -> MetaLogger {
+    pub fn bind(&self, mut context: Context) -> MetaLogger {
+        self.core.count_masked(context.mask(&self.core.mask));
         let mut bytes = match &self.bound {
             Some(outer) => context.within(&outer.bytes),
             None => context.into_bytes(),
