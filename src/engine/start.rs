@@ -12,6 +12,7 @@ use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::metrics::Metrics;
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
@@ -68,12 +69,16 @@ pub(crate) fn start(
     let (ring, ring_drain) = make_ring(&configuration, in_files, &control)?;
     let calibrator = Calibrator::start(Source::SYSTEM);
     let line = calibrator.current();
+    let warning_ticks = line.ticks_in(configuration.latency_warning.as_nanos() as u64);
+    let metrics = Metrics::new(ring.lanes(), warning_ticks)
+        .map_err(|source| StartError::System { what: "memory for the metrics", source })?;
     let core = Arc::new(Core {
         levels: Levels::new(&configuration),
         record_bytes_max: ring.max_record_bytes(),
         pid: std::process::id(),
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
+        metrics: Arc::new(metrics),
         alive: Arc::new(()),
         ring,
         configuration,
@@ -274,7 +279,7 @@ fn run(
     let sequence = first.sequence();
     core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
-    let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
+    let (janitor, supply, floor) = Janitor::new(store, core);
     let view = if outlets.is_empty() {
         floor.raise(u64::MAX);
         core.control.set_without_views();
@@ -331,6 +336,7 @@ impl Engine {
         }
         let core = &self.core;
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
+        writer::tell_slow_call(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());

@@ -91,7 +91,11 @@ impl MetaLogger {
         let class = Class { privileged: trade || level >= Level::Warning, trade };
         let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-        lanes::with_lane(&self.core, |lane| self.core.push_record(lane, record, class, &values))
+        lanes::with_lane(&self.core, |lane| {
+            let pushed = self.core.push_record(lane, record, class, &values);
+            self.core.note_call(lane, stamp.time, 1, || text.into());
+            pushed
+        })
     }
 }
 

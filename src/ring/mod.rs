@@ -14,6 +14,7 @@
 //! | `lane` | a lane's two halves: the producer's own, and what it shares |
 //! | `producer` | [`LaneHandle`]: pushing |
 //! | `drain` | [`RingDrain`]: taking, giving back, retiring lanes |
+//! | `sampling` | which calls are to be timed |
 //! | `loss` | counters and gap records |
 //! | `definitions` | what sites and contexts mean, for who reads a dead process's ring |
 //! | `shutdown` | the gate |
@@ -32,6 +33,7 @@ mod layout;
 mod loss;
 mod pool;
 mod producer;
+mod sampling;
 mod shutdown;
 
 pub(crate) use definitions::Definitions;
@@ -172,7 +174,7 @@ impl Ring {
         let shared = self.geometry.lanes - 1;
         // The shared lane is always active; its first and only generation is 0.
         let generation = self.lanes[shared as usize].acquire().unwrap_or(0);
-        self.privates[shared as usize].begin(shared, generation, self.geometry.record_bytes_max);
+        self.privates[shared as usize].begin(shared, generation, &self.geometry);
         producer::always_busy(&self.privates[self.geometry.lanes as usize]);
         self.arena.seal();
     }
@@ -191,8 +193,7 @@ impl Ring {
         }
         for lane in 0..shared {
             if let Some(generation) = self.lanes[lane as usize].acquire() {
-                let record_bytes_max = self.geometry.record_bytes_max;
-                self.privates[lane as usize].begin(lane, generation, record_bytes_max);
+                self.privates[lane as usize].begin(lane, generation, &self.geometry);
                 self.note_lane(lane);
                 return LaneHandle::new(self, lane, generation, false);
             }
@@ -220,6 +221,11 @@ impl Ring {
     /// What sites and contexts mean.
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
+    }
+
+    /// Number of lanes, the shared one included.
+    pub(crate) fn lanes(&self) -> u32 {
+        self.geometry.lanes
     }
 
     /// The longest record that a push takes.

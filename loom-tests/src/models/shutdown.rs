@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loom::thread;
 
-use crate::bench::{Shape, check_gate, numbers, others_first, pass, push, ring};
+use crate::bench::{Shape, check_gate, numbers, others_first, pass, push, ring_with_samples};
 use crate::ring::PushError;
 
 /// After the gate is closed, one pass takes everything that was ever accepted, whichever path the
@@ -12,16 +12,18 @@ use crate::ring::PushError;
 ///
 /// Caught: either light fence, or the heavy one, left out; Relaxed in `Busy::drop`, and in the
 /// loads of `busy` at the gate; a gate that does not wait, or does not look whether a limit was set
-/// again.
+/// again; a sample point that sets a limit outside of `busy`, or where there is none.
 pub fn shutdown_drains_everything() {
-    // With two lanes the producer has its own, with one it shares it.
-    for lanes in [2, 1] {
-        check_gate(3, move || closes_the_gate(lanes));
+    // With two lanes the producer has its own, with one it shares it. With samples, every push
+    // behind the first one meets a sample point and sets the limit.
+    for (lanes, sample_bytes) in [(2, u32::MAX), (1, u32::MAX), (2, 8)] {
+        check_gate(3, move || closes_the_gate(lanes, sample_bytes));
     }
 }
 
-fn closes_the_gate(lanes: u32) {
-    let (ring, mut drain) = ring(Shape { blocks: 2, records: 3, lanes });
+fn closes_the_gate(lanes: u32, sample_bytes: u32) {
+    let shape = Shape { blocks: 2, records: 3, lanes };
+    let (ring, mut drain) = ring_with_samples(shape, sample_bytes);
     let handle = ring.register();
     let producer = thread::spawn(move || {
         let mut accepted = 0;

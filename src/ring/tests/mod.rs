@@ -11,6 +11,7 @@ mod files;
 mod lifecycle;
 mod model;
 mod rules;
+mod sampling;
 mod threads;
 
 /// Bytes of a test's gap record: length, mark, lane, generation, the totals by reason, trade.
