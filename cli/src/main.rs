@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod demo;
 mod failure;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -21,12 +22,14 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Tune(tune::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tapelog::testing::{RingShape, ring_shape};
 
 use super::load::{Burst, Load, Stretch};
@@ -21,7 +22,7 @@ const SEGMENT_BYTES_MIN: u64 = 16 << 20;
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 const SEGMENTS_MIN: u64 = 8;
 /// How long the views may take longer than the load.
-const VIEWS_BEHIND: Duration = Duration::from_secs(10);
+pub(super) const VIEWS_BEHIND: Duration = Duration::from_secs(10);
 
 /// What the user asks of the ring.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,8 @@ pub(super) struct Demand {
     pub(super) headroom: f64,
     /// Threads that log: each keeps a block, however little it logs.
     pub(super) threads: u32,
+    /// How long the views may take longer than the load.
+    pub(super) views_behind: Duration,
 }
 
 impl Demand {
@@ -42,7 +45,7 @@ impl Demand {
 }
 
 /// The parameters to set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Advice {
     pub(super) ring_bytes: u64,
     pub(super) block_bytes: u32,
@@ -56,7 +59,7 @@ pub(super) struct Advice {
 pub(super) enum NoRing {
     #[error(
         "no ring up to 1 GiB takes {} MiB, what this load brings while the drain is away, with the \
-         asked headroom: ask for less (--stall, --headroom, --level), or spread the load", \
+         asked headroom: ask for less (--stall, --headroom, --level), or spread the load",
          .bytes >> 20
     )]
     TooMuch { bytes: u64 },
@@ -84,7 +87,7 @@ impl Advice {
             if let Some((ring_bytes, reserve_blocks)) = ring
                 && found.is_none_or(|found| ring_bytes <= found.ring_bytes)
             {
-                let (journal_segment_bytes, journal_segments) = journal(load, demand.headroom);
+                let (journal_segment_bytes, journal_segments) = journal(load, demand);
                 found = Some(Advice {
                     ring_bytes,
                     block_bytes,
@@ -163,12 +166,13 @@ fn reserve_most(ring_bytes: u64, block_bytes: u32) -> u32 {
 }
 
 /// A segment for each second at most, and as many as the views may be behind.
-fn journal(load: &Load, headroom: f64) -> (u64, u64) {
+fn journal(load: &Load, demand: &Demand) -> (u64, u64) {
     let second = load.worst(Duration::from_secs(1)).bytes;
     let segment = second.next_power_of_two().clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-    let mut behind = load.worst(VIEWS_BEHIND).bytes as f64 * headroom;
-    if load.endless && load.duration() < VIEWS_BEHIND && !load.duration().is_zero() {
-        behind *= VIEWS_BEHIND.as_secs_f64() / load.duration().as_secs_f64();
+    let span = demand.views_behind;
+    let mut behind = load.worst(span).bytes as f64 * demand.headroom;
+    if load.endless && load.duration() < span && !load.duration().is_zero() {
+        behind *= span.as_secs_f64() / load.duration().as_secs_f64();
     }
     let behind = behind as u64;
     // One is being written, and one prepared.
@@ -181,7 +185,8 @@ mod tests {
     use super::*;
 
     fn demand(headroom: f64) -> Demand {
-        Demand { stall: Duration::from_millis(30), headroom, threads: 1 }
+        let stall = Duration::from_millis(30);
+        Demand { stall, headroom, threads: 1, views_behind: VIEWS_BEHIND }
     }
 
     #[test]
@@ -208,7 +213,9 @@ mod tests {
         let worst = load.worst(Duration::ZERO);
         let advice = Advice::find(&load, &worst, &demand(2.0)).unwrap();
         let quarter = advice.shrunk_to(advice.ring_bytes / 4, load.longest()).unwrap();
-        assert!(quarter.ring_bytes.abs_diff(advice.ring_bytes / 4) < u64::from(quarter.block_bytes));
+        assert!(
+            quarter.ring_bytes.abs_diff(advice.ring_bytes / 4) < u64::from(quarter.block_bytes)
+        );
         assert!(quarter.ring_bytes / u64::from(quarter.block_bytes) >= 16);
         assert_eq!(advice.shrunk_to(RING_BYTES_MIN / 4, 96), None);
         assert_eq!(advice.shrunk_to(RING_BYTES_MIN, 100_000), None, "a block holds four records");
@@ -228,9 +235,9 @@ mod tests {
     #[test]
     fn the_journal_takes_what_the_views_may_be_behind() {
         let calm = load(&[(0, 96), (500, 96)]);
-        assert_eq!(journal(&calm, 2.0), (SEGMENT_BYTES_MIN, SEGMENTS_MIN));
+        assert_eq!(journal(&calm, &demand(2.0)), (SEGMENT_BYTES_MIN, SEGMENTS_MIN));
         let busy: Vec<_> = (0..20_000).map(|at| (at, 100 << 10)).collect();
-        let (segment, segments) = journal(&load(&busy), 2.0);
+        let (segment, segments) = journal(&load(&busy), &demand(2.0));
         assert_eq!(segment, 128 << 20);
         assert_eq!(segments, (2 * 10_000 * (100_u64 << 10)).div_ceil(segment) + 2);
     }

@@ -109,7 +109,8 @@ impl fmt::Display for Chart<'_> {
         let mark = "^".repeat(to.saturating_sub(from) + 1);
         let end = duration_ns(end_ns as f64);
         let text = format!("{}{mark} {}", " ".repeat(from), self.mark);
-        let text = if text.chars().count() > count { format!("{}{mark}", " ".repeat(from)) } else { text };
+        let text =
+            if text.chars().count() > count { format!("{}{mark}", " ".repeat(from)) } else { text };
         writeln!(f, "{:>11}{}", "", text.trim_end())?;
         writeln!(f, "{:>11}0{end:>width$}", "", width = count - 1)
     }

@@ -35,7 +35,10 @@ impl Engine {
             .log_dir(directory.path())
             .log_level(Level::Debug)
             .log_to_console(false)
-            .render_logs(false);
+            .render_logs(false)
+            // Entries of the engine's own would take room that the load is promised.
+            .metrics_interval(Duration::ZERO)
+            .latency_warning(Duration::ZERO);
         let builder = match advice {
             Some(advice) => builder
                 .ring_bytes(advice.ring_bytes)

@@ -5,9 +5,7 @@ use tapelog::{MetaLogger, info, testing};
 use super::load::Record;
 use crate::demo::journalist::Journalist;
 use crate::demo::strategy::StrategyLog;
-use crate::demo::strategy::events::{
-    Bar, FeedGap, Fill, Order, PositionChange, Rejection, Signal,
-};
+use crate::demo::strategy::events::{Bar, FeedGap, Fill, Order, PositionChange, Rejection, Signal};
 use crate::demo::tick::Tick;
 
 /// One log call.

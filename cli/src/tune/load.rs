@@ -122,6 +122,11 @@ impl<'a> Burst<'a> {
         Burst { load, stretch, bytes }
     }
 
+    /// The same stretch with other repetitions.
+    pub(super) fn of_bytes(&self, bytes: u64) -> Burst<'a> {
+        Burst { bytes, ..*self }
+    }
+
     /// The load that the burst is a part of.
     pub(super) fn load(&self) -> &'a Load {
         self.load
@@ -158,10 +163,7 @@ pub(super) mod tests {
             privileged: false,
             detail: false,
         };
-        Load {
-            records: records.iter().map(record).collect(),
-            ..Load::default()
-        }
+        Load { records: records.iter().map(record).collect(), ..Load::default() }
     }
 
     #[test]

@@ -91,7 +91,8 @@ pub(super) fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     let engine = Engine::start(Some(advice))?;
     let mut player = player(&engine, load);
-    let part = around(load, worst, (demand.stall * STALLS_SHOWN).clamp(REHEARSAL_MIN, REHEARSAL_MAX));
+    let part =
+        around(load, worst, (demand.stall * STALLS_SHOWN).clamp(REHEARSAL_MIN, REHEARSAL_MAX));
     let mut watch = Watch::new(&engine, load, part);
     let mut hold = None;
     let mut due_ns = 0;
@@ -222,12 +223,14 @@ impl<'a> Watch<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::advice::VIEWS_BEHIND;
     use super::super::load::tests::load;
     use super::*;
 
     #[test]
     fn a_rehearsal_shows_what_is_around_the_worst_without_the_silence() {
-        let load = load(&[(0, 8), (10_000, 8), (10_001, 64), (10_002, 64), (20_000, 8), (90_000, 8)]);
+        let load =
+            load(&[(0, 8), (10_000, 8), (10_001, 64), (10_002, 64), (20_000, 8), (90_000, 8)]);
         let worst = load.worst(Duration::from_millis(5));
         assert_eq!((worst.first, worst.end), (1, 4));
         let part = around(&load, &worst, Duration::from_millis(4));
@@ -239,8 +242,8 @@ mod tests {
     #[test]
     fn a_ring_loses_what_is_computed_and_the_occupancy_rises_while_the_drain_is_held() {
         let load = super::super::source::bursts(50_000.0, 2_000, 200).unwrap();
-        let demand =
-            Demand { stall: Duration::from_millis(20), headroom: 2.0, threads: 1 };
+        let stall = Duration::from_millis(20);
+        let demand = Demand { stall, headroom: 2.0, threads: 1, views_behind: VIEWS_BEHIND };
         let worst = load.worst(demand.stall);
         let advice = Advice::find(&load, &worst, &demand).unwrap();
         let burst = Burst::new(&load, worst, demand.bytes(&worst));

@@ -61,8 +61,7 @@ pub(super) fn market(mut market: Market, speed: Speed) -> Result<Measured, Failu
     let mut player = Player::new(&engine.log, None, 0);
     let mut clock = Clock::new(speed);
     let mut catcher = Catcher::default();
-    let mut measured =
-        Measured { load: Load::default(), messages: 0, malformed: 0, is_cut: false };
+    let mut measured = Measured { load: Load::default(), messages: 0, malformed: 0, is_cut: false };
     while let Some(item) = market.next() {
         let tick = match item {
             Ok(tick) => tick,
@@ -122,8 +121,7 @@ pub(super) fn bursts(rate: f64, burst: u64, record_bytes: u32) -> Result<Load, F
     while records.len() + burst <= RECORDS_MAX
         && (records.len() < 2 * burst || begin_ns < GENERATED_NS as f64)
     {
-        let one =
-            Record { at_ns: begin_ns as u64, bytes, privileged: false, detail: false };
+        let one = Record { at_ns: begin_ns as u64, bytes, privileged: false, detail: false };
         records.resize(records.len() + burst, one);
         begin_ns += apart_ns;
     }
@@ -197,9 +195,12 @@ mod tests {
 
     #[test]
     fn what_is_no_rate_is_refused_with_the_option_s_name() {
-        for (rate, burst, option) in
-            [(0.0, 1, "--rate"), (f64::NAN, 1, "--rate"), (1.0, 0, "--burst"), (1.0, 1 << 40, "--burst")]
-        {
+        for (rate, burst, option) in [
+            (0.0, 1, "--rate"),
+            (f64::NAN, 1, "--rate"),
+            (1.0, 0, "--burst"),
+            (1.0, 1 << 40, "--burst"),
+        ] {
             let error = bursts(rate, burst, 96).unwrap_err().to_string();
             assert!(error.contains(option), "{error}");
         }
