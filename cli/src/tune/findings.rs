@@ -13,8 +13,8 @@ use super::recorded::Recorded;
 use crate::demo::units::{bytes, duration_ns, grouped, rate};
 
 /// What the demand for a stall stands on, when the user has not said how long it is.
-pub(super) const STALL_REASON: &str = "the drain's longest nap, 20 ms after a second of silence, \
-and 10 ms until the scheduler runs it";
+pub(super) const STALL_REASON: &str =
+    "the drain's longest nap, 20 ms, and 10 ms until the scheduler runs it";
 
 /// A load in numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -150,7 +150,7 @@ impl Shown<'_> {
     fn demand(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.findings;
         let stall = duration_ns(found.stall_ms * 1e6);
-        let reason = if found.is_default_stall { STALL_REASON } else { "as asked" };
+        let reason = if found.is_default_stall { STALL_REASON } else { "as asked for" };
         row(f, "stall", format_args!("{stall}: {reason}"))?;
         let threads = if found.threads == 1 {
             "one thread logs".to_owned()
@@ -169,29 +169,30 @@ impl Shown<'_> {
 
     fn proofs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.findings;
-        writeln!(f, "\nproven with the drain held, on rings of this machine")?;
-        let line = |f: &mut fmt::Formatter<'_>, label: &str, proof: &Proof| {
-            let verdict = if proof.holds() { "" } else { "   NOT AS PREDICTED" };
+        writeln!(
+            f,
+            "\n{:<28}{:>10}{:>10}{:>10}{:>11}{:>11}",
+            "proven, the drain held", "blocks of", "records", "bytes", "predicted", "lost"
+        )?;
+        let second = if found.overfilled { "overfilled" } else { "a quarter" };
+        for (label, proof) in [("advised", &found.proof), (second, &found.counter_proof)] {
             writeln!(
                 f,
-                "  {label:<10}{:>9} ring, blocks of {}: {} records, {}: predicted lost {}, \
-                 observed {}{verdict}",
+                "  {label:<12}{:>9} ring{:>10}{:>10}{:>10}{:>11}{:>11}{}",
                 bytes(proof.ring_bytes),
                 bytes(u64::from(proof.block_bytes)),
                 grouped(proof.records),
                 bytes(proof.bytes),
                 grouped(proof.predicted_lost),
-                grouped(proof.observed_lost)
-            )
-        };
-        line(f, "advised", &found.proof)?;
-        line(f, if found.overfilled { "overfilled" } else { "a quarter" }, &found.counter_proof)?;
+                grouped(proof.observed_lost),
+                if proof.holds() { "" } else { "  NOT AS PREDICTED" }
+            )?;
+        }
         if found.overfilled {
             writeln!(
                 f,
-                "  No smaller ring than 256 KiB can be configured, and a quarter of the advised one \
-                 would be, or would\n  still take this load; so the counter-proof gives the advised \
-                 ring four times its size."
+                "  A quarter of the ring cannot be configured (256 KiB is the least), or takes this load, too:\n\
+                 \x20 so the counter-proof gives the advised ring four times its size."
             )?;
         }
         Ok(())

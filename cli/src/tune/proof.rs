@@ -1,5 +1,6 @@
 //! The advice, proven: what was computed is seen on a real engine.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::advice::{Advice, Demand};
 use super::engine::Engine;
 use super::event::Player;
-use super::load::{Burst, Load, Stretch};
+use super::load::{Burst, Load, Record, Stretch};
 use super::model::Model;
 use crate::failure::Failure;
 
@@ -91,68 +92,89 @@ pub(super) fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     let engine = Engine::start(Some(advice))?;
     let mut player = player(&engine, load);
-    let part =
-        around(load, worst, (demand.stall * STALLS_SHOWN).clamp(REHEARSAL_MIN, REHEARSAL_MAX));
+    let timeline = Timeline::new(load, worst, demand.stall);
+    let length = (demand.stall * STALLS_SHOWN).clamp(REHEARSAL_MIN, REHEARSAL_MAX);
+    let part = timeline.around(worst, length);
     let mut watch = Watch::new(&engine, load, part);
     let mut hold = None;
-    let mut due_ns = 0;
-    let mut last_ns = load.records.get(part.first).map_or(0, |record| record.at_ns);
+    let (mut due_ns, mut back_ns) = (0, u64::MAX);
     for at in part.first..part.end {
-        let record = &load.records[at];
-        due_ns += pause_ns(record.at_ns - last_ns, worst.first < at && at < worst.end);
-        last_ns = record.at_ns;
+        due_ns += timeline.pause_before_ns(at, part.first);
         if at == worst.first {
             watch.wait_until(due_ns, None);
             hold = Some(tapelog::testing::hold_drain(&engine.log));
-            watch.seen.held_ns = (watch.now_ns(), u64::MAX);
+            watch.seen.held_ns.0 = watch.now_ns();
+            back_ns = watch.now_ns() + demand.stall.as_nanos() as u64;
         }
         // The drain comes back when the stall is over and the worst has been logged.
-        let back_ns = watch.seen.held_ns.0 + demand.stall.as_nanos() as u64;
-        if at >= worst.end && hold.is_some() {
-            watch.wait_until(due_ns.min(back_ns), None);
-            if watch.now_ns() >= back_ns {
-                drop(hold.take());
-                watch.seen.held_ns.1 = watch.now_ns();
-            }
+        if at >= worst.end && hold.is_some() && due_ns >= back_ns {
+            watch.wait_until(back_ns, None);
+            drop(hold.take());
+            watch.seen.held_ns.1 = watch.now_ns();
         }
         watch.wait_until(due_ns, None);
         player.play(load.event(at));
         watch.logged += 1;
     }
     if hold.is_some() {
-        watch.wait_until(watch.seen.held_ns.0 + demand.stall.as_nanos() as u64, None);
+        watch.wait_until(back_ns, None);
         drop(hold.take());
         watch.seen.held_ns.1 = watch.now_ns();
     }
-    let patience_ns = watch.now_ns() + REHEARSAL_MIN.as_nanos() as u64;
-    watch.wait_until(patience_ns, Some(0));
+    // How the ring empties is a part of the picture.
+    watch.wait_until(watch.now_ns() + REHEARSAL_MIN.as_nanos() as u64, Some(0));
+    watch.wait_until(watch.now_ns() + demand.stall.as_nanos() as u64 / 4, None);
+    watch.look();
     let stats = engine.settled()?;
     Ok(Rehearsal { lost: stats.lost.total(), records: part.records() as u64, ..watch.seen })
 }
 
-/// A pause as the rehearsal makes it.
-fn pause_ns(pause_ns: u64, is_exact: bool) -> u64 {
-    if is_exact { pause_ns } else { pause_ns.min(PAUSE_NS_MAX) }
+/// The times of a rehearsal: those of the load, but with short silences outside of the stall.
+struct Timeline<'a> {
+    records: &'a [Record],
+    /// The stretch of time that nothing is cut from.
+    kept_ns: Range<u64>,
 }
 
-/// The part of the load that a rehearsal of such a length has room for, with the worst stretch in
-/// its middle.
-fn around(load: &Load, worst: &Stretch, length: Duration) -> Stretch {
-    let records = &load.records;
-    let side_ns = length.as_nanos() as u64 / 2;
-    let pause = |at: usize| pause_ns(records[at].at_ns - records[at - 1].at_ns, false);
-    let (mut first, mut end) = (worst.first, worst.end);
-    let mut left_ns = side_ns;
-    while first > 0 && pause(first) <= left_ns {
-        left_ns -= pause(first);
-        first -= 1;
+impl<'a> Timeline<'a> {
+    fn new(load: &'a Load, worst: &Stretch, stall: Duration) -> Timeline<'a> {
+        let from_ns = load.records.get(worst.first).map_or(0, |record| record.at_ns);
+        Timeline { records: &load.records, kept_ns: from_ns..from_ns + stall.as_nanos() as u64 }
     }
-    let mut left_ns = side_ns;
-    while end < records.len() && pause(end) <= left_ns {
-        left_ns -= pause(end);
-        end += 1;
+
+    /// The pause before a record, if it is not the first one.
+    fn pause_before_ns(&self, at: usize, first: usize) -> u64 {
+        if at == first {
+            return 0;
+        }
+        let (from_ns, to_ns) = (self.records[at - 1].at_ns, self.records[at].at_ns);
+        let kept = to_ns.min(self.kept_ns.end).saturating_sub(from_ns.max(self.kept_ns.start));
+        kept + (to_ns - from_ns - kept).min(PAUSE_NS_MAX)
     }
-    Stretch { first, end, bytes: 0 }
+
+    /// The part of the load that a rehearsal of such a length has room for, with the worst stretch
+    /// in its middle.
+    fn around(&self, worst: &Stretch, length: Duration) -> Stretch {
+        let side_ns = length.as_nanos() as u64 / 2;
+        let (mut first, mut end) = (worst.first, worst.end);
+        let mut left_ns = Some(side_ns);
+        while first > 0 {
+            left_ns = left_ns.and_then(|left| left.checked_sub(self.pause_before_ns(first, 0)));
+            if left_ns.is_none() {
+                break;
+            }
+            first -= 1;
+        }
+        left_ns = Some(side_ns);
+        while end < self.records.len() {
+            left_ns = left_ns.and_then(|left| left.checked_sub(self.pause_before_ns(end, 0)));
+            if left_ns.is_none() {
+                break;
+            }
+            end += 1;
+        }
+        Stretch { first, end, bytes: 0 }
+    }
 }
 
 /// Looks at the ring while time goes by.
@@ -233,10 +255,13 @@ mod tests {
             load(&[(0, 8), (10_000, 8), (10_001, 64), (10_002, 64), (20_000, 8), (90_000, 8)]);
         let worst = load.worst(Duration::from_millis(5));
         assert_eq!((worst.first, worst.end), (1, 4));
-        let part = around(&load, &worst, Duration::from_millis(4));
-        assert_eq!((part.first, part.end), (0, 5), "a silence counts as 2 ms");
-        let part = around(&load, &worst, Duration::from_millis(3));
-        assert_eq!((part.first, part.end), (1, 4));
+        let timeline = Timeline::new(&load, &worst, Duration::from_millis(5));
+        let pauses = [1, 2, 3, 4, 5].map(|at| timeline.pause_before_ns(at, 0) / 1_000_000);
+        assert_eq!(pauses, [2, 1, 1, 3 + 2, 2], "what is left of the stall, and 2 ms");
+        let part = |ms| timeline.around(&worst, Duration::from_millis(ms));
+        assert_eq!((part(10).first, part(10).end), (0, 5));
+        assert_eq!((part(4).first, part(4).end), (0, 4));
+        assert_eq!((part(3).first, part(3).end), (1, 4));
     }
 
     #[test]
