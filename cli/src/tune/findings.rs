@@ -200,13 +200,14 @@ impl Shown<'_> {
 
     fn occupancy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = &self.findings.rehearsal;
-        let peak = seen.occupancy.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        let peak = seen.peak_bytes;
         let share = peak as f64 / self.findings.advice.ring_bytes as f64 * 100.0;
         writeln!(
             f,
-            "\noccupancy: {} records around the worst, spaced as they are (silences cut to 2 ms), on \
-             the advised ring;\nat most {}, {share:.1} % of it, lost {}",
+            "\noccupancy: {} records around the worst, spaced as they are (longer silences cut to \
+             {}),\non the advised ring: at most {}, {share:.1} % of it, lost {}",
             grouped(seen.records),
+            duration_ns(seen.silence_ns as f64),
             bytes(peak),
             grouped(seen.lost)
         )?;
