@@ -1,6 +1,7 @@
 //! Contexts: named values that are bound once and stand on every entry of a logger.
 
 use crate::definition::{self, ContextDefinition, DefinitionBytes};
+use crate::processors::NameMask;
 use crate::record::{Args, Stored, Value};
 
 /// Named values to bind to a logger; made by [`context!`](crate::context).
@@ -16,6 +17,13 @@ impl Context {
     #[doc(hidden)]
     pub fn from_fields(names: &[&str], values: &impl Args) -> Self {
         Self { bytes: definition::encode_context(names, values) }
+    }
+
+    /// Masks the values of sensitive names and tells how many those were.
+    pub(crate) fn mask(&mut self, mask: &NameMask) -> u64 {
+        let Some((masked, values)) = mask.context(&self.bytes) else { return 0 };
+        self.bytes = masked;
+        values
     }
 
     /// This context's values, and those of `outer` that no name here hides.

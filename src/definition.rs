@@ -246,6 +246,19 @@ impl ContextDefinition {
     }
 }
 
+/// The names in an encoded context, up to where it makes no sense. Allocates nothing.
+pub(crate) fn context_names(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let [code] = take(&mut rest).ok()?;
+        let name = text(&mut rest).ok()?;
+        let mut values = Fields::new(rest);
+        values.next(TypeCode(code)).ok()?;
+        rest = values.rest();
+        Some(name)
+    })
+}
+
 /// Leaves out the last fields of an encoded context until it takes at most `bytes_max` bytes.
 pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
     if bytes.len() <= bytes_max {

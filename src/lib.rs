@@ -17,6 +17,7 @@ mod level;
 mod logger;
 mod macros;
 mod metrics;
+mod processors;
 pub mod reading;
 mod record;
 mod ring;

@@ -20,7 +20,8 @@ pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
 /// A call site: one log macro in the source.
 #[derive(Debug)]
 pub struct Site {
-    /// 0 until the first use; [`INLINE`] when some ring had no room for the definition.
+    /// 0 until the first use; [`INLINE`] when some ring had no room for the definition, or some
+    /// engine masks one of the fields.
     id: AtomicU32,
     types: OnceLock<Types>,
     next: OnceLock<Option<&'static Site>>,
@@ -87,7 +88,7 @@ impl Site {
 
     /// Gives the site its number and writes its definition into every ring.
     ///
-    /// Gives [`INLINE`] where a ring has no room, and, for this one call, where the registry stays
+    /// Gives [`INLINE`] where a ring has no room or its engine masks one of the fields, and, for this one call, where the registry stays
     /// locked for a millisecond (another thread registers, or a signal handler interrupted that).
     #[cold]
     #[inline(never)]
@@ -99,6 +100,18 @@ impl Site {
             0 => registry.add(self, types),
             known => known,
         }
+    }
+
+    fn is_masked_in(&self, area: &dyn SiteArea) -> bool {
+        self.spec.fields.iter().any(|name| area.masks(name))
+    }
+
+    /// The definition's bytes with types that are known at run time.
+    pub(crate) fn definition_with(
+        &self,
+        types: impl FnOnce(&mut dyn FnMut(TypeCode)),
+    ) -> DefinitionBytes {
+        self.spec.encode_with(types)
     }
 
     fn set_id(&self, id: u32) {
@@ -113,6 +126,9 @@ impl Site {
 pub(crate) trait SiteArea: Send + Sync {
     /// Writes the definition of site `id`; false when there is no room.
     fn define_site(&self, id: u32, definition: &[u8]) -> bool;
+
+    /// Whether values of this name are masked: then each record of the site is looked at.
+    fn masks(&self, name: &str) -> bool;
 }
 
 struct Registry {
@@ -126,10 +142,15 @@ static REGISTRY: Mutex<Registry> =
 
 impl Registry {
     fn add(&mut self, site: &'static Site, types: Types) -> u32 {
+        let areas = || self.areas.iter().filter_map(Weak::upgrade);
+        if areas().any(|area| site.is_masked_in(&*area)) {
+            site.set_id(INLINE);
+            return INLINE;
+        }
         let definition = site.definition(types);
         let id = self.count + 1;
         let mut fits = true;
-        for area in self.areas.iter().filter_map(Weak::upgrade) {
+        for area in areas() {
             fits &= area.define_site(id, &definition);
         }
         if !fits {
@@ -153,7 +174,8 @@ pub(crate) fn attach(area: Weak<dyn SiteArea>) {
     while let Some(site) = next {
         next = site.next.get().copied().flatten();
         let (id, Some(types)) = (site.id(), site.types.get()) else { continue };
-        if id != INLINE && !strong.define_site(id, &site.definition(*types)) {
+        let defined = || strong.define_site(id, &site.definition(*types));
+        if id != INLINE && (site.is_masked_in(&*strong) || !defined()) {
             // Nobody logs into the new ring yet, so no record there can name the number.
             site.set_id(INLINE);
         }
@@ -183,6 +205,26 @@ mod tests {
             }
             !self.full
         }
+
+        fn masks(&self, name: &str) -> bool {
+            name == "secret"
+        }
+    }
+
+    #[test]
+    fn a_site_that_some_engine_masks_has_no_number() {
+        static EARLY: Site = Site::new(Level::Info, false, "early", ("t", "f.rs", 3), &["secret"]);
+        static LATE: Site = Site::new(Level::Info, false, "late", ("t", "f.rs", 4), &["secret"]);
+        let types = <((), u8) as Args>::types;
+        EARLY.register(types);
+        let area = Arc::new(Area::default());
+        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
+        attach(weak);
+        assert_eq!((EARLY.id(), LATE.register(types), LATE.id()), (INLINE, INLINE, INLINE));
+        let secret = |(_, bytes): &(u32, Vec<u8>)| {
+            SiteDefinition::decode(bytes).unwrap().fields.iter().any(|f| &*f.name == "secret")
+        };
+        assert!(!area.defined.lock().iter().any(secret));
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn check_trades(trades: &str, expected: &Expected) {
             ("expert_name", "MyEmaBot"),
             ("symbol", "BTCUSDT"),
             ("strategy_id", "ema-12-26"),
-            ("account_id", "demo-1"),
+            ("account_id", "***o-1"),
             ("level", "info"),
             ("msgid", "trade"),
         ];

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::ring::{
-    Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, PushError, Ring,
+    Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, Pages, PushError, Ring,
     RingConfig, RingDrain,
 };
 use crate::sync::set_fences;
@@ -79,6 +79,7 @@ pub(crate) fn ring_with_samples(shape: Shape, sample_bytes: u32) -> (Arc<Ring>, 
         reserve_blocks: 0,
         lanes: None,
         dir: None,
+        pages: Pages::default(),
         owner: Vec::new(),
         gap: GapRecord { bytes: GAP_BYTES, write: write_gap },
         clock: || 1,

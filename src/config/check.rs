@@ -82,6 +82,12 @@ impl Configuration {
         let host = &self.hostname;
         let accepted = "1 to 255 printable ASCII characters without spaces (RFC 5424, HOSTNAME)";
         findings.refuse_unless(printable(host, 255), "hostname", host, accepted);
+        for key in &self.mask_keys {
+            let name = key.strip_prefix('-').unwrap_or(key);
+            let accepted = "a field's name, or a `-` and the name of one that is not to be masked";
+            let named = name.chars().any(char::is_alphanumeric);
+            findings.refuse_unless(named, "mask_keys", key, accepted);
+        }
         let facility = self.facility;
         findings.refuse_unless(facility <= 23, "facility", facility, "0 to 23 (RFC 5424, table 1)");
     }

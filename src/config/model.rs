@@ -203,6 +203,12 @@ parameters! {
     /// A log call that takes this long is told by a WARNING `logger.slow_call` that names it, if it
     /// is one of the timed ones: 1 µs to 1 min, or 0 for never.
     latency_warning: Duration = Duration::from_millis(10);
+    /// Names whose values are masked, besides the built-in ones (`password`, `passwd`, `token`,
+    /// `api_key`, `api_secret`, `secret`, `secret_key`, `private_key`, `passphrase`, `access_token`,
+    /// `refresh_token`, `authorization`, `signature`, `mnemonic`, `account_number`); one behind a
+    /// `-` is not masked. Whatever the case and the joints: `apiKey` is `api_key`. Of `account_id`
+    /// the last three characters are kept; named here, it is masked whole.
+    mask_keys: Vec<String> = Vec::new();
     /// The permissions of every file, before the umask has any say.
     file_mode: u32 = 0o600;
     /// The permissions of every directory.

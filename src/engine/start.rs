@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,8 +14,9 @@ use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
+use crate::processors::{NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
-use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
+use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
 use crate::writer::{
@@ -72,6 +74,9 @@ pub(crate) fn start(
     let warning_ticks = line.ticks_in(configuration.latency_warning.as_nanos() as u64);
     let metrics = Metrics::new(ring.lanes(), warning_ticks)
         .map_err(|source| StartError::System { what: "memory for the metrics", source })?;
+    if configuration.mlock && ring.page_troubles().is_empty() {
+        lock_metrics(&metrics, &control);
+    }
     let core = Arc::new(Core {
         levels: Levels::new(&configuration),
         record_bytes_max: ring.max_record_bytes(),
@@ -79,11 +84,13 @@ pub(crate) fn start(
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         metrics: Arc::new(metrics),
+        mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
+        masked: AtomicU64::new(0),
         alive: Arc::new(()),
         ring,
         configuration,
     });
-    let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core.ring) as Arc<dyn SiteArea>));
+    let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core) as Arc<dyn SiteArea>));
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)
         .inspect_err(|_| core.ring.remove_file())?;
@@ -129,6 +136,7 @@ fn make_ring(
         reserve_blocks: configuration.reserve_blocks,
         lanes: None,
         dir: in_files.then(|| configuration.ring_dir.clone()),
+        pages: Pages { huge: configuration.huge_pages, locked: configuration.mlock },
         owner: owner.into_os_string().into_encoded_bytes(),
         gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
         clock: ticks_now,
@@ -142,7 +150,22 @@ fn make_ring(
         notice(&reason);
         control.degrade(&reason);
     }
+    for trouble in ring.page_troubles() {
+        notice(trouble);
+        control.degrade(trouble);
+    }
     Ok((ring, drain))
+}
+
+fn lock_metrics(metrics: &Metrics, control: &Control) {
+    if let Err(error) = metrics.pages().lock() {
+        let trouble = format!(
+            "mlock = true, and the ring is locked, but not the memory in which log calls are timed \
+             ({error}): raise RLIMIT_MEMLOCK by 1 MiB"
+        );
+        notice(&trouble);
+        control.degrade(&trouble);
+    }
 }
 
 fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
@@ -152,9 +175,13 @@ fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
     }
 }
 
-impl SiteArea for Ring {
+impl SiteArea for Core {
     fn define_site(&self, id: u32, definition: &[u8]) -> bool {
-        self.definitions().define_site(id, definition)
+        self.ring.definitions().define_site(id, definition)
+    }
+
+    fn masks(&self, name: &str) -> bool {
+        self.mask.treatment(name) != Treatment::Show
     }
 }
 

@@ -5,6 +5,7 @@ use crate::context::DynamicValue;
 use crate::definition::SiteSpec;
 use crate::face::{Face, Stamp};
 use crate::level::Level;
+use crate::processors::Masked;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
 use crate::shared::{Bindings, Unusual};
@@ -87,13 +88,30 @@ impl MetaLogger {
         let stamp = Stamp::own();
         let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
         let values = Values(fields);
-        let definition = spec.encode_with(|tell| values.tell(&mut |code, _| tell(code)));
         let class = Class { privileged: trade || level >= Level::Warning, trade };
+        match self.core.mask.treatments(names.iter().copied()) {
+            None => self.push_dynamic(spec, class, stamp, &values),
+            Some(treatments) => {
+                let masked = Masked::new(&values, &treatments);
+                self.core.count_masked(masked.count());
+                self.push_dynamic(spec, class, stamp, &masked)
+            }
+        }
+    }
+
+    fn push_dynamic(
+        &self,
+        spec: SiteSpec<'_>,
+        class: Class,
+        stamp: Stamp,
+        values: &impl Args,
+    ) -> Result<(), PushError> {
+        let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
         let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
         lanes::with_lane(&self.core, |lane| {
-            let pushed = self.core.push_record(lane, record, class, &values);
-            self.core.note_call(lane, stamp.time, 1, || text.into());
+            let pushed = self.core.push_record(lane, record, class, values);
+            self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed
         })
     }

@@ -61,14 +61,15 @@ impl MetaLogger {
 
     /// A logger whose entries carry these values, besides those bound already; where a name is
     /// bound twice, the new value wins. A bound `category = "trade"` makes every entry a trade
-    /// event.
+    /// event. What stands under a sensitive name is masked; see `mask_keys`.
     ///
     /// Waits for nobody; allocates. The values take room in the ring's definition area until the
     /// last clone is dropped; where that is full, or the values take more than 496 bytes, every
     /// record carries them itself. Values beyond half a record (an eighth of `block_bytes`) are left
     /// out, the last ones first.
     #[must_use]
-    pub fn bind(&self, context: Context) -> MetaLogger {
+    pub fn bind(&self, mut context: Context) -> MetaLogger {
+        self.core.count_masked(context.mask(&self.core.mask));
         let mut bytes = match &self.bound {
             Some(outer) => context.within(&outer.bytes),
             None => context.into_bytes(),

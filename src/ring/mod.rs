@@ -69,12 +69,23 @@ pub(crate) struct RingConfig {
     pub(crate) lanes: Option<u32>,
     /// A directory on tmpfs; `None`: anonymous memory.
     pub(crate) dir: Option<PathBuf>,
+    /// Which pages it should have.
+    pub(crate) pages: Pages,
     /// Whose ring it is: the path of the log directory, for recovery.
     pub(crate) owner: Vec<u8>,
     /// How a gap record is written.
     pub(crate) gap: GapRecord,
     /// The clock, in ticks; async-signal-safe.
     pub(crate) clock: fn() -> u64,
+}
+
+/// What is asked of the kernel for a ring's pages. None of it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Pages {
+    /// Huge ones.
+    pub(crate) huge: bool,
+    /// Such that are never swapped out.
+    pub(crate) locked: bool,
 }
 
 /// How full a ring is.
@@ -140,7 +151,7 @@ impl Ring {
             return Err(RingError::GapBytes { bytes: gap.bytes });
         }
         register_heavy_fence();
-        let arena = Arena::create(&geometry, config.dir.as_deref(), &config.owner)?;
+        let arena = Arena::create(&geometry, config.dir.as_deref(), config.pages, &config.owner)?;
         let shared = arena.shared();
         let words = shared.table(geometry.bitmap_offset, geometry.blocks.div_ceil(64) as usize);
         let (process, privates) = arena.private_tables(&geometry);
@@ -241,6 +252,11 @@ impl Ring {
     /// Why the ring lies in anonymous memory although a directory was given.
     pub(crate) fn fallback_reason(&self) -> Option<String> {
         self.arena.fallback_reason().map(str::to_owned)
+    }
+
+    /// What was asked for the pages and could not be had.
+    pub(crate) fn page_troubles(&self) -> &[String] {
+        self.arena.page_troubles()
     }
 
     /// The path of the ring file, if there is one.

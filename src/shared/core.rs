@@ -1,6 +1,7 @@
 //! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::control::Control;
@@ -10,6 +11,7 @@ use crate::clock;
 use crate::config::{Configuration, Overflow};
 use crate::level::Level;
 use crate::metrics::{Metrics, Where};
+use crate::processors::{Masked, NameMask};
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
 };
@@ -26,6 +28,9 @@ pub(crate) struct Core {
     pub(crate) levels: Levels,
     pub(crate) control: Arc<Control>,
     pub(crate) configuration: Configuration,
+    pub(crate) mask: NameMask,
+    /// Values that were masked.
+    pub(crate) masked: AtomicU64,
     /// How many ticks pass in a second, roughly: for limits of call sites.
     pub(crate) ticks_per_second: u64,
     /// What the engine measures of itself.
@@ -209,12 +214,38 @@ impl Core {
             0 => site.register(A::types),
             known => known,
         };
-        let definition = if id == INLINE { site.definition(A::types) } else { Default::default() };
         let context = bindings.context();
         let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
-        let record = Unusual { site: id, definition: &definition, context, stamp };
-        self.push_record(lane, record, class, &args)
+        let known = Unusual { site: id, definition: &[], context, stamp };
+        if id != INLINE {
+            return self.push_record(lane, known, class, &args);
+        }
+        match self.mask.treatments(site.fields().iter().copied()) {
+            None => {
+                let definition = site.definition(A::types);
+                let record = Unusual { definition: &definition, ..known };
+                self.push_record(lane, record, class, &args)
+            }
+            Some(treatments) => {
+                let args = Masked::new(&args, &treatments);
+                let definition = site.definition_with(|tell| args.each(&mut |code, _| tell(code)));
+                let record = Unusual { definition: &definition, ..known };
+                self.count_masked(args.count());
+                self.push_record(lane, record, class, &args)
+            }
+        }
+    }
+
+    /// Counts values that were masked.
+    pub(crate) fn count_masked(&self, values: u64) {
+        if values == 0 {
+            return;
+        }
+        // ORDERING: Relaxed, a statistic of the cold path.
+        // PAIRS WITH: the load in `Stats::of`.
+        // IF WEAKENED: it is the weakest already.
+        self.masked.fetch_add(values, Ordering::Relaxed);
     }
 
     /// Encodes a record with what it must carry, cutting its longest strings until it fits.

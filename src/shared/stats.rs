@@ -1,5 +1,6 @@
 //! What happened so far, as numbers.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::{Core, ticks_now};
@@ -100,6 +101,8 @@ pub struct Stats {
     pub late: u64,
     /// Entries of synchronous calls that were not in the logs within 5 ms.
     pub late_synchronous: u64,
+    /// Values that were masked because of their names; a bound one counts once.
+    pub masked: u64,
     /// How often a log was rotated.
     pub rotations: u64,
     /// The drain's passes over the ring.
@@ -173,6 +176,10 @@ impl Stats {
             console_dropped: views.console_dropped,
             late: views.late,
             late_synchronous: core.control.late_synchronous(),
+            // ORDERING: Relaxed, a statistic.
+            // PAIRS WITH: the addition in `Core::count_masked`.
+            // IF WEAKENED: it is the weakest already.
+            masked: core.masked.load(Ordering::Relaxed),
             rotations: views.rotations,
             passes: progress.passes,
             calls: CallTimes::of(&core.metrics.calls(), core),

@@ -103,6 +103,7 @@ fields! { report:
     lost_trade = report.stats.lost.trade,
     lost_total = report.stats.lost.total(),
     rotations = report.stats.rotations,
+    masked = report.stats.masked,
 }
 
 /// As many numbers as the entry has fields.

@@ -56,6 +56,7 @@ pub(super) fn config() -> RingConfig {
         reserve_blocks: 2,
         lanes: Some(4),
         dir: None,
+        pages: Pages::default(),
         owner: b"/var/log/bot".to_vec(),
         gap: GapRecord { bytes: GAP_BYTES, write: write_gap },
         clock: ticks,
