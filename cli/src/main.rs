@@ -22,6 +22,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Bench(bench::Arguments),
     Tune(tune::Arguments),
 }
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@
 
 mod axis;
 mod bars;
-mod budget;
+pub(super) mod budget;
 mod claims;
 mod curves;
 mod histograms;
