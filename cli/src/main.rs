@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod demo;
 mod failure;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
     Bench(bench::Arguments),
+    Tune(tune::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());
