@@ -44,7 +44,7 @@ impl Counter {
 /// The smallest distance between the differences that successive readings commonly have.
 ///
 /// A counter that a hypervisor scales is rounded: differences beside each other are one, the more
-/// frequent of them. Where more than two stand beside each other, every tick is counted.
+/// frequent of them. Where more than three stand beside each other, every tick is counted.
 fn step_of(readings: &[u64]) -> u64 {
     let mut differences: Vec<u64> =
         readings.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
@@ -55,7 +55,7 @@ fn step_of(readings: &[u64]) -> u64 {
     let mut step = u64::MAX;
     let mut before = 0;
     for cluster in common.chunk_by(|one, other| other.0 - one.0 <= 1) {
-        if cluster.len() > 2 {
+        if cluster.len() > 3 {
             return 1;
         }
         let at = cluster.iter().max_by_key(|(_, count)| *count).map_or(0, |(ticks, _)| *ticks);
