@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::engine::{self, Place};
 use crate::level::Level;
-use crate::logger::{Guard, MetaLogger};
+use crate::logger::{Guard, MetaLogger, Producer};
+use crate::record::GAP_RECORD_BYTES;
+use crate::ring::{BLOCK_HEADER_BYTES, Geometry};
 use crate::writer::CaptureSink;
 pub use crate::writer::CapturedEntry;
 use crate::{Configuration, Origin, Settings};
@@ -68,6 +70,49 @@ impl Drop for DrainHold {
     fn drop(&mut self) {
         self.log.core().control.hold_drain(false);
     }
+}
+
+/// What a ring has room for: enough to foretell what a load loses in it.
+///
+/// A record lies in one block, whole. A thread fills its block to the end before it takes the next;
+/// what does not fit stays empty. After a loss the thread's next record is preceded by a gap record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingShape {
+    /// Blocks for records, the reserve included.
+    pub blocks: u32,
+    /// How many of them, the last ones, only WARNING and above and trade events may take.
+    pub reserve_blocks: u32,
+    /// One block.
+    pub block_bytes: u32,
+    /// What each block's own head takes of it.
+    pub head_bytes: u32,
+    /// A gap record.
+    pub gap_bytes: u32,
+    /// The longest record.
+    pub record_bytes_max: u32,
+}
+
+/// The shape of a ring with these parameters; `None` if no ring can have them.
+#[must_use]
+pub fn ring_shape(ring_bytes: u64, block_bytes: u32, reserve_blocks: u32) -> Option<RingShape> {
+    let ring_bytes = usize::try_from(ring_bytes).ok()?;
+    let geometry = Geometry::plan(ring_bytes, block_bytes, reserve_blocks, None).ok()?;
+    Some(RingShape {
+        blocks: geometry.blocks,
+        reserve_blocks: geometry.reserve,
+        block_bytes: geometry.block_bytes,
+        head_bytes: BLOCK_HEADER_BYTES,
+        gap_bytes: GAP_RECORD_BYTES,
+        record_bytes_max: geometry.record_bytes_max,
+    })
+}
+
+/// How far the producer's current block is filled, in bytes from the block's beginning; 0 before
+/// its first record. The difference between two calls is what the records in between take.
+#[must_use]
+pub fn block_fill(producer: &Producer) -> u32 {
+    producer.block_fill()
 }
 
 /// What was logged through the logger that came with it.

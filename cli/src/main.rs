@@ -1,8 +1,10 @@
 //! The command line of tapelog.
 
+mod bench;
 mod cat;
 mod demo;
 mod failure;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -20,12 +22,16 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Bench(bench::Arguments),
+    Tune(tune::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

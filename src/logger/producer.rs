@@ -40,6 +40,11 @@ impl Producer {
         With { producer: self, logger }
     }
 
+    /// How far the current block of the ring is filled, in bytes.
+    pub(crate) fn block_fill(&self) -> u32 {
+        self.lane.block_fill()
+    }
+
     /// The logger it was made from.
     #[must_use]
     pub fn logger(&self) -> &MetaLogger {

@@ -40,6 +40,8 @@ pub(crate) use definitions::Definitions;
 pub(crate) use drain::RingDrain;
 pub use error::PushError;
 pub(crate) use error::RingError;
+#[allow(unused_imports, reason = "the models measure blocks by their own geometries")]
+pub(crate) use layout::BLOCK_HEADER_BYTES;
 #[allow(unused_imports, reason = "the models make geometries of their own")]
 pub(crate) use layout::DefinitionGeometry;
 pub(crate) use layout::Geometry;

@@ -204,6 +204,12 @@ impl LaneHandle {
         self.shared
     }
 
+    /// How far the current block is filled, in bytes; 0 if there was none yet.
+    pub(crate) fn block_fill(&self) -> u32 {
+        let own = self.own();
+        if own.block_number.get() == 0 { 0 } else { low(own.cursor.get()) }
+    }
+
     /// The ring that the handle belongs to.
     pub(crate) fn ring(&self) -> &Arc<Ring> {
         &self.ring

@@ -20,7 +20,7 @@ const ACCOUNT_ID: &str = "demo-1";
 
 /// Logs what the strategy tells.
 #[derive(Debug)]
-pub(super) struct Journalist {
+pub(crate) struct Journalist {
     /// The loop's own lane: the fastest way to log.
     producer: Producer,
     /// What is bound stands on every entry.
@@ -31,7 +31,7 @@ pub(super) struct Journalist {
 }
 
 impl Journalist {
-    pub(super) fn new(log: &MetaLogger) -> Self {
+    pub(crate) fn new(log: &MetaLogger) -> Self {
         let bound = log.bind(context! {
             expert_name = EXPERT_NAME,
             strategy_id = STRATEGY_ID,
@@ -47,7 +47,7 @@ impl Journalist {
     }
 
     /// Binds the symbol as soon as the feed has named it; costs nothing afterwards.
-    pub(super) fn set_symbol(&mut self, symbol: Option<&str>) {
+    pub(crate) fn set_symbol(&mut self, symbol: Option<&str>) {
         if let Some(symbol) = symbol.filter(|symbol| self.symbol.as_deref() != Some(symbol)) {
             self.bound = self.bound.bind(context! { symbol = symbol });
             self.symbol = Some(symbol.to_owned());
@@ -55,18 +55,23 @@ impl Journalist {
     }
 
     /// A line of the feed that gave no message.
-    pub(super) fn malformed_line(&self, error: &LineError) {
+    pub(crate) fn malformed_line(&self, error: &LineError) {
         warning!(self.log(), "malformed feed line", line = error.line(), error = error);
     }
 
     /// An order to look up in the logs: one that was rejected, or else the last one.
-    pub(super) fn order_of_interest(&self) -> Option<OrderId> {
+    pub(crate) fn order_of_interest(&self) -> Option<OrderId> {
         self.last_rejected.or(self.last_order)
+    }
+
+    /// Its lane of the ring.
+    pub(crate) fn producer(&self) -> &Producer {
+        &self.producer
     }
 
     /// The producer's lane with the bound context.
     #[inline]
-    fn log(&self) -> With<'_> {
+    pub(crate) fn log(&self) -> With<'_> {
         self.producer.with(&self.bound)
     }
 }

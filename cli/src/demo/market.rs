@@ -20,7 +20,7 @@ impl Market {
     ///
     /// # Errors
     /// [`OpenError`] if it cannot be opened.
-    pub(super) fn recorded(path: &Path) -> Result<Market, OpenError> {
+    pub(crate) fn recorded(path: &Path) -> Result<Market, OpenError> {
         let name = match path.to_str() {
             Some("-") => "stdin".to_owned(),
             _ => path.display().to_string(),
@@ -29,13 +29,13 @@ impl Market {
     }
 
     /// A generated market of so many messages, the same each time.
-    pub(super) fn generated(messages: u64) -> Market {
+    pub(crate) fn generated(messages: u64) -> Market {
         let generator = Generator::new(generator::SEED_DEFAULT, messages);
         Market::Generated { generator, messages }
     }
 
     /// What is traded, once a message has named it.
-    pub(super) fn symbol(&self) -> Option<&str> {
+    pub(crate) fn symbol(&self) -> Option<&str> {
         match self {
             Market::Recorded { feed, .. } => feed.symbol(),
             Market::Generated { .. } => Some(generator::SYMBOL),

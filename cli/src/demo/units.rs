@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// Digits in groups of three: `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A duration with three digits at most, such as `31 ns`, `12.3 µs`, `1.20 s`.
-pub(super) fn duration_ns(nanos: f64) -> String {
+pub(crate) fn duration_ns(nanos: f64) -> String {
     match nanos {
         ..999.5 => format!("{nanos:.0} ns"),
         ..999_500.0 => scaled(nanos / 1e3, "µs"),
@@ -24,7 +24,7 @@ pub(super) fn duration_ns(nanos: f64) -> String {
 }
 
 /// A size such as `512 B`, `6.61 MiB`.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let count = count as f64;
     match count {
         ..1024.0 => format!("{count} B"),
@@ -35,7 +35,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// A rate as a whole number: no more digits than were measured.
-pub(super) fn rate(count: u64, seconds: f64) -> String {
+pub(crate) fn rate(count: u64, seconds: f64) -> String {
     if seconds <= 0.0 {
         return "0".to_owned();
     }

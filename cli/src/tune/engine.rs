@@ -1,0 +1,77 @@
+//! Engines to try a load on: each in a directory of its own, which goes when it ends.
+
+use std::time::{Duration, Instant};
+
+use tapelog::{Guard, Level, MetaLogger, Overflow, Stats, testing};
+use tempfile::TempDir;
+
+use super::advice::Advice;
+use crate::failure::Failure;
+
+/// How long a drain may need to come to rest, and to write what was held.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A drain that begins no pass for so long is held: its longest nap is shorter.
+const AT_REST: Duration = Duration::from_millis(25);
+
+/// An engine that journals and renders nothing.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) log: MetaLogger,
+    _guard: Guard,
+    _directory: TempDir,
+}
+
+/// A drain could not be held.
+#[derive(Debug, thiserror::Error)]
+#[error("the drain does not come to rest within {PATIENCE:?}: the machine is too busy, try again")]
+struct Restless;
+
+impl Engine {
+    /// Starts an engine with the advised ring, or with the default one, which then blocks.
+    pub(super) fn start(advice: Option<&Advice>) -> Result<Engine, Failure> {
+        let directory = TempDir::with_prefix("tapelog-tune-")?;
+        let builder = MetaLogger::builder()
+            .log_name("tapelog-tune")
+            .log_dir(directory.path())
+            .log_level(Level::Debug)
+            .log_to_console(false)
+            .render_logs(false)
+            // Entries of the engine's own would take room that the load is promised.
+            .metrics_interval(Duration::ZERO)
+            .latency_warning(Duration::ZERO);
+        let builder = match advice {
+            Some(advice) => builder
+                .ring_bytes(advice.ring_bytes)
+                .block_bytes(advice.block_bytes)
+                .reserve_blocks(advice.reserve_blocks)
+                .overflow(Overflow::Drop),
+            None => builder.overflow(Overflow::Block(Duration::from_millis(5))),
+        };
+        let (log, guard) = builder.build()?;
+        Ok(Engine { log, _guard: guard, _directory: directory })
+    }
+
+    /// Stops the drain, and waits until it stands still.
+    pub(super) fn hold(&self) -> Result<testing::DrainHold, Failure> {
+        let hold = testing::hold_drain(&self.log);
+        let begin = Instant::now();
+        let (mut passes, mut since) = (self.log.stats().passes, Instant::now());
+        while since.elapsed() < AT_REST {
+            std::thread::sleep(Duration::from_millis(1));
+            let now = self.log.stats().passes;
+            if now != passes {
+                (passes, since) = (now, Instant::now());
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(Restless.into());
+            }
+        }
+        Ok(hold)
+    }
+
+    /// The counts once everything is in the journal.
+    pub(super) fn settled(&self) -> Result<Stats, Failure> {
+        self.log.flush(PATIENCE)?;
+        Ok(self.log.stats())
+    }
+}
