@@ -149,6 +149,11 @@ fn differences(old: &Run, new: &Run) -> Vec<String> {
                 .to_owned(),
         );
     }
+    for (run, which) in [(old, "old"), (new, "new")] {
+        if let Some(problem) = run.problems.first() {
+            notes.push(format!("warning: the {which} run is no proof: {problem}"));
+        }
+    }
     notes
 }
 

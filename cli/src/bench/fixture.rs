@@ -53,6 +53,7 @@ pub(super) fn run() -> Run {
         timer_pair_ns: Percentiles { p50: 10.0, p90: 10.0, p99: 10.0, p999: 90.1, max: 620.9 },
         cases,
         throughput: throughput.map(sustained).into(),
+        problems: Vec::new(),
     }
 }
 

@@ -128,9 +128,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         timer_pair_ns: Percentiles { p50: 0.0, p90: 0.0, p99: 0.0, p999: 0.0, max: 0.0 },
         cases: Vec::new(),
         throughput: Vec::new(),
+        problems: Vec::new(),
     };
     say(&print::Head { run: &run, counter });
-    let problems = measure(&plan, counter, &mut run)?;
+    run.problems = measure(&plan, counter, &mut run)?;
     say(&print::Budget(&run));
     if let Some(path) = &arguments.json {
         run.write(path)?;
@@ -138,10 +139,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.report {
         report::write(&run, path)?;
     }
-    for problem in &problems {
+    for problem in &run.problems {
         eprintln!("tapelog: {problem}");
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if run.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Makes sure that a run of minutes is not lost because of a path.

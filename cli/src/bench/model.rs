@@ -33,6 +33,10 @@ pub(crate) struct Run {
     pub(crate) cases: Vec<Case>,
     /// The throughput cases.
     pub(crate) throughput: Vec<Throughput>,
+    /// What was wrong with the records when they were read back. Figures beside such a problem
+    /// prove nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) problems: Vec<String>,
 }
 
 /// What the run was measured on. What could not be found out is `unknown` or 0.

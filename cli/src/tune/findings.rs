@@ -134,16 +134,12 @@ impl Shown<'_> {
                 ),
             )?;
         }
-        row(
-            f,
-            "worst",
-            format_args!(
-                "{} records, {} within a stall, {} after the beginning",
-                grouped(load.worst_records),
-                bytes(load.worst_bytes),
-                duration_ns(load.worst_at_s * 1e9)
-            ),
-        )?;
+        let (records, size) = (grouped(load.worst_records), bytes(load.worst_bytes));
+        let begin = match load.worst_at_s {
+            0.0 => "from the beginning".to_owned(),
+            seconds => format!("{} after the beginning", duration_ns(seconds * 1e9)),
+        };
+        row(f, "worst", format_args!("{records} records, {size} within a stall, {begin}"))?;
         self.findings.notes.iter().try_for_each(|note| row(f, "", format_args!("{note}")))
     }
 

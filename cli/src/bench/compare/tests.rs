@@ -91,6 +91,7 @@ fn cases_of_one_run_only_and_other_machines_are_told() {
     let gone = new.cases.remove(0).key();
     let added = old.throughput.remove(0).key();
     new.machine.cpu = "another processor".to_owned();
+    old.problems.push("records are missing".to_owned());
     let comparison = Comparison::of(&old, &new);
     assert!(!comparison.has_regressions());
     let shown = comparison.to_string();
@@ -98,6 +99,7 @@ fn cases_of_one_run_only_and_other_machines_are_told() {
     assert!(shown.contains(&format!("only in the new run: {added}")), "{shown}");
     assert!(shown.contains("warning: another processor: \"AMD EPYC"), "{shown}");
     assert!(shown.contains("different machines"), "{shown}");
+    assert!(shown.contains("the old run is no proof: records are missing"), "{shown}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use text::{Escaped, amount, time};
 const STYLE: &str = include_str!("style.css");
 
 /// The modes in the order of the page, with what each does.
-const MODES: [(&str, &str); 6] = [
+const MODES: [(&str, &str); 7] = [
     (
         "batch20",
         "20 calls are timed together, then a busy pause of about 2 ms, as the published C++ \
@@ -44,6 +44,7 @@ const MODES: [(&str, &str); 6] = [
     ("saturated", "No pause at all: the drain and the producer work all the time."),
     ("rotation", "The journal changes segments while the calls are timed."),
     ("two_threads", "A second thread logs through the same ring all the while."),
+    ("loop", "A long loop of calls is timed as a whole: for calls that are too short for a batch."),
 ];
 
 /// Writes the page of a run.
@@ -68,6 +69,7 @@ impl fmt::Display for Page<'_> {
              <title>tapelog: what a log call costs</title><style>\n{STYLE}</style></head><body>\n"
         )?;
         head(out, run)?;
+        problems(out, run)?;
         verdicts(out, run)?;
         method(out, run)?;
         for (mode, meaning) in modes(run) {
@@ -107,6 +109,21 @@ fn head(out: &mut dyn Write, run: &Run) -> fmt::Result {
     out.write_str("</div>\n")
 }
 
+/// What makes the figures doubtful, before anybody reads them.
+fn problems(out: &mut dyn Write, run: &Run) -> fmt::Result {
+    if run.problems.is_empty() {
+        return Ok(());
+    }
+    out.write_str(
+        "<section class=\"problems\"><h2>This run is no proof</h2><p>What was found when the \
+         records were counted and read back:</p><ul>",
+    )?;
+    for problem in &run.problems {
+        write!(out, "<li>{}</li>", Escaped(problem))?;
+    }
+    out.write_str("</ul></section>\n")
+}
+
 fn card(out: &mut dyn Write, figure: &str, meaning: &str) -> fmt::Result {
     write!(out, "<div class=\"card\"><b>{}</b><span>{meaning}</span></div>", Escaped(figure))
 }
@@ -140,7 +157,8 @@ fn method(out: &mut dyn Write, run: &Run) -> fmt::Result {
          Meanwhile other threads move the records into the journal and render the logs. Arguments and stamps \
          differ from call to call and are hidden from the optimiser; the cases are interleaved \
          over several rounds, so that a slow minute of the machine falls on all of them. \
-         Afterwards every record is read back and compared; otherwise there is no report.</p>\
+         Afterwards every record is read back and compared; what differs or is missing makes the \
+         command fail and stands on top of this page.</p>\
          <ul><li><b>own</b>: the call reads the processor's time stamp counter itself; \
          <b>caller</b>: the program gives the time that it has already.</li>\
          <li><b>producer</b>: through a thread's own lane; <b>logger</b>: through the shared \

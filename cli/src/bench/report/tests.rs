@@ -69,6 +69,16 @@ fn hostile_text_stays_text() {
 }
 
 #[test]
+fn problems_stand_before_every_figure() {
+    let mut run = fixture::run();
+    assert!(!Page(&run).to_string().contains("no proof"));
+    run.problems = vec!["batch20: <2> records are missing".to_owned()];
+    let page = Page(&run).to_string();
+    let told = page.find("batch20: &lt;2&gt; records are missing").unwrap();
+    assert!(told < page.find("<h2>The budget").unwrap());
+}
+
+#[test]
 fn an_empty_run_and_empty_histograms_make_a_page() {
     let mut run = fixture::run();
     for case in &mut run.cases {
