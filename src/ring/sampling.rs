@@ -56,7 +56,7 @@ impl Sampling {
         let distance = u64::from(self.distance.get());
         // From half the distance to one and a half, by the golden ratio's multiples of the place.
         let random = place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        self.point.set(place + distance / 2 + (distance * random >> 32) + 1);
+        self.point.set(place + distance / 2 + ((distance * random) >> 32) + 1);
         self.from.set(place);
         self.records.set(records);
     }
