@@ -16,6 +16,7 @@ mod journal;
 mod level;
 mod logger;
 mod macros;
+mod metrics;
 mod processors;
 pub mod reading;
 mod record;
@@ -33,10 +34,10 @@ pub use config::{
 pub use context::{Context, DynamicValue};
 pub use engine::StartError;
 pub use level::{Category, Level, ParseLevelError};
-pub use logger::{Builder, Guard, Lost, MetaLogger, Producer, Stats, With};
+pub use logger::{Builder, Guard, MetaLogger, Producer, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
-pub use shared::{SyncError, Unfinished};
+pub use shared::{CallTimes, Lost, Stats, SyncError, Unfinished};
 
 #[doc(hidden)]
 pub mod __private {

@@ -61,6 +61,16 @@ impl Site {
         self.spec.level
     }
 
+    /// The text of its entries.
+    pub(crate) fn text(&self) -> &'static str {
+        self.spec.text
+    }
+
+    /// Where it stands: target, file, line.
+    pub(crate) fn place(&self) -> (&'static str, &'static str, u32) {
+        (self.spec.target, self.spec.file, self.spec.line)
+    }
+
     /// The names of its fields.
     pub(crate) fn fields(&self) -> &'static [&'static str] {
         self.spec.fields

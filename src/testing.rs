@@ -27,7 +27,12 @@ use crate::{Configuration, Origin, Settings};
 /// When the system has no memory or no thread for an engine.
 #[must_use]
 pub fn capture() -> (MetaLogger, Capture) {
-    let settings = Settings::default().log_level(Level::Trace).log_to_file(false);
+    let settings = Settings::default()
+        .log_level(Level::Trace)
+        .log_to_file(false)
+        // What the engine says of itself is not what the code logged.
+        .metrics_interval(Duration::ZERO)
+        .latency_warning(Duration::ZERO);
     let layers = [(Origin::CodeDefault, Settings::default()), (Origin::Code, settings)];
     let sink = CaptureSink::default();
     let started = Configuration::resolve(layers)

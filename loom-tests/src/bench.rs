@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::ring::{
-    Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, PushError, Ring,
+    Class, DefinitionGeometry, GapInfo, GapRecord, Geometry, LaneHandle, Pages, PushError, Ring,
     RingConfig, RingDrain,
 };
 use crate::sync::set_fences;
@@ -42,8 +42,13 @@ fn write_gap(bytes: &mut [u8], info: &GapInfo) {
     }
 }
 
-/// Makes a ring that the checker can exhaust.
+/// Makes a ring that the checker can exhaust; no call is a sample.
 pub(crate) fn ring(shape: Shape) -> (Arc<Ring>, RingDrain) {
+    ring_with_samples(shape, u32::MAX)
+}
+
+/// The same with sample points so many bytes apart.
+pub(crate) fn ring_with_samples(shape: Shape, sample_bytes: u32) -> (Arc<Ring>, RingDrain) {
     let geometry = Geometry {
         ring_bytes: 0,
         block_bytes: 64 + shape.records * RECORD_BYTES,
@@ -51,6 +56,7 @@ pub(crate) fn ring(shape: Shape) -> (Arc<Ring>, RingDrain) {
         reserve: 0,
         lanes: shape.lanes,
         record_bytes_max: RECORD_BYTES,
+        sample_bytes,
         bitmap_offset: 0,
         lanes_offset: 0,
         definitions: DefinitionGeometry {
@@ -73,6 +79,7 @@ pub(crate) fn ring(shape: Shape) -> (Arc<Ring>, RingDrain) {
         reserve_blocks: 0,
         lanes: None,
         dir: None,
+        pages: Pages::default(),
         owner: Vec::new(),
         gap: GapRecord { bytes: GAP_BYTES, write: write_gap },
         clock: || 1,

@@ -178,6 +178,14 @@ impl Configuration {
         let timeout = self.shutdown_timeout;
         let fits = timeout <= Duration::from_secs(3600);
         findings.refuse_unless(fits, "shutdown_timeout", timeout, "at most an hour");
+        let interval = self.metrics_interval;
+        let range = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
+        let fits = interval.is_zero() || range.contains(&interval);
+        findings.refuse_unless(fits, "metrics_interval", interval, "0 (off), or 100 ms to 24 h");
+        let warning = self.latency_warning;
+        let range = Duration::from_micros(1)..=Duration::from_secs(60);
+        let fits = warning.is_zero() || range.contains(&warning);
+        findings.refuse_unless(fits, "latency_warning", warning, "0 (off), or 1 µs to 1 min");
     }
 
     /// The paths of expert.log, trades.log and errors.log.
@@ -257,6 +265,12 @@ mod tests {
             Settings::default().ring_bytes(256 * KIB).block_bytes(4096_u32),
             Settings::default().overflow(Overflow::Block(WAIT_MAX)),
             Settings::default().nap(Duration::from_micros(1)),
+            Settings::default().metrics_interval(Duration::ZERO),
+            Settings::default().metrics_interval(Duration::from_millis(100)),
+            Settings::default().metrics_interval(Duration::from_secs(86_400)),
+            Settings::default().latency_warning(Duration::ZERO),
+            Settings::default().latency_warning(Duration::from_micros(1)),
+            Settings::default().huge_pages(true).mlock(true),
         ] {
             resolve(settings.clone()).unwrap_or_else(|error| panic!("{settings:?}: {error}"));
         }
@@ -264,6 +278,10 @@ mod tests {
             Settings::default().log_max_file_size(0_u64),
             Settings::default().log_max_file_size(GIB + 1),
             Settings::default().nap(Duration::ZERO),
+            Settings::default().metrics_interval(Duration::from_millis(99)),
+            Settings::default().metrics_interval(Duration::from_secs(86_401)),
+            Settings::default().latency_warning(Duration::from_nanos(999)),
+            Settings::default().latency_warning(Duration::from_secs(61)),
             Settings::default().journal_segments(2_u32),
             Settings::default().file_mode(0o400_u32),
             Settings::default().reserve_blocks(1000_u32),

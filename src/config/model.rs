@@ -165,6 +165,12 @@ parameters! {
     block_bytes: u32 = 64 << 10;
     /// How many blocks are kept for WARNING and above and for trade events.
     reserve_blocks: u32 = 2;
+    /// Whether the ring asks for huge pages. Where the kernel gives none (tmpfs has to be mounted with
+    /// `huge=advise`), one notice says so and the ring has ordinary ones.
+    huge_pages: bool = false;
+    /// Whether the memory that log calls touch is locked, so that it is never swapped out. Where
+    /// RLIMIT_MEMLOCK is too low, one notice says so and the memory is as usual.
+    mlock: bool = false;
     /// Where the ring's file is made: a directory on tmpfs. Default: `/dev/shm/tapelog-<uid>`.
     ring_dir: PathBuf = PathBuf::new();
     /// What happens to a record when the ring is full.
@@ -191,6 +197,12 @@ parameters! {
     order_window: Duration = Duration::from_millis(10);
     /// How long the guard's drop renders before it leaves the rest to the next start.
     shutdown_timeout: Duration = Duration::from_secs(5);
+    /// How often an entry `logger.metrics` tells how the logger is doing, in the journal and at INFO
+    /// in `expert.log`, never on the console: 100 ms to 24 h, or 0 for never.
+    metrics_interval: Duration = Duration::from_secs(60);
+    /// A log call that takes this long is told by a WARNING `logger.slow_call` that names it, if it
+    /// is one of the timed ones: 1 µs to 1 min, or 0 for never.
+    latency_warning: Duration = Duration::from_millis(10);
     /// Names whose values are masked, besides the built-in ones (`password`, `passwd`, `token`,
     /// `api_key`, `api_secret`, `secret`, `secret_key`, `private_key`, `passphrase`, `access_token`,
     /// `refresh_token`, `authorization`, `signature`, `mnemonic`, `account_number`); one behind a

@@ -13,9 +13,10 @@ use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::metrics::Metrics;
 use crate::processors::{NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
-use crate::ring::{GapRecord, Ring, RingConfig, RingDrain, RingError};
+use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
 use crate::writer::{
@@ -70,12 +71,19 @@ pub(crate) fn start(
     let (ring, ring_drain) = make_ring(&configuration, in_files, &control)?;
     let calibrator = Calibrator::start(Source::SYSTEM);
     let line = calibrator.current();
+    let warning_ticks = line.ticks_in(configuration.latency_warning.as_nanos() as u64);
+    let metrics = Metrics::new(ring.lanes(), warning_ticks)
+        .map_err(|source| StartError::System { what: "memory for the metrics", source })?;
+    if configuration.mlock && ring.page_troubles().is_empty() {
+        lock_metrics(&metrics, &control);
+    }
     let core = Arc::new(Core {
         levels: Levels::new(&configuration),
         record_bytes_max: ring.max_record_bytes(),
         pid: std::process::id(),
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
+        metrics: Arc::new(metrics),
         mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
         masked: AtomicU64::new(0),
         alive: Arc::new(()),
@@ -128,6 +136,7 @@ fn make_ring(
         reserve_blocks: configuration.reserve_blocks,
         lanes: None,
         dir: in_files.then(|| configuration.ring_dir.clone()),
+        pages: Pages { huge: configuration.huge_pages, locked: configuration.mlock },
         owner: owner.into_os_string().into_encoded_bytes(),
         gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
         clock: ticks_now,
@@ -141,7 +150,22 @@ fn make_ring(
         notice(&reason);
         control.degrade(&reason);
     }
+    for trouble in ring.page_troubles() {
+        notice(trouble);
+        control.degrade(trouble);
+    }
     Ok((ring, drain))
+}
+
+fn lock_metrics(metrics: &Metrics, control: &Control) {
+    if let Err(error) = metrics.pages().lock() {
+        let trouble = format!(
+            "mlock = true, and the ring is locked, but not the memory in which log calls are timed \
+             ({error}): raise RLIMIT_MEMLOCK by 1 MiB"
+        );
+        notice(&trouble);
+        control.degrade(&trouble);
+    }
 }
 
 fn write_gap(out: &mut [u8], info: &crate::ring::GapInfo) {
@@ -282,7 +306,7 @@ fn run(
     let sequence = first.sequence();
     core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
-    let (janitor, supply, floor) = Janitor::new(store, Arc::clone(&core.control));
+    let (janitor, supply, floor) = Janitor::new(store, core);
     let view = if outlets.is_empty() {
         floor.raise(u64::MAX);
         core.control.set_without_views();
@@ -339,6 +363,7 @@ impl Engine {
         }
         let core = &self.core;
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
+        writer::tell_slow_call(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());

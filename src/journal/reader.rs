@@ -61,6 +61,16 @@ pub(crate) enum Body<'a> {
     End,
 }
 
+impl Frame<'_> {
+    /// When the drain's pass began that wrote these records, in ticks; none for other frames.
+    pub(crate) fn pass_ticks(&self) -> Option<u64> {
+        match &self.body {
+            Body::Run { header, .. } => Some(header.pass_ticks),
+            _ => None,
+        }
+    }
+}
+
 /// What [`JournalReader::next_frame`] came upon.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {

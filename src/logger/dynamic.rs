@@ -109,7 +109,11 @@ impl MetaLogger {
         let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
         let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-        lanes::with_lane(&self.core, |lane| self.core.push_record(lane, record, class, values))
+        lanes::with_lane(&self.core, |lane| {
+            let pushed = self.core.push_record(lane, record, class, values);
+            self.core.note_call(lane, stamp.time, 1, || spec.text.into());
+            pushed
+        })
     }
 }
 

@@ -5,7 +5,6 @@ mod dynamic;
 mod guard;
 mod lanes;
 mod producer;
-mod stats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use std::time::Duration;
 pub use builder::Builder;
 pub use guard::Guard;
 pub use producer::{Producer, With};
-pub use stats::{Lost, Stats};
 
 use crate::context::{self, Context};
 use crate::definition::fit_context;
@@ -22,7 +20,7 @@ use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::Args;
 use crate::ring::PushError;
-use crate::shared::{Bindings, Bound, ContextRef, Core, SyncError, Unfinished};
+use crate::shared::{Bindings, Bound, ContextRef, Core, Stats, SyncError, Unfinished};
 
 /// A logger: what programs hand around and log through.
 ///

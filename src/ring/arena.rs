@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::process::Resource;
 
+use super::Pages;
 use super::error::RingError;
 use super::lane::{Private, Process};
 use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX, OWNER_OFFSET};
@@ -33,6 +34,7 @@ pub(super) struct Arena {
     id: u64,
     file: Option<RingFile>,
     fallback_reason: Option<String>,
+    page_troubles: Vec<String>,
 }
 
 /// The file in which a ring lies. Its lock says that the process lives.
@@ -48,15 +50,16 @@ impl Arena {
     pub(super) fn create(
         geometry: &Geometry,
         directory: Option<&Path>,
+        pages: Pages,
         owner: &[u8],
     ) -> Result<Arena, RingError> {
         let id = random_id();
         let bytes = geometry.ring_bytes;
-        let made = directory.map(|directory| RingFile::create(directory, id, bytes));
+        let made = directory.map(|directory| RingFile::create(directory, id, bytes, pages.huge));
         let (shared, file, fallback_reason) = match made {
             Some(Ok((region, file))) => (region, Some(file), None),
-            Some(Err(reason)) => (anonymous(bytes)?, None, Some(reason)),
-            None => (anonymous(bytes)?, None, None),
+            Some(Err(reason)) => (anonymous(bytes, pages.huge)?, None, Some(reason)),
+            None => (anonymous(bytes, pages.huge)?, None, None),
         };
         let private_bytes = Arena::private_bytes(geometry);
         let private = Region::wiped_on_fork(private_bytes).map_err(|source| RingError::Memory {
@@ -64,7 +67,8 @@ impl Arena {
             what: "the producers' private state, which needs Linux 4.14",
             source,
         })?;
-        let arena = Arena { shared, private, id, file, fallback_reason };
+        let page_troubles = page_troubles(pages, &shared, &private, file.as_ref());
+        let arena = Arena { shared, private, id, file, fallback_reason, page_troubles };
         if arena.crash_safe() {
             arena.write_header(geometry, owner);
         }
@@ -101,6 +105,11 @@ impl Arena {
     /// Why it is none, although a directory was given.
     pub(super) fn fallback_reason(&self) -> Option<&str> {
         self.fallback_reason.as_deref()
+    }
+
+    /// What was asked for the pages and could not be had.
+    pub(super) fn page_troubles(&self) -> &[String] {
+        &self.page_troubles
     }
 
     /// The path of the file.
@@ -180,7 +189,12 @@ impl Page {
 
 impl RingFile {
     /// Makes `<directory>/<pid>-<id>.ring`, locked, whole and mapped; or says why not.
-    fn create(directory: &Path, id: u64, bytes: usize) -> Result<(Region, RingFile), String> {
+    fn create(
+        directory: &Path,
+        id: u64,
+        bytes: usize,
+        huge: bool,
+    ) -> Result<(Region, RingFile), String> {
         let shown = directory.display();
         let opened = open_directory(directory).map_err(|why| format!("ring_dir {shown}: {why}"))?;
         let name = format!("{}-{id:016x}.ring", std::process::id());
@@ -190,7 +204,7 @@ impl RingFile {
         let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let file = RingFile { directory: opened, path, _locked: File::from(file) };
-        match file.fill(bytes) {
+        match file.fill(bytes, huge) {
             Ok(region) => Ok((region, file)),
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
@@ -201,7 +215,7 @@ impl RingFile {
     }
 
     /// Locks the file, gives it its mode and all of its room, and maps it.
-    fn fill(&self, bytes: usize) -> io::Result<Region> {
+    fn fill(&self, bytes: usize, huge: bool) -> io::Result<Region> {
         let file = &self._locked;
         rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
         rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
@@ -210,8 +224,12 @@ impl RingFile {
             // The kernel would answer with SIGXFSZ, which kills.
             return Err(io::Error::from(rustix::io::Errno::FBIG));
         }
+        // Pages that `fallocate` makes are huge only where the whole file system is so: on others
+        // they must come through a mapping that asks for them.
+        rustix::fs::ftruncate(file, bytes as u64)?;
+        let region = huge.then(|| Region::file_huge(file, bytes).ok()).flatten();
         rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes as u64)?;
-        Region::file(file, bytes)
+        region.map_or_else(|| Region::file(file, bytes), Ok)
     }
 
     fn remove(&self) {
@@ -248,12 +266,40 @@ fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
     Ok(opened)
 }
 
-fn anonymous(bytes: usize) -> Result<Region, RingError> {
-    Region::anonymous(bytes).map_err(|source| RingError::Memory {
-        bytes,
-        what: "its blocks",
-        source,
-    })
+/// Locks the memory if that is asked for: what could not be had of the pages.
+fn page_troubles(
+    pages: Pages,
+    shared: &Region,
+    private: &Region,
+    file: Option<&RingFile>,
+) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if pages.huge && shared.huge_bytes() == 0 {
+        let remedy = match file {
+            Some(_) => "ring_dir must lie on a tmpfs that is mounted with huge=advise",
+            None => "/sys/kernel/mm/transparent_hugepage/enabled must say madvise or always",
+        };
+        troubles.push(format!(
+            "huge_pages = true, but the kernel gave the ring none: {remedy}; the ring has ordinary \
+             pages"
+        ));
+    }
+    if pages.locked
+        && let Err(error) = shared.lock().and_then(|()| private.lock())
+    {
+        let limit = rustix::process::getrlimit(Resource::Memlock).current;
+        let limit = limit.map_or_else(|| "unlimited".to_owned(), |bytes| format!("{bytes} bytes"));
+        troubles.push(format!(
+            "mlock = true, but the ring's memory cannot be locked ({error}): raise RLIMIT_MEMLOCK, \
+             which is {limit}, beyond ring_bytes and 1 MiB; the ring may be swapped out"
+        ));
+    }
+    troubles
+}
+
+fn anonymous(bytes: usize, huge: bool) -> Result<Region, RingError> {
+    let made = if huge { Region::anonymous_huge(bytes) } else { Region::anonymous(bytes) };
+    made.map_err(|source| RingError::Memory { bytes, what: "its blocks", source })
 }
 
 /// A random number; where the kernel has none to give yet, one made of time, process and address.

@@ -2,8 +2,9 @@
 
 #![expect(unsafe_code, reason = "declares that lanes are valid in zeroed, shared memory")]
 
-use super::layout::{BlockHeader, LANE_BYTES, high, join, low};
+use super::layout::{BlockHeader, Geometry, LANE_BYTES, high, join, low};
 use super::loss::LossCounters;
+use super::sampling::Sampling;
 use crate::sync::{ArenaItem, AtomicU32, AtomicU64, BlockCell, MAPPED, Ordering, Plain32, Plain64};
 
 /// The state of a lane, the lower half of its state word.
@@ -124,6 +125,8 @@ pub(crate) struct Private {
     pub(crate) block_number: Plain32,
     /// The serial of the current block.
     pub(crate) serial: Plain64,
+    /// When the next call is to be timed; the cold path alone looks at it.
+    pub(super) sampling: Sampling,
 }
 
 // SAFETY: atomics, words that have one owner, and a block cell.
@@ -137,13 +140,14 @@ const _: () = {
 
 impl Private {
     /// Gives the state to a new owner of the lane.
-    pub(crate) fn begin(&self, lane: u32, generation: u32, record_bytes_max: u32) {
+    pub(crate) fn begin(&self, lane: u32, generation: u32, geometry: &Geometry) {
         self.cursor.set(0);
-        self.record_bytes_max.set(record_bytes_max);
+        self.record_bytes_max.set(geometry.record_bytes_max);
         self.lane.set(lane + 1);
         self.generation.set(generation);
         self.block_number.set(0);
         self.serial.set(0);
+        self.sampling.begin(geometry.sample_bytes);
         // ORDERING: Relaxed for both: the caller owns the lane, and the gate, which alone looks in
         // from outside, does so behind a heavy fence.
         self.busy.store(0, Ordering::Relaxed);

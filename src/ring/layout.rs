@@ -50,6 +50,7 @@
 #![expect(unsafe_code, reason = "declares which types are valid in zeroed, shared memory")]
 
 use super::error::RingError;
+use super::sampling::SAMPLED_ONE_IN;
 use crate::sync::{ArenaItem, AtomicU32, AtomicU64, MAPPED, Plain32, Plain64};
 
 /// Bytes of the header page.
@@ -71,6 +72,9 @@ const BYTES_PER_SITE: usize = 128;
 
 /// Bytes of a lane's entry in the table.
 pub(crate) const LANE_BYTES: usize = 256;
+
+/// As long as a record is taken to be before the lane knows better.
+const RECORD_BYTES_USUAL: u32 = 48;
 
 const BLOCK_BYTES_MIN: u32 = 4 << 10;
 const BLOCK_BYTES_MAX: u32 = 1 << 20;
@@ -142,6 +146,8 @@ pub(crate) struct Geometry {
     pub(crate) lanes: u32,
     /// The longest record.
     pub(crate) record_bytes_max: u32,
+    /// How far apart the sample points of a new lane are, in bytes of its stream.
+    pub(crate) sample_bytes: u32,
     /// Where the bitmap of free blocks begins.
     pub(crate) bitmap_offset: usize,
     /// Where the lane table begins.
@@ -224,6 +230,7 @@ impl Geometry {
             reserve,
             lanes,
             record_bytes_max: block_bytes / 4,
+            sample_bytes: RECORD_BYTES_USUAL * SAMPLED_ONE_IN,
             bitmap_offset,
             lanes_offset,
             definitions: DefinitionGeometry::plan(head_bytes, definition_bytes),

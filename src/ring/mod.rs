@@ -14,6 +14,7 @@
 //! | `lane` | a lane's two halves: the producer's own, and what it shares |
 //! | `producer` | [`LaneHandle`]: pushing |
 //! | `drain` | [`RingDrain`]: taking, giving back, retiring lanes |
+//! | `sampling` | which calls are to be timed |
 //! | `loss` | counters and gap records |
 //! | `definitions` | what sites and contexts mean, for who reads a dead process's ring |
 //! | `shutdown` | the gate |
@@ -32,6 +33,7 @@ mod layout;
 mod loss;
 mod pool;
 mod producer;
+mod sampling;
 mod shutdown;
 
 pub(crate) use definitions::Definitions;
@@ -65,12 +67,23 @@ pub(crate) struct RingConfig {
     pub(crate) lanes: Option<u32>,
     /// A directory on tmpfs; `None`: anonymous memory.
     pub(crate) dir: Option<PathBuf>,
+    /// Which pages it should have.
+    pub(crate) pages: Pages,
     /// Whose ring it is: the path of the log directory, for recovery.
     pub(crate) owner: Vec<u8>,
     /// How a gap record is written.
     pub(crate) gap: GapRecord,
     /// The clock, in ticks; async-signal-safe.
     pub(crate) clock: fn() -> u64,
+}
+
+/// What is asked of the kernel for a ring's pages. None of it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Pages {
+    /// Huge ones.
+    pub(crate) huge: bool,
+    /// Such that are never swapped out.
+    pub(crate) locked: bool,
 }
 
 /// How full a ring is.
@@ -136,7 +149,7 @@ impl Ring {
             return Err(RingError::GapBytes { bytes: gap.bytes });
         }
         register_heavy_fence();
-        let arena = Arena::create(&geometry, config.dir.as_deref(), &config.owner)?;
+        let arena = Arena::create(&geometry, config.dir.as_deref(), config.pages, &config.owner)?;
         let shared = arena.shared();
         let words = shared.table(geometry.bitmap_offset, geometry.blocks.div_ceil(64) as usize);
         let (process, privates) = arena.private_tables(&geometry);
@@ -170,7 +183,7 @@ impl Ring {
         let shared = self.geometry.lanes - 1;
         // The shared lane is always active; its first and only generation is 0.
         let generation = self.lanes[shared as usize].acquire().unwrap_or(0);
-        self.privates[shared as usize].begin(shared, generation, self.geometry.record_bytes_max);
+        self.privates[shared as usize].begin(shared, generation, &self.geometry);
         producer::always_busy(&self.privates[self.geometry.lanes as usize]);
         self.arena.seal();
     }
@@ -189,8 +202,7 @@ impl Ring {
         }
         for lane in 0..shared {
             if let Some(generation) = self.lanes[lane as usize].acquire() {
-                let record_bytes_max = self.geometry.record_bytes_max;
-                self.privates[lane as usize].begin(lane, generation, record_bytes_max);
+                self.privates[lane as usize].begin(lane, generation, &self.geometry);
                 self.note_lane(lane);
                 return LaneHandle::new(self, lane, generation, false);
             }
@@ -220,6 +232,11 @@ impl Ring {
         &self.definitions
     }
 
+    /// Number of lanes, the shared one included.
+    pub(crate) fn lanes(&self) -> u32 {
+        self.geometry.lanes
+    }
+
     /// The longest record that a push takes.
     pub(crate) fn max_record_bytes(&self) -> u32 {
         self.geometry.record_bytes_max
@@ -233,6 +250,11 @@ impl Ring {
     /// Why the ring lies in anonymous memory although a directory was given.
     pub(crate) fn fallback_reason(&self) -> Option<String> {
         self.arena.fallback_reason().map(str::to_owned)
+    }
+
+    /// What was asked for the pages and could not be had.
+    pub(crate) fn page_troubles(&self) -> &[String] {
+        self.arena.page_troubles()
     }
 
     /// The path of the ring file, if there is one.

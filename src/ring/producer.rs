@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Ring;
 use super::error::PushError;
 use super::lane::{LaneEntry, Private};
-use super::layout::{BLOCK_HEADER_BYTES, BlockHeader, join, low};
+use super::layout::{BLOCK_HEADER_BYTES, BlockHeader, high, join, low};
 use super::loss::{GAP_BYTES_MAX, GapInfo, LossReason, Losses};
 use crate::sync::{Ordering, SPINS_MAX, Slot, light_fence, spin};
 
@@ -150,6 +150,34 @@ impl LaneHandle {
         Ok(())
     }
 
+    /// Whether nothing but a sample point keeps the next record, of `len` bytes, from the usual
+    /// way: then the call is to be timed, and the result is how many calls it stands for.
+    ///
+    /// The limit is moved on to the next sample point: [`push_hot`](LaneHandle::push_hot) then
+    /// takes the record. The shared lane knows no usual way and no samples.
+    #[cold]
+    pub(crate) fn pass_sample_point(&self, len: u32) -> Option<u64> {
+        let own = self.own();
+        // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
+        if self.shared || own.lane.get() == 0 || own.busy.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        let _busy = Busy::enter(own);
+        let cursor = own.cursor.get();
+        let end = low(cursor).saturating_add(len);
+        // ORDERING: Relaxed, as in `push_hot`. After the gate was closed it is 0, and stays so.
+        let limit = own.limit.load(Ordering::Relaxed);
+        let stopped_here = limit != 0 && end > limit && end <= self.ring.geometry.block_bytes;
+        let block = own.block_number.get().saturating_sub(1);
+        if !stopped_here || len > own.record_bytes_max.get() || self.ring.pool.is_reserve(block) {
+            return None;
+        }
+        let calls = own.sampling.weight(len);
+        own.sampling.draw(self.place(own, end), high(cursor).wrapping_add(1));
+        self.set_limit(own, self.ordinary_limit(own, join(high(cursor), end)));
+        Some(calls)
+    }
+
     /// Copies one record into the ring, by the usual way or the other one.
     ///
     /// # Errors
@@ -162,6 +190,9 @@ impl LaneHandle {
         mut write: impl FnMut(Slot<'_>),
     ) -> Result<(), PushError> {
         if self.push_hot(len, &mut write) {
+            return Ok(());
+        }
+        if self.pass_sample_point(len).is_some() && self.push_hot(len, &mut write) {
             return Ok(());
         }
         self.try_push(len, class, write).inspect_err(|error| self.count_loss(*error, class))
@@ -179,7 +210,6 @@ impl LaneHandle {
     }
 
     /// The lane's number.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for tests and models"))]
     pub(crate) fn lane(&self) -> u32 {
         self.lane
     }
@@ -363,13 +393,32 @@ impl LaneHandle {
             // Nobody goes further in the reserve without being asked.
             low(end)
         } else {
-            self.ring.geometry.block_bytes
+            self.ordinary_limit(own, end)
         };
+        self.set_limit(own, limit);
+    }
+
+    /// Where `offset` of the current block lies in the lane's stream of blocks.
+    fn place(&self, own: &Private, offset: u32) -> u64 {
+        own.serial.get() * u64::from(self.ring.geometry.block_bytes) + u64::from(offset)
+    }
+
+    /// How far pushes may go in an ordinary block behind `cursor`: to the next sample point, or to
+    /// the block's end.
+    fn ordinary_limit(&self, own: &Private, cursor: u64) -> u32 {
+        let point = own.sampling.next_point(self.place(own, low(cursor)), high(cursor));
+        let offset = point.saturating_sub(self.place(own, 0));
+        let block_bytes = self.ring.geometry.block_bytes;
+        u32::try_from(offset).unwrap_or(block_bytes).min(block_bytes)
+    }
+
+    /// Sets the limit of pushes to come; the lane is busy with this one.
+    fn set_limit(&self, own: &Private, limit: u32) {
         // ORDERING: Relaxed. If the gate was closed meanwhile, it looks at the limit again once
         // it has seen `busy` cleared.
         own.limit.store(limit, Ordering::Relaxed);
         light_fence();
-        if losses.unreported() {
+        if self.entry().losses.unreported() {
             // A nested push was refused before the limit was set.
             // ORDERING: Relaxed, as above.
             own.limit.store(0, Ordering::Relaxed);

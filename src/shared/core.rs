@@ -10,6 +10,7 @@ use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
 use crate::level::Level;
+use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, NameMask};
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
@@ -32,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) masked: AtomicU64,
     /// How many ticks pass in a second, roughly: for limits of call sites.
     pub(crate) ticks_per_second: u64,
+    /// What the engine measures of itself.
+    pub(crate) metrics: Arc<Metrics>,
     /// The longest record, in bytes.
     pub(crate) record_bytes_max: u32,
     /// The process that the engine runs in.
@@ -111,6 +114,12 @@ impl Core {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
+    /// How long so many ticks are.
+    pub(crate) fn duration_of(&self, ticks: u64) -> Duration {
+        let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(self.ticks_per_second.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// Encodes one call's record into the ring.
     #[inline(always)]
     pub(crate) fn push<A: Args>(
@@ -120,25 +129,8 @@ impl Core {
         call: Call,
         args: A,
     ) -> Result<(), PushError> {
-        let context = bindings.context_id();
-        let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
-        let site = call.site.id();
-        let usual = site != 0 && site != INLINE && context != INLINE;
-        let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if usual && fits && !self.levels.synchronous() {
-            let header = RecordHeader {
-                length: length as u32,
-                site,
-                context,
-                flags: Flags::of_time(call.stamp.kind),
-                time: call.stamp.time,
-            };
-            let pushed = lane.push_hot(length as u32, |mut slot| {
-                encode(slot.bytes_mut(), header, &[], &args, usize::MAX);
-            });
-            if pushed {
-                return Ok(());
-            }
+        if self.push_usual(lane, bindings.context_id(), call, &args) {
+            return Ok(());
         }
         // Small values and references only: what is handed over in memory would have to be stored
         // there in every call (PERF.md, "registers").
@@ -146,8 +138,29 @@ impl Core {
         self.push_unusual(lane, bindings, site, (time, kind), args)
     }
 
-    /// Everything but the usual case: a first use, a full block, a record that carries definitions
-    /// or must be cut, the policies that wait.
+    /// The usual case: whether it was one, and the record is in the ring.
+    #[inline(always)]
+    fn push_usual<A: Args>(&self, lane: &LaneHandle, context: u32, call: Call, args: &A) -> bool {
+        let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
+        let site = call.site.id();
+        let usual = site != 0 && site != INLINE && context != INLINE;
+        let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
+        if !(usual && fits) || self.levels.synchronous() {
+            return false;
+        }
+        let header = RecordHeader {
+            length: length as u32,
+            site,
+            context,
+            flags: Flags::of_time(call.stamp.kind),
+            time: call.stamp.time,
+        };
+        lane.push_hot(length as u32, |mut slot| {
+            encode(slot.bytes_mut(), header, &[], args, usize::MAX);
+        })
+    }
+
+    /// Everything but the usual case; and the usual case when it is to be timed.
     #[cold]
     #[inline(never)]
     fn push_unusual<A: Args>(
@@ -158,6 +171,45 @@ impl Core {
         (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
+        let stamp = Stamp { time, kind };
+        let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        if let Some(calls) = lane.pass_sample_point(length) {
+            let begun = clock::now_after_loads().0;
+            if self.push_usual(lane, bindings.context_id(), Call { site, stamp }, &args) {
+                self.note_call(lane, begun, calls, || site.into());
+                return Ok(());
+            }
+        }
+        let begun = if kind == TimeKind::OwnTicks { time } else { ticks_now() };
+        let pushed = self.push_exceptional(lane, bindings, site, stamp, args);
+        self.note_call(lane, begun, 1, || site.into());
+        pushed
+    }
+
+    /// Notes how long a call took that stands for `calls` calls. Waits for nobody.
+    pub(crate) fn note_call(
+        &self,
+        lane: &LaneHandle,
+        begun: u64,
+        calls: u64,
+        place: impl FnOnce() -> Where,
+    ) {
+        let ticks = clock::now_after_loads().0.saturating_sub(begun);
+        self.metrics.note_call(lane.lane(), ticks, calls);
+        self.metrics.slow.note(ticks, place);
+    }
+
+    /// A first use, a full block, a record that carries definitions or must be cut, the policies
+    /// that wait.
+    fn push_exceptional<A: Args>(
+        &self,
+        lane: &LaneHandle,
+        bindings: &impl Bindings,
+        site: &'static Site,
+        stamp: Stamp,
+        args: A,
+    ) -> Result<(), PushError> {
         let id = match site.id() {
             0 => site.register(A::types),
             known => known,
@@ -165,7 +217,6 @@ impl Core {
         let context = bindings.context();
         let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
-        let stamp = Stamp { time, kind };
         let known = Unusual { site: id, definition: &[], context, stamp };
         if id != INLINE {
             return self.push_record(lane, known, class, &args);
@@ -205,7 +256,43 @@ impl Core {
         class: Class,
         args: &A,
     ) -> Result<(), PushError> {
-        let Unusual { site, definition, context, stamp } = record;
+        let Some(plan) = self.plan(&record, args) else {
+            lane.count_loss(PushError::TooLong, class);
+            return Err(PushError::TooLong);
+        };
+        let begun = self.waits().then(Instant::now);
+        let pushed = self.push_waiting(|| plan.push(lane, class, args));
+        if let Err(error) = pushed {
+            lane.count_loss(error, class);
+        } else if !self.configuration.async_logging {
+            // Room and writing together take no longer than either may.
+            let spent = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+            self.control.wait_for_synchronous(SYNCHRONOUS_WAIT.saturating_sub(spent));
+        }
+        pushed
+    }
+
+    /// Logs an entry of the engine's own, whatever the levels are. Never waits.
+    ///
+    /// # Errors
+    /// It was refused. That is no loss: what it tells, a later one can tell.
+    pub(crate) fn push_own<A: Args>(&self, site: &'static Site, args: &A) -> Result<(), PushError> {
+        let id = match site.id() {
+            0 => site.register(A::types),
+            known => known,
+        };
+        let definition = if id == INLINE { site.definition(A::types) } else { Default::default() };
+        let context = ContextRef { id: 0, trade: false, bound: None };
+        let record = Unusual { site: id, definition: &definition, context, stamp: Stamp::own() };
+        let class = Class { privileged: site.level() >= Level::Warning, trade: false };
+        let plan = self.plan(&record, args).ok_or(PushError::TooLong)?;
+        // A lane for this one record: an idle one would keep a block.
+        plan.push(&self.ring.register(), class, args)
+    }
+
+    /// How a record is encoded; none if it is too long even without its strings.
+    fn plan<'a, A: Args>(&self, record: &Unusual<'a>, args: &A) -> Option<Plan<'a>> {
+        let Unusual { site, definition, context, stamp } = *record;
         let mut flags = Flags::of_time(stamp.kind);
         let mut inline: [&[u8]; 2] = [&[], &[]];
         if site == INLINE {
@@ -218,31 +305,15 @@ impl Core {
         }
         let carried: usize =
             inline.iter().filter(|part| !part.is_empty()).map(|part| 4 + part.len()).sum();
-        let bytes = |cap| padded(RECORD_HEADER_BYTES + carried + A::FIXED + args.extra(cap));
-        let Some(cap) = largest_cap(bytes, self.record_bytes_max as usize) else {
-            lane.count_loss(PushError::TooLong, class);
-            return Err(PushError::TooLong);
-        };
+        let fixed = RECORD_HEADER_BYTES + carried + A::FIXED;
+        let bytes = |cap| padded(fixed + args.extra(cap));
+        let cap = largest_cap(bytes, self.record_bytes_max as usize)?;
         if cap != usize::MAX {
             flags = flags.with(Flags::CUT);
         }
         let length = bytes(cap) as u32;
         let header = RecordHeader { length, site, context: context.id, flags, time: stamp.time };
-        let push = || {
-            lane.try_push(length, class, |mut slot| {
-                encode(slot.bytes_mut(), header, &inline, args, cap);
-            })
-        };
-        let begun = self.waits().then(Instant::now);
-        let pushed = self.push_waiting(push);
-        if let Err(error) = pushed {
-            lane.count_loss(error, class);
-        } else if !self.configuration.async_logging {
-            // Room and writing together take no longer than either may.
-            let spent = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-            self.control.wait_for_synchronous(SYNCHRONOUS_WAIT.saturating_sub(spent));
-        }
-        pushed
+        Some(Plan { header, inline, cap })
     }
 
     /// Whether a call may have to wait at all.
@@ -294,6 +365,22 @@ pub(crate) struct Unusual<'a> {
     pub(crate) definition: &'a [u8],
     pub(crate) context: ContextRef<'a>,
     pub(crate) stamp: Stamp,
+}
+
+/// How such a record is encoded: what it carries, and to how many bytes its strings are cut.
+#[derive(Debug)]
+struct Plan<'a> {
+    header: RecordHeader,
+    inline: [&'a [u8]; 2],
+    cap: usize,
+}
+
+impl Plan<'_> {
+    fn push(&self, lane: &LaneHandle, class: Class, args: &impl Args) -> Result<(), PushError> {
+        lane.try_push(self.header.length, class, |mut slot| {
+            encode(slot.bytes_mut(), self.header, &self.inline, args, self.cap);
+        })
+    }
 }
 
 fn may_pass_by_waiting(error: PushError) -> bool {

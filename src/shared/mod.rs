@@ -1,13 +1,15 @@
 //! What the loggers and the writer of one engine share: the ring and the levels that calls look at,
-//! flush requests, and the writer's progress.
+//! flush requests, the writer's progress, and the statistics of all that.
 
 mod control;
 mod core;
 mod levels;
+mod stats;
 mod sync;
 
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Bindings, Bound, ContextRef, Core, Unusual, ticks_now};
 pub(crate) use levels::Levels;
+pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;

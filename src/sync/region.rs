@@ -41,6 +41,40 @@ impl Region {
         Ok(Region::populated(map))
     }
 
+    /// The same in huge pages, where the kernel has some; see [`Region::huge_bytes`].
+    pub(crate) fn anonymous_huge(bytes: usize) -> io::Result<Region> {
+        let map = MmapRaw::from(MmapOptions::new().len(bytes).map_anon()?);
+        // Refused where the kernel knows no huge pages: then these are ordinary ones.
+        let _advised = map.advise(Advice::HugePage);
+        Ok(Region::populated(map))
+    }
+
+    /// Maps the first `bytes` of a file, shared, whose pages are made now: huge ones, where the
+    /// kernel gives some.
+    ///
+    /// # Errors
+    /// The file has no room, or the kernel is before 5.14.
+    pub(crate) fn file_huge(file: &File, bytes: usize) -> io::Result<Region> {
+        let map = MmapOptions::new().len(bytes).map_raw(file)?;
+        map.advise(Advice::HugePage)?;
+        map.advise(Advice::PopulateWrite)?;
+        Ok(Region { map: Arc::new(map) })
+    }
+
+    /// Keeps the pages in memory as long as the region is mapped.
+    ///
+    /// # Errors
+    /// RLIMIT_MEMLOCK does not allow it.
+    pub(crate) fn lock(&self) -> io::Result<()> {
+        self.map.lock()
+    }
+
+    /// How many bytes of the region lie in huge pages. Reads `/proc/self/smaps`.
+    pub(crate) fn huge_bytes(&self) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        huge_bytes_at(&maps, self.map.as_ptr().addr() as u64)
+    }
+
     /// Maps anonymous memory that a forked child finds zeroed (`MADV_WIPEONFORK`, Linux 4.14).
     pub(crate) fn wiped_on_fork(bytes: usize) -> io::Result<Region> {
         let map = MmapRaw::from(MmapOptions::new().len(bytes).map_anon()?);
@@ -108,6 +142,23 @@ impl Region {
         assert!(first.cast::<H>().is_aligned(), "the first header is aligned");
         Blocks { first, count, block_bytes, _region: self.clone(), _header: PhantomData }
     }
+}
+
+/// The bytes in huge pages of the mapping that holds `address`, out of `/proc/<pid>/smaps`.
+fn huge_bytes_at(maps: &str, address: u64) -> u64 {
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    let range = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        Some(hex(start)?..hex(end)?)
+    };
+    let inside = maps.lines().skip_while(|line| !range(line).is_some_and(|r| r.contains(&address)));
+    let fields = inside.skip(1).take_while(|line| range(line).is_none());
+    let kib = fields.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        matches!(name, "AnonHugePages" | "ShmemPmdMapped" | "FilePmdMapped")
+            .then(|| value.trim().strip_suffix(" kB")?.parse::<u64>().ok())?
+    });
+    kib.sum::<u64>() << 10
 }
 
 /// A fixed table of atomics in a [`Region`].
@@ -321,5 +372,33 @@ impl Slot<'_> {
         // SAFETY: in bounds by the assertion; the slot is borrowed mutably and is the caller's
         // alone, so nobody else touches these bytes and `source` is elsewhere.
         unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target, source.len()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_pages_are_counted_in_the_mapping_that_is_asked_for() {
+        let maps = "7f0000000000-7f0000200000 rw-s 00000000 00:19 5  /dev/shm/x.ring\n\
+                    Size:               2048 kB\nAnonHugePages:         0 kB\n\
+                    ShmemPmdMapped:     2048 kB\nFilePmdMapped:         0 kB\n\
+                    7f0000200000-7f0000300000 rw-p 00000000 00:00 0\n\
+                    Size:               1024 kB\nAnonHugePages:         0 kB\n";
+        assert_eq!(huge_bytes_at(maps, 0x7f00_0000_0000), 2 << 20);
+        assert_eq!(huge_bytes_at(maps, 0x7f00_001f_ffff), 2 << 20);
+        assert_eq!(huge_bytes_at(maps, 0x7f00_0020_0000), 0);
+        assert_eq!(huge_bytes_at(maps, 0x1000), 0);
+        assert_eq!(Region::anonymous(4096).unwrap().huge_bytes() % (2 << 20), 0);
+    }
+
+    #[test]
+    fn a_region_in_huge_pages_is_zeroed_memory_like_any_other() {
+        let region = Region::anonymous_huge(4 << 20).unwrap();
+        println!("{} bytes in huge pages", region.huge_bytes());
+        let words: Table<super::super::AtomicU64> = region.table(0, 1 << 19);
+        // ORDERING: Relaxed, nobody else sees the region.
+        assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
     }
 }

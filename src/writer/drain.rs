@@ -8,7 +8,8 @@ use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
 };
-use crate::record::Gap;
+use crate::metrics::Metrics;
+use crate::record::{Gap, RecordHeader, TimeKind};
 use crate::ring::{GapInfo, LossReason, RingDrain};
 use crate::shared::{Control, Core};
 
@@ -24,6 +25,7 @@ pub(crate) struct Drain {
     calibrator: Calibrator,
     supply: Supply,
     control: Arc<Control>,
+    metrics: Arc<Metrics>,
     pass: Option<Pass>,
     /// Bytes that one poll takes at most, so that it spans at most two segments.
     budget_bytes: u64,
@@ -41,6 +43,10 @@ pub(crate) struct Drain {
     broken: bool,
     /// Losses that the journal tells once the pass is published.
     told: Vec<(u32, GapInfo)>,
+    /// When the oldest record was made that is not published yet, as far as known.
+    oldest_ticks: u64,
+    /// When this pass began, and the one before.
+    begun_ticks: [u64; 2],
     /// A segment that could not be switched to.
     spare: Option<Prepared>,
 }
@@ -90,6 +96,7 @@ impl Drain {
             calibrator,
             supply,
             control: Arc::clone(&core.control),
+            metrics: Arc::clone(&core.metrics),
             pass: None,
             budget_bytes: core.configuration.journal_segment_bytes / 2,
             ring_bytes: core.configuration.ring_bytes,
@@ -102,6 +109,8 @@ impl Drain {
             position: Position::default(),
             broken: false,
             told: Vec::new(),
+            oldest_ticks: u64::MAX,
+            begun_ticks: [u64::MAX; 2],
             spare: None,
         }
     }
@@ -168,6 +177,7 @@ impl Drain {
         // The flush is read before the clock: what its caller committed is stamped before T.
         let flush = self.control.flushes();
         let ticks = now_after_loads().0;
+        self.begun_ticks = [ticks, self.begun_ticks[0]];
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
@@ -197,8 +207,11 @@ impl Drain {
             if *budget == 0 {
                 return Err(Stop::Budget);
             }
+            let mut made = u64::MAX;
+            let looked = self.begun_ticks[1];
             let taken = self.append(|appender, ring| {
                 let Some(run) = ring.peek(lane) else { return Ok(None) };
+                made = made_at(run.bytes, looked);
                 let position = LanePosition {
                     ring_id: ring.ring().id(),
                     lane: run.lane,
@@ -218,6 +231,9 @@ impl Drain {
                 }
                 Err(stop) => return Err(stop),
             };
+            if bytes > 0 {
+                self.oldest_ticks = self.oldest_ticks.min(made);
+            }
             self.ring.take(lane, bytes);
             pass.lane_bytes += u64::from(bytes);
             *budget = budget.saturating_sub(u64::from(bytes));
@@ -267,6 +283,7 @@ impl Drain {
         for (lane, info) in self.told.drain(..) {
             self.ring.mark_reported(lane, &info);
         }
+        self.measure();
         self.ring.commit();
         self.journaled += done.records - self.records_seen;
         self.journal_bytes += done.bytes - self.bytes_seen;
@@ -300,6 +317,17 @@ impl Drain {
             }
         });
         Ok(())
+    }
+
+    /// Notes how late the records are that were just published, and how full the ring is: use only
+    /// grows until blocks are given back.
+    fn measure(&mut self) {
+        let oldest = std::mem::replace(&mut self.oldest_ticks, u64::MAX);
+        if oldest != u64::MAX {
+            let occupancy = self.ring.ring().occupancy();
+            self.metrics.drain_lag.note(now_after_loads().0.saturating_sub(oldest));
+            self.metrics.used_blocks.note(u64::from(occupancy.blocks - occupancy.free_blocks));
+        }
     }
 
     /// Makes the calling thread the one that is woken when there is something to do.
@@ -353,6 +381,15 @@ impl Definitions for FromRing<'_> {
 
     fn context(&self, id: u32) -> Option<&[u8]> {
         self.0.context(id)
+    }
+}
+
+/// When the first record of a run was made: its own stamp tells. One with a stamp of its caller's
+/// was committed after the drain had looked at the lane the last time.
+fn made_at(run: &[u8], looked: u64) -> u64 {
+    match RecordHeader::read(run) {
+        Some(header) if header.flags.time_kind() == Some(TimeKind::OwnTicks) => header.time,
+        _ => looked,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::shared::{Core, ViewCounts};
 
 use super::capture::CaptureSink;
 use super::logs::{LogFile, LogState, Logs};
+use super::reporter;
 
 /// The view's outlets with their formatters.
 #[derive(Debug)]
@@ -91,7 +92,8 @@ impl Outlets {
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
         }
-        if is_gap || self.core.levels.shows_on_console(level) {
+        let on_console = is_gap || self.core.levels.shows_on_console(level);
+        if on_console && self.console.is_some() && !is_metrics(entry) {
             self.render_console(entry);
         }
     }
@@ -232,6 +234,12 @@ impl Outlets {
 fn is_gap(entry: &Entry<'_>) -> bool {
     let site = entry.site();
     site.level == Level::Warning && *site.text == *GAP && *site.target == *journal::ENTRY_TARGET
+}
+
+/// Whether the entry tells how the logger is doing: never on the console.
+fn is_metrics(entry: &Entry<'_>) -> bool {
+    let site = entry.site();
+    *site.target == *reporter::TARGET && *site.text == *reporter::METRICS
 }
 
 /// The text of entries that tell of losses.

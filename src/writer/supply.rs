@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
+use super::reporter::Reporter;
 use crate::handlers::notice;
 use crate::journal::{JournalError, Prepared, Retired, SegmentStore};
 use crate::ring::LossReason;
-use crate::shared::Control;
+use crate::shared::{Control, Core};
 
 /// How soon a segment that the views still read is asked for again.
 const HELD_RETRY: Duration = Duration::from_millis(1);
@@ -91,7 +92,8 @@ impl Floor {
     }
 }
 
-/// The thread that does what takes long: making, populating and recycling segments.
+/// The thread that does what takes long: making, populating and recycling segments. In between it
+/// reports how the logger is doing.
 #[derive(Debug)]
 pub(crate) struct Janitor {
     store: SegmentStore,
@@ -99,6 +101,7 @@ pub(crate) struct Janitor {
     returned: Receiver<Returned>,
     shared: Arc<Shared>,
     control: Arc<Control>,
+    reporter: Reporter,
     failing: bool,
     /// Set when the drain needs no more segments.
     ending: bool,
@@ -106,18 +109,24 @@ pub(crate) struct Janitor {
 
 impl Janitor {
     /// The janitor of a store, and its clients.
-    pub(crate) fn new(store: SegmentStore, control: Arc<Control>) -> (Janitor, Supply, Floor) {
+    pub(crate) fn new(store: SegmentStore, core: &Arc<Core>) -> (Janitor, Supply, Floor) {
         let shared = Arc::new(Shared::default());
         let (prepared, prepared_out) = bounded(1);
         let (returned_in, returned) = unbounded();
         let supply =
             Supply { prepared: prepared_out, returned: returned_in, shared: Arc::clone(&shared) };
         let floor = Floor(Arc::clone(&shared));
-        (
-            Janitor { store, prepared, returned, shared, control, failing: false, ending: false },
-            supply,
-            floor,
-        )
+        let janitor = Janitor {
+            store,
+            prepared,
+            returned,
+            shared,
+            control: Arc::clone(&core.control),
+            reporter: Reporter::new(Arc::clone(core)),
+            failing: false,
+            ending: false,
+        };
+        (janitor, supply, floor)
     }
 
     /// Keeps one segment ready until the drain is gone.
@@ -138,8 +147,9 @@ impl Janitor {
                     }
                 }
             }
+            pause = pause.min(self.reporter.poll());
             // A drain that takes a segment gives one back: that is the signal to go on.
-            match self.returned.recv_timeout(pause.min(Duration::from_secs(3600))) {
+            match self.returned.recv_timeout(pause) {
                 Ok(Returned::Written(segment)) => self.store.recycle(segment),
                 Ok(Returned::Unused(segment)) => {
                     // The later one first: a reader that finds a later segment takes the missing

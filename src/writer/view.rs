@@ -10,7 +10,7 @@ use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
-use crate::shared::{Core, Progress};
+use crate::shared::{Core, Progress, ticks_now};
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 1 << 20;
@@ -106,6 +106,8 @@ pub(crate) struct View {
     begun: bool,
     /// The journal's end as of the last poll.
     known: Position,
+    /// When the pass began whose frame was read last, in ticks.
+    pass_ticks: u64,
 }
 
 impl View {
@@ -134,6 +136,7 @@ impl View {
             first,
             begun: false,
             known: Position::default(),
+            pass_ticks: 0,
         }
     }
 
@@ -156,6 +159,9 @@ impl View {
         }
         let given = self.give_out();
         self.write();
+        if read && self.begun {
+            self.core.metrics.note_viewed(self.pass_ticks, ticks_now());
+        }
         self.answer(&progress);
         self.sync_if_asked(&progress);
         match (ended, read || given) {
@@ -182,6 +188,7 @@ impl View {
                     any = true;
                     let bytes = frame.end.offset.saturating_sub(frame.position.offset);
                     budget = budget.saturating_sub(bytes.max(1));
+                    self.pass_ticks = frame.pass_ticks().unwrap_or(self.pass_ticks);
                     self.merge.push(&frame);
                 }
                 Ok(Step::EndOfData) => return (any, true),

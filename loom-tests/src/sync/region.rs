@@ -40,6 +40,22 @@ impl Region {
         Ok(Region)
     }
 
+    pub(crate) fn anonymous_huge(bytes: usize) -> io::Result<Region> {
+        Region::anonymous(bytes)
+    }
+
+    pub(crate) fn file_huge(file: &File, bytes: usize) -> io::Result<Region> {
+        Region::file(file, bytes)
+    }
+
+    pub(crate) fn lock(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn huge_bytes(&self) -> u64 {
+        0
+    }
+
     pub(crate) fn wiped_on_fork(_bytes: usize) -> io::Result<Region> {
         Ok(Region)
     }

@@ -11,6 +11,7 @@ mod files;
 mod lifecycle;
 mod model;
 mod rules;
+mod sampling;
 mod threads;
 
 /// Bytes of a test's gap record: length, mark, lane, generation, the totals by reason, trade.
@@ -55,6 +56,7 @@ pub(super) fn config() -> RingConfig {
         reserve_blocks: 2,
         lanes: Some(4),
         dir: None,
+        pages: Pages::default(),
         owner: b"/var/log/bot".to_vec(),
         gap: GapRecord { bytes: GAP_BYTES, write: write_gap },
         clock: ticks,

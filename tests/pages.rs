@@ -1,0 +1,107 @@
+//! `huge_pages` and `mlock` ask for something that a machine may refuse: the logger starts and works
+//! either way, and says once what it could not have.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+#![expect(unsafe_code, reason = "gives up a capability, and lowers a limit")]
+
+mod support;
+
+use std::fs;
+
+use support::{Desk, PATIENCE, child, role, run};
+use tapelog::{Builder, Stats, info};
+
+/// Logs through a ring like this; the entries must arrive.
+fn log_some(builder: Builder) -> Stats {
+    let (log, guard) = builder.build().unwrap();
+    (0..100_u64).for_each(|number| info!(log, "entry", number));
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    assert_eq!((stats.accepted, stats.journaled, stats.shown), (100, 100, 100));
+    stats
+}
+
+/// Kilobytes that this process has locked.
+fn locked_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    locked.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn huge_pages_are_had_or_their_lack_is_told() {
+    for in_files in [true, false] {
+        let desk = Desk::new();
+        let builder = desk.builder().huge_pages(true).log_to_file(in_files);
+        let stats = log_some(builder.log_to_console(!in_files));
+        assert_eq!(stats.crash_safe, in_files, "the ring's place is the same");
+        if let Some(degraded) = stats.degraded {
+            println!("{degraded}");
+            assert!(degraded.starts_with("huge_pages = true, but the kernel gave the ring none"));
+        }
+    }
+}
+
+/// From now on no memory can be locked, not even by root.
+fn forbid_locking() {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    // `_LINUX_CAPABILITY_VERSION_3`, and no capability at all: effective, permitted, inheritable.
+    let header = Header { version: 0x2008_0522, pid: 0 };
+    let none = [0_u32; 6];
+    // SAFETY: the kernel reads a header and two sets of three words, both of which are there.
+    let dropped = unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) };
+    assert_eq!(dropped, 0);
+    let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
+    // SAFETY: the limit is there to be read.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) }, 0);
+}
+
+#[test]
+fn locked_memory_is_had_or_its_lack_is_told() {
+    let test = "locked_memory_is_had_or_its_lack_is_told";
+    if let Some(role) = role() {
+        let (what, root) = role.split_once(' ').unwrap();
+        let root = std::path::Path::new(root);
+        let builder = support::builder(&root.join("logs")).ring_dir(root.join("ring"));
+        let builder = builder.mlock(true);
+        if what == "refused" {
+            forbid_locking();
+        }
+        let (_log, guard) = builder.clone().build().unwrap();
+        let locked = locked_kib();
+        drop(guard);
+        let degraded = log_some(builder).degraded;
+        match degraded {
+            None => assert!(locked >= 8 << 10, "the ring is locked: {locked} KiB"),
+            Some(told) => {
+                assert!(told.starts_with("mlock = true") && told.contains("RLIMIT_MEMLOCK"));
+                println!("{told}");
+            }
+        }
+        return;
+    }
+    for what in ["allowed", "refused"] {
+        let directory = support::tmpfs();
+        let output = run(child(test, &format!("{what} {}", directory.path().display())));
+        let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+        if what == "refused" {
+            // Two engines, one notice each.
+            assert_eq!(
+                notices.matches("RLIMIT_MEMLOCK, which is 4096 bytes").count(),
+                2,
+                "{notices}"
+            );
+        }
+    }
+}
+
+#[test]
+fn both_are_off_by_default() {
+    let configuration = Desk::new().builder().configuration().unwrap();
+    assert!(!configuration.huge_pages && !configuration.mlock);
+}
