@@ -103,7 +103,8 @@ fn compare(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if made {
         fs::remove_dir_all(&directory)?;
     }
-    let table = table::markdown(&results, COMMAND);
+    let slices = if options.append.is_some() { " --append FILE" } else { "" };
+    let table = table::markdown(&results, &format!("{COMMAND}{slices}"));
     write!(std::io::stdout(), "{table}")?;
     if let (Some(path), Some(document)) = (&options.update, document) {
         fs::write(path, document::with_table(&document, &table)?)?;
