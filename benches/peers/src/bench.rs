@@ -14,7 +14,7 @@ use crate::machine::pin;
 /// Calls that are timed together.
 const BATCH: usize = 20;
 /// Calls before the first one that counts: they touch the code and go once through rings of 1 MiB.
-pub(crate) const WARM_UP: u64 = 12_000;
+pub(crate) const WARM_UP: u64 = 20_000;
 /// Between 20 of them, so that no queue is full.
 const WARM_UP_GAP: Duration = Duration::from_micros(20);
 /// For what they left in queues.
