@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! before   .log   .1   .2   .3 = N
-//! step 1             ──── .2 ─▶ .3      the highest first; the old .3 is replaced
-//! step 2        ──── .1 ─▶ .2
-//! step 3   ──── .log ─▶ .1
+//! step 1                       .3 ─▶    the oldest is unlinked
+//! step 2             ──── .2 ─▶ .3      the highest first
+//! step 3        ──── .1 ─▶ .2
+//! step 4   ──── .log ─▶ .1
 //! after    (none) .1   .2   .3          the caller creates the new .log
 //! ```
 //!
-//! Every step is one rename, so that at each moment each file has exactly one name. A chain that
-//! was cut short leaves a hole, at `.2` after step 1. The next rotation fills the lowest hole
-//! instead of replacing `.N`: it resumes the chain, and no backup is given up early.
+//! Every step is one system call, so that at each moment each file has exactly one name. A chain
+//! that was cut short leaves a hole, at `.2` after step 2. The next rotation fills the lowest hole
+//! instead of giving up `.N`: it resumes the chain, and no backup is given up early.
+//!
+//! The oldest is unlinked and not replaced by a rename: ext4 writes a file out that is renamed over
+//! another one, which takes ten times as long as the rotation itself (PERF.md, "unlinked").
 
 use std::ffi::OsString;
 use std::fs;
@@ -46,13 +50,13 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
         return fs::remove_file(path).map_err(|error| HandlerError::io("remove", path, error));
     }
     let hole = lowest_hole(path, backups)?;
-    let top = hole.unwrap_or(backups);
-    for number in (0..top).rev() {
-        let oldest_goes = hole.is_none() && number + 1 == backups;
+    if hole.is_none() {
+        let oldest = backup_path(path, backups);
+        fs::remove_file(&oldest).map_err(|error| HandlerError::io("remove", &oldest, error))?;
+    }
+    for number in (0..hole.unwrap_or(backups)).rev() {
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
-        let renamed =
-            if oldest_goes { fs::rename(&from, &to) } else { rename_into_hole(&from, &to) };
-        renamed.map_err(|error| HandlerError::io("rename", &from, error))?;
+        rename_into_hole(&from, &to).map_err(|error| HandlerError::io("rename", &from, error))?;
     }
     Ok(())
 }

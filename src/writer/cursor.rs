@@ -171,7 +171,8 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
         options.read(true).write(true).custom_flags(flags);
         let file = match options.open(rotated(path, number)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
+            // A rotation that was cut short leaves a hole.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(_) => break,
         };
         let found = file.metadata()?;
