@@ -54,11 +54,13 @@ pub(super) fn put_fraction(out: &mut Vec<u8>, number: u32) {
 }
 
 /// Appends an integer.
-#[inline]
+#[inline(always)]
 pub(super) fn unsigned(out: &mut Vec<u8>, number: u64) {
-    if number < LIMIT {
-        return put_head(out, number as u32);
-    }
+    if number < LIMIT { put_head(out, number as u32) } else { put_long(out, number) }
+}
+
+#[inline(never)]
+fn put_long(out: &mut Vec<u8>, number: u64) {
     let (high, low) = (number / LIMIT, (number % LIMIT) as u32);
     if high < LIMIT {
         put_head(out, high as u32);

@@ -18,7 +18,7 @@
 use super::Formatter;
 use super::escape;
 use super::plan::{Part, Plan, PlanCache, Shown};
-use super::time::{self, LineStamp, STAMP_BYTES};
+use super::time::{LineStamp, STAMP_BYTES};
 use super::values::{Values, json_string};
 use crate::definition::Piece;
 use crate::entry::Entry;
@@ -91,7 +91,7 @@ impl Formatter for JsonFormatter {
             Part::Field(_) => values.stored_json(out, value, entry.calibration),
             Part::Category => message_id(out, entry.category()),
         });
-        time::unix_nanos(out, entry.time);
+        stamp.write_unix_nanos(out, entry.time);
         out.extend_from_slice(b"\"}");
     }
 }

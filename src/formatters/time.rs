@@ -77,6 +77,10 @@ pub(super) struct LineStamp<const N: usize> {
     start: i64,
     length: u64,
     text: [u8; N],
+    /// The seconds since 1970, if they have ten digits.
+    unix: Option<[u8; 10]>,
+    /// The digits behind the point of the last line.
+    behind: [u8; 9],
 }
 
 impl<const N: usize> LineStamp<N> {
@@ -84,7 +88,7 @@ impl<const N: usize> LineStamp<N> {
     pub(super) fn new(beginning: &[u8]) -> Self {
         let mut text = [b'.'; N];
         text[..N - STAMP_BYTES].copy_from_slice(beginning);
-        let mut stamp = Self { start: 0, length: 0, text };
+        let mut stamp = Self { start: 0, length: 0, text, unix: None, behind: [b'0'; 9] };
         stamp.turn(0);
         stamp
     }
@@ -97,10 +101,25 @@ impl<const N: usize> LineStamp<N> {
             nanos = self.turn(time.0);
         }
         out.extend_from_slice(&self.text);
-        // Eight digits, of which six are shown.
-        let mut micros = digits::eight((nanos / 10) as u32);
-        micros[6] = b'Z';
-        digits::put(out, &micros, 7);
+        let nanos = nanos as u32;
+        let mut digits = digits::eight(nanos / 10);
+        self.behind[..8].copy_from_slice(&digits);
+        self.behind[8] = b'0' + (nanos % 10) as u8;
+        // Six of them are shown.
+        digits[6] = b'Z';
+        digits::put(out, &digits, 7);
+    }
+
+    /// Appends the time of the last line as a count of nanoseconds since 1970.
+    #[inline]
+    pub(super) fn write_unix_nanos(&self, out: &mut Vec<u8>, time: UnixNanos) {
+        match &self.unix {
+            Some(seconds) => {
+                out.extend_from_slice(seconds);
+                out.extend_from_slice(&self.behind);
+            }
+            None => digits::signed(out, time.0),
+        }
     }
 
     /// Turns to another second; the nanoseconds behind it.
@@ -112,6 +131,7 @@ impl<const N: usize> LineStamp<N> {
         self.start = start.unwrap_or(0);
         self.length = start.map_or(0, |_| NANOS_PER_SECOND.cast_unsigned());
         self.text[N - STAMP_BYTES..][..SECOND_BYTES].copy_from_slice(&civil(second));
+        self.unix = second.to_string().as_bytes().try_into().ok().filter(|_| second > 0);
         behind.into()
     }
 }
@@ -147,12 +167,6 @@ impl TimeValues {
     }
 }
 
-/// Appends `time` as a count of nanoseconds since 1970.
-#[inline]
-pub(super) fn unix_nanos(out: &mut Vec<u8>, time: UnixNanos) {
-    digits::signed(out, time.0);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +175,10 @@ mod tests {
         let mut stamp = LineStamp::<{ STAMP_BYTES + 1 }>::new(b"[");
         let mut out = Vec::new();
         stamp.write(&mut out, UnixNanos(nanos));
-        String::from_utf8(out).unwrap()
+        let end = out.len();
+        stamp.write_unix_nanos(&mut out, UnixNanos(nanos));
+        assert_eq!(out[end..], *nanos.to_string().as_bytes());
+        String::from_utf8(out[..end].to_vec()).unwrap()
     }
 
     fn value(nanos: i64) -> String {
@@ -176,6 +193,9 @@ mod tests {
         assert_eq!(stamp(1_767_323_045_123_456_789), "[2026-01-02T03:04:05.123456Z");
         assert_eq!(stamp(-1), "[1969-12-31T23:59:59.999999Z");
         assert_eq!(stamp(1_709_210_096_000_000_001), "[2024-02-29T12:34:56.000000Z");
+        assert_eq!(stamp(999_999_999_999_999_999), "[2001-09-09T01:46:39.999999Z");
+        assert_eq!(stamp(1_000_000_000_000_000_000), "[2001-09-09T01:46:40.000000Z");
+        assert_eq!(stamp(-1_000_000_000_000_000_001), "[1938-04-24T22:13:19.999999Z");
         assert_eq!(stamp(i64::MAX), "[2262-04-11T23:47:16.854775Z");
         assert_eq!(stamp(i64::MIN), "[1677-09-21T00:12:43.145224Z");
     }

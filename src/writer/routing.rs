@@ -1,5 +1,6 @@
 //! Which entry goes where, and in which form.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::clock::Source;
@@ -199,6 +200,12 @@ impl Outlets {
                 log.rotate();
             }
         }
+    }
+
+    /// Backups that rotations removed, to be closed by who has time for it.
+    pub(crate) fn take_removed(&mut self) -> impl Iterator<Item = File> {
+        let logs = self.logs.as_mut().map(Logs::each);
+        logs.into_iter().flatten().filter_map(LogFile::take_removed)
     }
 
     /// Brings the logs to the disk; all of them are tried, and the first failure is told.

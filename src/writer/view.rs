@@ -234,6 +234,7 @@ impl View {
             self.note_cursor();
         }
         self.outlets.write();
+        self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.checkpoint.clear();
     }
 
