@@ -267,6 +267,17 @@ mod tests {
     }
 
     #[test]
+    fn lines_behind_a_rotation_that_was_cut_short_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("e");
+        fs::write(&path, "newest\n").unwrap();
+        fs::write(root.path().join("e.2"), "a\nb\n").unwrap();
+        let found = fs::metadata(root.path().join("e.2")).unwrap();
+        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
+        assert_eq!(lines_behind(&path, 3, mark).unwrap(), 2);
+    }
+
+    #[test]
     fn a_log_that_was_moved_away_skips_nothing() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("e");
