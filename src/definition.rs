@@ -10,7 +10,7 @@
 
 use smallvec::SmallVec;
 
-use crate::level::Level;
+use crate::level::{Category, Level};
 use crate::record::{Args, Fields, Malformed, Sink, TypeCode, Value};
 
 /// A definition while it is built: on the stack unless it is unusually long.
@@ -24,6 +24,9 @@ const CONTEXT_VALUE_BYTES_MAX: usize = 512;
 
 /// The flag of a site whose entries are trade events.
 const TRADE: u8 = 1;
+
+/// The field that says whether an entry is a trade event.
+pub(crate) const CATEGORY: &str = "category";
 
 /// What a call site looks like before it is encoded.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +116,8 @@ pub(crate) struct SiteDefinition {
     pub file: Box<str>,
     /// The fields given at the call.
     pub fields: Vec<Field>,
+    /// Whether one of them is the entry's category.
+    pub has_category: bool,
 }
 
 impl SiteDefinition {
@@ -140,6 +145,7 @@ impl SiteDefinition {
             text: text.into(),
             target: target.into(),
             file: file.into(),
+            has_category: fields.iter().any(|field| &*field.name == CATEGORY),
             fields,
         })
     }
@@ -188,6 +194,7 @@ fn template(text: &str, fields: &[Field]) -> Vec<Piece> {
 pub(crate) struct ContextDefinition {
     bytes: Box<[u8]>,
     fields: SmallVec<[(Field, u32); 8]>,
+    category: Category,
 }
 
 impl ContextDefinition {
@@ -208,7 +215,10 @@ impl ContextDefinition {
             rest = values.rest();
             fields.push((Field { name, code: TypeCode(code) }, start));
         }
-        Ok(Self { bytes: bytes.into(), fields })
+        let mut context = Self { bytes: bytes.into(), fields, category: Category::General };
+        let category = context.iter().find(|(name, _)| *name == CATEGORY);
+        context.category = category.map_or(Category::General, |(_, value)| category_of(&value));
+        Ok(context)
     }
 
     /// The names and values in the order they were bound.
@@ -218,6 +228,11 @@ impl ContextDefinition {
             // Decoded once already: it cannot fail here.
             (&*field.name, value.unwrap_or(Value::None))
         })
+    }
+
+    /// What entries belong to that do not say it themselves.
+    pub(crate) fn category(&self) -> Category {
+        self.category
     }
 
     /// Each field with the bytes that encode it.
@@ -257,6 +272,14 @@ pub(crate) fn context_names(bytes: &[u8]) -> impl Iterator<Item = &str> {
         rest = values.rest();
         Some(name)
     })
+}
+
+/// What a field called [`CATEGORY`] says.
+pub(crate) fn category_of(value: &Value<'_>) -> Category {
+    match value {
+        Value::Str(text) if text.content == "trade" && !text.cut => Category::Trade,
+        _ => Category::General,
+    }
 }
 
 /// Leaves out the last fields of an encoded context until it takes at most `bytes_max` bytes.

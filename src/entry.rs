@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::clock::Calibration;
-use crate::definition::{ContextDefinition, Piece, SiteDefinition, SiteSpec};
+use crate::definition::{
+    CATEGORY, ContextDefinition, Piece, SiteDefinition, SiteSpec, category_of,
+};
 use crate::level::{Category, Level};
 use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
 
@@ -43,22 +45,21 @@ impl<'a> Entry<'a> {
         if self.site.trade {
             return Category::Trade;
         }
-        let own = if self.site.fields.iter().any(|field| &*field.name == "category") {
-            self.fields().flatten().find(|(name, _)| *name == "category").map(|(_, value)| value)
+        let own = if self.site.has_category {
+            self.fields().flatten().find(|(name, _)| *name == CATEGORY)
         } else {
             None
         };
-        let bound = || self.context?.iter().find(|(name, _)| *name == "category");
-        match own.or_else(|| bound().map(|(_, value)| value)) {
-            Some(Value::Str(text)) if text.content == "trade" && !text.cut => Category::Trade,
-            _ => Category::General,
+        match own {
+            Some((_, value)) => category_of(&value),
+            None => self.context.map_or(Category::General, |context| context.category()),
         }
     }
 
     /// Whether [`Self::category`] depends on the values given at the call, and not on the call
     /// site and the context alone.
     pub(crate) fn has_dynamic_category(&self) -> bool {
-        !self.site.trade && self.site.fields.iter().any(|field| &*field.name == "category")
+        !self.site.trade && self.site.has_category
     }
 
     /// The fields given at the call, in their order. After an error nothing more follows.

@@ -18,7 +18,7 @@
 use super::Formatter;
 use super::escape;
 use super::plan::{Part, Plan, PlanCache, Shown};
-use super::time::{self, LineStamp, STAMP_BYTES};
+use super::time::{LineStamp, STAMP_BYTES};
 use super::values::{Values, json_string};
 use crate::definition::Piece;
 use crate::entry::Entry;
@@ -85,13 +85,13 @@ impl Formatter for JsonFormatter {
     fn line(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
         let Self { composer, plans, stamp, values } = self;
         let plan = plans.get(entry, || composer.compose(entry));
-        out.extend_from_slice(stamp.at(entry.time));
+        stamp.write(out, entry.time);
         plan.render(entry, out, |out, part, value| match part {
             Part::Message(_) => values.stored_json_message(out, value, entry.calibration),
             Part::Field(_) => values.stored_json(out, value, entry.calibration),
             Part::Category => message_id(out, entry.category()),
         });
-        time::unix_nanos(out, entry.time);
+        stamp.write_unix_nanos(out, entry.time);
         out.extend_from_slice(b"\"}");
     }
 }

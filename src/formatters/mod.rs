@@ -3,7 +3,7 @@
 //! A line is mostly constant: what stands between its values depends on the call site and the
 //! bound context alone. Each formatter composes these constants once for every pair of the two
 //! (`plan`) and afterwards copies them, writing only the time stamp and the values (`values`,
-//! `number`, `time`, `escape`).
+//! `number`, `digits`, `time`, `escape`).
 //!
 //! Rules that both formats share:
 //!
@@ -14,6 +14,7 @@
 //! - A text, bytes or list that was cut to fit into its record ends with `…`.
 //! - Values that cannot be decoded are shown as `<undecodable>`: the line is written all the same.
 
+mod digits;
 mod escape;
 mod json;
 mod number;

@@ -1,12 +1,7 @@
-//! Digits: integers, floats, decimals, hexadecimal. What both formats write alike.
+//! Numbers: integers, floats, decimals, hexadecimal. What both formats write alike.
 
+use super::digits::{self, LIMIT, signed, unsigned};
 use crate::record::{Decimal, Value};
-
-/// Appends an integer of any width.
-#[inline]
-pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
 
 /// Appends the shortest digits that read back as `value`; `false` if it is not finite.
 #[inline]
@@ -28,48 +23,26 @@ pub(super) fn float(out: &mut Vec<u8>, value: f64) -> bool {
 /// there can be none with fewer digits: the result is that of the general way.
 #[inline]
 fn short(out: &mut Vec<u8>, value: f64) -> bool {
-    const PLACES: usize = 8;
-    const SCALE: f64 = 1e8;
+    // Eight places.
+    const SCALE: f64 = LIMIT as f64;
     let magnitude = value.abs();
     // Up to 15 digits, and from where the general way begins to write exponents.
     if !(1e-5..1e7).contains(&magnitude) {
         return false;
     }
-    let scaled = (magnitude * SCALE + 0.5) as u64;
+    let scaled = (magnitude * SCALE + 0.5) as i64;
     if scaled as f64 / SCALE != magnitude {
         return false;
     }
-    let scale = SCALE as u64;
     // Below 10^7 and 10^8.
-    let (whole, fraction) = ((scaled / scale) as u32, (scaled % scale) as u32);
+    let scaled = scaled.unsigned_abs();
+    let (whole, fraction) = ((scaled / LIMIT) as u32, (scaled % LIMIT) as u32);
     if value < 0.0 {
         out.push(b'-');
     }
-    integer(out, whole);
-    let digits = digits::<PLACES>(fraction);
-    let kept = PLACES - (trailing_zeros(&digits)).min(PLACES - 1);
-    let mut text = [b'.'; PLACES + 1];
-    text[1..].copy_from_slice(&digits);
-    out.extend_from_slice(&text[..=kept]);
+    digits::put_head(out, whole);
+    digits::put_fraction(out, fraction);
     true
-}
-
-#[inline]
-fn trailing_zeros(digits: &[u8; 8]) -> usize {
-    // A zero is 0x30: what differs from it first, counted from the end, stands in the highest byte.
-    let word = u64::from_le_bytes(*digits) ^ u64::from_le_bytes([b'0'; 8]);
-    word.leading_zeros() as usize / 8
-}
-
-/// The last `N` digits of `value`, zeros in front.
-#[inline(always)]
-pub(super) fn digits<const N: usize>(mut value: u32) -> [u8; N] {
-    let mut text = [b'0'; N];
-    for digit in text.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-    text
 }
 
 /// As [`float`], with the digits that tell a value from its neighbours of 32 bits.
@@ -89,10 +62,10 @@ pub(super) fn common(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
     match *value {
         Value::None => out.extend_from_slice(b"null"),
         Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Unsigned(value) => integer(out, value),
-        Value::Signed(value) => integer(out, value),
-        Value::U128(value) => integer(out, value),
-        Value::I128(value) => integer(out, value),
+        Value::Unsigned(value) => unsigned(out, value),
+        Value::Signed(value) => signed(out, value),
+        Value::U128(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        Value::I128(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Value::F32(value) => return float32(out, value),
         Value::F64(value) => return float(out, value),
         Value::Decimal(value) => decimal(out, value),

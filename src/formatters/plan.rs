@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::digits;
 use crate::clock::Calibration;
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::entry::Entry;
@@ -14,12 +15,16 @@ use crate::record::{Fields, TypeCode, Value};
 ///
 /// ```text
 /// constant │ value │ constant │ value │ … │ constant
-///          └ steps[0].end     └ steps[1].end       └ constants.len()
+///          └ steps[0].end     └ steps[1].end       └ end
 /// ```
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Once the plan is complete, [`PIECE_BYTES`] more than are shown.
     constants: Vec<u8>,
+    end: usize,
     steps: SmallVec<[Step; 8]>,
+    /// Whether a value does not begin at the same place in all records.
+    moving: bool,
 }
 
 /// A constant's end and what follows it.
@@ -27,7 +32,13 @@ pub(super) struct Plan {
 struct Step {
     end: u32,
     part: Part,
+    /// The value's type, and where it begins in the arguments if that is always the same place.
+    code: TypeCode,
+    start: Option<u32>,
 }
+
+/// Constants up to this length are copied as one piece of it.
+const PIECE_BYTES: usize = 32;
 
 /// Bytes of constants that most plans need at most.
 const USUAL_BYTES: usize = 512;
@@ -46,7 +57,8 @@ pub(super) enum Part {
 impl Plan {
     /// A plan that consists of an empty constant.
     pub(super) fn new() -> Self {
-        Self { constants: Vec::with_capacity(USUAL_BYTES), steps: SmallVec::new() }
+        let constants = Vec::with_capacity(USUAL_BYTES);
+        Self { constants, end: 0, steps: SmallVec::new(), moving: false }
     }
 
     /// The constant that is being composed, to append to.
@@ -56,7 +68,23 @@ impl Plan {
 
     /// Ends the constant: `part` follows it.
     pub(super) fn part(&mut self, part: Part) {
-        self.steps.push(Step { end: self.constants.len() as u32, part });
+        let end = self.constants.len() as u32;
+        self.steps.push(Step { end, part, code: TypeCode(0), start: None });
+    }
+
+    /// Completes the plan for the records of a site.
+    fn complete(&mut self, site: &SiteDefinition) {
+        self.end = self.constants.len();
+        self.constants.resize(self.end + PIECE_BYTES, 0);
+        for step in &mut self.steps {
+            if let Part::Message(index) | Part::Field(index) = step.part {
+                let index = usize::from(index);
+                let before = site.fields[..index].iter().map(|field| field.code.fixed_bytes());
+                step.code = site.fields[index].code;
+                step.start = before.sum::<Option<usize>>().map(|start| start as u32);
+                self.moving |= step.start.is_none();
+            }
+        }
     }
 
     /// Writes a line: the constants, and through `write` what stands between them, with the
@@ -68,25 +96,29 @@ impl Plan {
         out: &mut Vec<u8>,
         mut write: impl FnMut(&mut Vec<u8>, Part, StoredValue<'_>),
     ) {
-        let starts = starts(entry);
+        let starts = if self.moving { starts(entry) } else { SmallVec::new() };
         let mut start = 0;
         for step in &self.steps {
             let end = step.end as usize;
-            out.extend_from_slice(&self.constants[start..end]);
+            self.constant_between(start, end, out);
             start = end;
-            let value = match step.part {
-                Part::Message(index) | Part::Field(index) => {
-                    let index = usize::from(index);
-                    StoredValue {
-                        code: entry.site.fields[index].code,
-                        bytes: entry.arguments.get(starts[index] as usize..).unwrap_or_default(),
-                    }
-                }
-                Part::Category => StoredValue { code: TypeCode(0), bytes: &[] },
+            let at = match (step.start, step.part) {
+                (Some(at), _) => at,
+                (None, Part::Message(index) | Part::Field(index)) => starts[usize::from(index)],
+                (None, Part::Category) => u32::MAX,
             };
-            write(out, step.part, value);
+            let bytes = entry.arguments.get(at as usize..).unwrap_or_default();
+            write(out, step.part, StoredValue { code: step.code, bytes });
         }
-        out.extend_from_slice(&self.constants[start..]);
+        self.constant_between(start, self.end, out);
+    }
+
+    #[inline(always)]
+    fn constant_between(&self, start: usize, end: usize, out: &mut Vec<u8>) {
+        match self.constants[start..].first_chunk::<PIECE_BYTES>() {
+            Some(piece) if end - start <= PIECE_BYTES => digits::put(out, piece, end - start),
+            _ => out.extend_from_slice(&self.constants[start..end]),
+        }
     }
 }
 
@@ -245,7 +277,8 @@ fn place(entry: &Entry<'_>) -> usize {
 
 impl Kept {
     #[cold]
-    fn new(entry: &Entry<'_>, plan: Plan) -> Box<Self> {
+    fn new(entry: &Entry<'_>, mut plan: Plan) -> Box<Self> {
+        plan.complete(entry.site);
         let has_ticks = entry.context.is_some_and(|context| context.has_ticks());
         Box::new(Self {
             site: Arc::clone(entry.site),

@@ -43,7 +43,7 @@ impl Formatter for TextFormatter {
     fn line(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
         let Self { composer, plans, stamp, values } = self;
         let plan = plans.get(entry, || composer.compose(entry));
-        out.extend_from_slice(stamp.at(entry.time));
+        stamp.write(out, entry.time);
         plan.render(entry, out, |out, part, value| match part {
             Part::Message(_) => values.stored_message(out, value, entry.calibration),
             Part::Field(_) => values.stored_text(out, value, entry.calibration),

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::number::{self, digits};
+use super::digits;
 use crate::record::UnixNanos;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -12,8 +12,8 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// `2026-01-02T03:04:05`
 const SECOND_BYTES: usize = 19;
 
-/// `2026-01-02T03:04:05.123456Z`
-pub(super) const STAMP_BYTES: usize = SECOND_BYTES + 8;
+/// `2026-01-02T03:04:05.`: what is the same for all times of a second.
+pub(super) const STAMP_BYTES: usize = SECOND_BYTES + 1;
 
 /// The civil time of one second, kept until another is asked for.
 #[derive(Debug)]
@@ -63,44 +63,76 @@ fn two_digits(value: u8) -> [u8; 2] {
     [b'0' + value / 10, b'0' + value % 10]
 }
 
-#[inline(always)]
+/// Whole seconds and the nanoseconds behind them.
 fn split(time: UnixNanos) -> (i64, u32) {
     let nanos = time.0.rem_euclid(NANOS_PER_SECOND);
     (time.0.div_euclid(NANOS_PER_SECOND), nanos as u32)
 }
 
 /// The stamp of a line behind a constant beginning: `N` bytes, the last [`STAMP_BYTES`] of which
-/// are the time in microseconds.
+/// are the time down to the point.
 #[derive(Debug)]
 pub(super) struct LineStamp<const N: usize> {
-    civil: CivilSecond,
+    /// When the second began that the text shows, and how many nanoseconds it has.
+    start: i64,
+    length: u64,
     text: [u8; N],
+    /// The seconds since 1970, if they have ten digits.
+    unix: Option<[u8; 10]>,
+    /// The digits behind the point of the last line.
+    behind: [u8; 9],
 }
 
 impl<const N: usize> LineStamp<N> {
-    const START: usize = N - STAMP_BYTES;
-
     /// A stamp behind `beginning`, which has `N - STAMP_BYTES` bytes.
     pub(super) fn new(beginning: &[u8]) -> Self {
-        let mut text = [0; N];
-        text[..Self::START].copy_from_slice(beginning);
-        text[Self::START + SECOND_BYTES..].copy_from_slice(b".000000Z");
-        let civil = CivilSecond::new();
-        text[Self::START..][..SECOND_BYTES].copy_from_slice(&civil.text);
-        Self { civil, text }
+        let mut text = [b'.'; N];
+        text[..N - STAMP_BYTES].copy_from_slice(beginning);
+        let mut stamp = Self { start: 0, length: 0, text, unix: None, behind: [b'0'; 9] };
+        stamp.turn(0);
+        stamp
     }
 
-    /// The beginning and the stamp of `time`, rounded down to the microsecond.
+    /// Appends the beginning and the stamp of `time`, rounded down to the microsecond.
     #[inline]
-    pub(super) fn at(&mut self, time: UnixNanos) -> &[u8; N] {
-        let (second, nanos) = split(time);
-        if second != self.civil.second {
-            let civil = *self.civil.at(second);
-            self.text[Self::START..][..SECOND_BYTES].copy_from_slice(&civil);
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: UnixNanos) {
+        let mut nanos = time.0.wrapping_sub(self.start).cast_unsigned();
+        if nanos >= self.length {
+            nanos = self.turn(time.0);
         }
-        let micros = digits::<6>(nanos / 1_000);
-        self.text[Self::START + SECOND_BYTES + 1..][..6].copy_from_slice(&micros);
-        &self.text
+        out.extend_from_slice(&self.text);
+        let nanos = nanos as u32;
+        let mut digits = digits::eight(nanos / 10);
+        self.behind[..8].copy_from_slice(&digits);
+        self.behind[8] = b'0' + (nanos % 10) as u8;
+        // Six of them are shown.
+        digits[6] = b'Z';
+        digits::put(out, &digits, 7);
+    }
+
+    /// Appends the time of the last line as a count of nanoseconds since 1970.
+    #[inline]
+    pub(super) fn write_unix_nanos(&self, out: &mut Vec<u8>, time: UnixNanos) {
+        match &self.unix {
+            Some(seconds) => {
+                out.extend_from_slice(seconds);
+                out.extend_from_slice(&self.behind);
+            }
+            None => digits::signed(out, time.0),
+        }
+    }
+
+    /// Turns to another second; the nanoseconds behind it.
+    #[cold]
+    fn turn(&mut self, nanos: i64) -> u64 {
+        let (second, behind) = split(UnixNanos(nanos));
+        // The beginning of the very first second cannot be told: it is turned to for each line.
+        let start = second.checked_mul(NANOS_PER_SECOND);
+        self.start = start.unwrap_or(0);
+        self.length = start.map_or(0, |_| NANOS_PER_SECOND.cast_unsigned());
+        self.text[N - STAMP_BYTES..][..SECOND_BYTES].copy_from_slice(&civil(second));
+        self.unix = second.to_string().as_bytes().try_into().ok().filter(|_| second > 0);
+        behind.into()
     }
 }
 
@@ -120,23 +152,19 @@ impl TimeValues {
         let (second, nanos) = split(time);
         out.extend_from_slice(self.civil.at(second));
         if nanos != 0 {
-            let digits = digits::<9>(nanos);
+            // A point in front of nine digits.
+            let mut digits = [b'.'; 10];
+            digits[1..9].copy_from_slice(&digits::eight(nanos / 10));
+            digits[9] = b'0' + (nanos % 10) as u8;
             let kept = match nanos {
                 _ if !nanos.is_multiple_of(1_000) => 9,
                 _ if !nanos.is_multiple_of(1_000_000) => 6,
                 _ => 3,
             };
-            out.push(b'.');
-            out.extend_from_slice(&digits[..kept]);
+            out.extend_from_slice(&digits[..=kept]);
         }
         out.push(b'Z');
     }
-}
-
-/// Appends `time` as a count of nanoseconds since 1970.
-#[inline]
-pub(super) fn unix_nanos(out: &mut Vec<u8>, time: UnixNanos) {
-    number::integer(out, time.0);
 }
 
 #[cfg(test)]
@@ -145,7 +173,12 @@ mod tests {
 
     fn stamp(nanos: i64) -> String {
         let mut stamp = LineStamp::<{ STAMP_BYTES + 1 }>::new(b"[");
-        String::from_utf8(stamp.at(UnixNanos(nanos)).to_vec()).unwrap()
+        let mut out = Vec::new();
+        stamp.write(&mut out, UnixNanos(nanos));
+        let end = out.len();
+        stamp.write_unix_nanos(&mut out, UnixNanos(nanos));
+        assert_eq!(out[end..], *nanos.to_string().as_bytes());
+        String::from_utf8(out[..end].to_vec()).unwrap()
     }
 
     fn value(nanos: i64) -> String {
@@ -160,6 +193,9 @@ mod tests {
         assert_eq!(stamp(1_767_323_045_123_456_789), "[2026-01-02T03:04:05.123456Z");
         assert_eq!(stamp(-1), "[1969-12-31T23:59:59.999999Z");
         assert_eq!(stamp(1_709_210_096_000_000_001), "[2024-02-29T12:34:56.000000Z");
+        assert_eq!(stamp(999_999_999_999_999_999), "[2001-09-09T01:46:39.999999Z");
+        assert_eq!(stamp(1_000_000_000_000_000_000), "[2001-09-09T01:46:40.000000Z");
+        assert_eq!(stamp(-1_000_000_000_000_000_001), "[1938-04-24T22:13:19.999999Z");
         assert_eq!(stamp(i64::MAX), "[2262-04-11T23:47:16.854775Z");
         assert_eq!(stamp(i64::MIN), "[1677-09-21T00:12:43.145224Z");
     }
@@ -167,12 +203,20 @@ mod tests {
     #[test]
     fn a_kept_second_is_used_for_that_second_only() {
         let mut stamp = LineStamp::<STAMP_BYTES>::new(b"");
-        let mut text = |nanos| String::from_utf8(stamp.at(UnixNanos(nanos)).to_vec()).unwrap();
+        let mut text = |nanos| {
+            let mut out = Vec::new();
+            stamp.write(&mut out, UnixNanos(nanos));
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(text(1_000_000_000), "1970-01-01T00:00:01.000000Z");
         assert_eq!(text(1_999_999_999), "1970-01-01T00:00:01.999999Z");
         assert_eq!(text(2_000_000_000), "1970-01-01T00:00:02.000000Z");
         assert_eq!(text(1_000_001_000), "1970-01-01T00:00:01.000001Z");
         assert_eq!(text(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(text(i64::MIN), "1677-09-21T00:12:43.145224Z");
+        assert_eq!(text(i64::MIN + 1_000_000), "1677-09-21T00:12:43.146224Z");
+        assert_eq!(text(i64::MIN + 1_000_000_000), "1677-09-21T00:12:44.145224Z");
+        assert_eq!(text(i64::MAX), "2262-04-11T23:47:16.854775Z");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values in each of the two formats, and in the texts of events.
 
+use super::digits::{signed, unsigned};
 use super::escape::{self, ELLIPSIS};
 use super::number;
 use super::plan::{StoredValue, whole_text};
@@ -226,31 +227,41 @@ impl Values {
 
 /// Appends a value of the types that most fields have, without a detour over [`Value`]: integers,
 /// finite floats and, through `write`, whole texts. `false`, and nothing is appended, for others.
-#[inline]
+#[inline(always)]
 fn usual(
     out: &mut Vec<u8>,
     StoredValue { code, bytes }: StoredValue<'_>,
     write: impl FnOnce(&mut Vec<u8>, &str),
 ) -> bool {
-    match code {
-        TypeCode::U64 => chunk(bytes, |bytes| number::integer(out, u64::from_le_bytes(*bytes))),
-        TypeCode::U32 => chunk(bytes, |bytes| number::integer(out, u32::from_le_bytes(*bytes))),
-        TypeCode::I64 => chunk(bytes, |bytes| number::integer(out, i64::from_le_bytes(*bytes))),
-        TypeCode::I32 => chunk(bytes, |bytes| number::integer(out, i32::from_le_bytes(*bytes))),
-        TypeCode::F64 => {
-            bytes.first_chunk().is_some_and(|bytes| number::float(out, f64::from_le_bytes(*bytes)))
+    if let Some(word) = bytes.first_chunk() {
+        match code {
+            TypeCode::U64 => unsigned(out, u64::from_le_bytes(*word)),
+            TypeCode::I64 => signed(out, i64::from_le_bytes(*word)),
+            TypeCode::F64 => return number::float(out, f64::from_le_bytes(*word)),
+            _ => return usual_other(out, StoredValue { code, bytes }, write),
         }
-        TypeCode::STR => {
-            let text = whole_text(bytes).and_then(|(text, _)| std::str::from_utf8(text).ok());
-            text.map(|text| write(out, text)).is_some()
-        }
-        _ => false,
+        return true;
     }
+    usual_other(out, StoredValue { code, bytes }, write)
 }
 
 #[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8], write: impl FnOnce(&[u8; N])) -> bool {
-    bytes.first_chunk().map(write).is_some()
+fn usual_other(
+    out: &mut Vec<u8>,
+    StoredValue { code, bytes }: StoredValue<'_>,
+    write: impl FnOnce(&mut Vec<u8>, &str),
+) -> bool {
+    let Some((word, _)) = bytes.split_first_chunk() else { return false };
+    match code {
+        TypeCode::U32 => unsigned(out, u32::from_le_bytes(*word).into()),
+        TypeCode::I32 => signed(out, i32::from_le_bytes(*word).into()),
+        TypeCode::STR => {
+            let text = whole_text(bytes).and_then(|(text, _)| std::str::from_utf8(text).ok());
+            return text.map(|text| write(out, text)).is_some();
+        }
+        _ => return false,
+    }
+    true
 }
 
 #[inline]

@@ -19,6 +19,7 @@ impl Batch {
     /// Adds one line: `render` appends its text, without the line feed that ends it.
     ///
     /// The formatters escape line feeds, so that one entry is one line.
+    #[inline]
     pub(crate) fn line(&mut self, render: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         render(&mut self.bytes);
@@ -26,6 +27,12 @@ impl Batch {
         debug_assert!(!self.bytes[start..].contains(&b'\n'), "a line feed inside a line");
         self.bytes.push(b'\n');
         self.ends.push(self.bytes.len());
+    }
+
+    /// The last line, without its line feed; empty if there is none.
+    pub(crate) fn last_line(&self) -> &[u8] {
+        let last = self.lines().checked_sub(1).map(|last| self.span(last, last + 1));
+        last.and_then(|line| line.split_last()).map_or(&[], |(_, line)| line)
     }
 
     /// Forgets the lines and keeps the memory.
@@ -83,8 +90,10 @@ mod tests {
 
     #[test]
     fn each_line_ends_in_a_line_feed() {
+        assert_eq!(Batch::new().last_line(), b"");
         let mut batch = batch(&["one", "", "three"]);
         assert_eq!(batch.bytes(), b"one\n\nthree\n");
+        assert_eq!(batch.last_line(), b"three");
         assert_eq!(batch.lines(), 3);
         batch.clear();
         assert!(batch.is_empty() && batch.bytes().is_empty());

@@ -52,6 +52,8 @@ pub(crate) struct FileHandler {
     rotations: u64,
     /// Rotations since the last [`FileHandler::sync`], which covers those files, too.
     rotations_unsynced: u32,
+    /// The backup that the last rotation removed, until somebody takes it.
+    removed: Option<File>,
 }
 
 impl FileHandler {
@@ -78,7 +80,7 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
-        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0 })
+        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0, removed: None })
     }
 
     /// Appends all lines of a batch.
@@ -151,12 +153,18 @@ impl FileHandler {
         if self.reopen_if_moved()? || self.live()?.at.len == 0 {
             return Ok(());
         }
-        rotation::shift(&self.options.path, self.options.backups)?;
+        self.removed = rotation::shift(&self.options.path, self.options.backups)?;
         self.rotations += 1;
         self.rotations_unsynced = self.rotations_unsynced.saturating_add(1);
         self.live = None;
         self.live = Some(Live::create(&self.options)?);
         Ok(())
+    }
+
+    /// The backup that the last rotation removed: closing it takes its time, which need not be the
+    /// caller's.
+    pub(crate) fn take_removed(&mut self) -> Option<File> {
+        self.removed.take()
     }
 
     /// Follows what others did to the file, with one `stat` if they did nothing.

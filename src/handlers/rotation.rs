@@ -2,26 +2,31 @@
 //!
 //! ```text
 //! before   .log   .1   .2   .3 = N
-//! step 1             ──── .2 ─▶ .3      the highest first; the old .3 is replaced
-//! step 2        ──── .1 ─▶ .2
-//! step 3   ──── .log ─▶ .1
+//! step 1                       .3 ─▶    the oldest is unlinked
+//! step 2             ──── .2 ─▶ .3      the highest first
+//! step 3        ──── .1 ─▶ .2
+//! step 4   ──── .log ─▶ .1
 //! after    (none) .1   .2   .3          the caller creates the new .log
 //! ```
 //!
-//! Every step is one rename, so that at each moment each file has exactly one name. A chain that
-//! was cut short leaves a hole, at `.2` after step 1. The next rotation fills the lowest hole
-//! instead of replacing `.N`: it resumes the chain, and no backup is given up early.
+//! Every step is one system call, so that at each moment each file has exactly one name. A chain
+//! that was cut short leaves a hole, at `.2` after step 2. The next rotation fills the lowest hole
+//! instead of giving up `.N`: it resumes the chain, and no backup is given up early.
+//!
+//! The oldest is unlinked and not replaced by a rename: ext4 writes a file out that is renamed over
+//! another one, which takes ten times as long as the rotation itself (PERF.md, "unlinked").
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::error::{HandlerError, Refusal};
+use super::live::OPEN_FLAGS;
 
 /// The path of backup `number` of the log at `path`; number 0 is the log itself.
 pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
@@ -35,26 +40,31 @@ pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
 
 /// Moves the log and its backups up by one, so that nothing stands at `path` any more.
 ///
-/// With `backups` = 0 the log is unlinked.
+/// Gives the backup that had to go, still open: to close it frees its pages, which takes about a
+/// millisecond for each ten MiB. With `backups` = 0 that is the log itself.
 ///
 /// # Errors
 /// [`HandlerError::Refused`] if something other than a regular file stands in the chain; nothing
-/// was moved. [`HandlerError::Io`] if a rename failed; the steps before it stay done, and the next
+/// was moved. [`HandlerError::Io`] if a step failed; the steps before it stay done, and the next
 /// call goes on from there.
-pub(super) fn shift(path: &Path, backups: u32) -> Result<(), HandlerError> {
-    if backups == 0 {
-        return fs::remove_file(path).map_err(|error| HandlerError::io("remove", path, error));
-    }
-    let hole = lowest_hole(path, backups)?;
-    let top = hole.unwrap_or(backups);
-    for number in (0..top).rev() {
-        let oldest_goes = hole.is_none() && number + 1 == backups;
+pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerError> {
+    let hole = if backups == 0 { None } else { lowest_hole(path, backups)? };
+    let removed = match hole {
+        Some(_) => None,
+        None => remove(&backup_path(path, backups))?,
+    };
+    for number in (0..hole.unwrap_or(backups)).rev() {
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
-        let renamed =
-            if oldest_goes { fs::rename(&from, &to) } else { rename_into_hole(&from, &to) };
-        renamed.map_err(|error| HandlerError::io("rename", &from, error))?;
+        rename_into_hole(&from, &to).map_err(|error| HandlerError::io("rename", &from, error))?;
     }
-    Ok(())
+    Ok(removed)
+}
+
+/// Unlinks a file and gives it open, if it could be opened.
+fn remove(path: &Path) -> Result<Option<File>, HandlerError> {
+    let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path).ok();
+    fs::remove_file(path).map_err(|error| HandlerError::io("remove", path, error))?;
+    Ok(opened)
 }
 
 /// The lowest backup number that no file has; all below it are regular files.

@@ -67,8 +67,8 @@ impl EntryReader {
     /// As [`JournalReader::next_frame`].
     pub(crate) fn next(&mut self) -> Result<Option<Event<'_>>, JournalError> {
         loop {
-            if self.merge.prepare() {
-                let entry = self.merge.prepared();
+            if self.merge.prepare(1) {
+                let entry = self.merge.prepared().and_then(|mut given| given.next());
                 return Ok(entry.map(|(entry, release)| Event::Entry(entry, release)));
             }
             match self.reader.next_frame()? {

@@ -182,7 +182,8 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
         options.read(true).write(true).custom_flags(flags);
         let file = match options.open(rotated(path, number)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
+            // A rotation that was cut short leaves a hole.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(_) => break,
         };
         let found = file.metadata()?;
@@ -274,6 +275,17 @@ mod tests {
         file.write_all_at(b"torn", 20).unwrap();
         let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
         assert_eq!(left.checkpoint.as_deref(), Some(b"first".as_slice()));
+    }
+
+    #[test]
+    fn lines_behind_a_rotation_that_was_cut_short_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("e");
+        fs::write(&path, "newest\n").unwrap();
+        fs::write(root.path().join("e.2"), "a\nb\n").unwrap();
+        let found = fs::metadata(root.path().join("e.2")).unwrap();
+        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
+        assert_eq!(lines_behind(&path, 3, mark).unwrap(), 2);
     }
 
     #[test]

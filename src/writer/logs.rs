@@ -1,5 +1,6 @@
 //! A log file as the view keeps it: it may fail, and then misses lines, but holds nothing up.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use crate::handlers::{Batch, FileHandler, FileOptions, HandlerError, StderrNotice, notice};
@@ -160,6 +161,11 @@ impl LogFile {
             Some(handler) => handler.sync().map_err(|error| error.to_string()),
             None => Err(format!("{} cannot be written", self.options.path.display())),
         }
+    }
+
+    /// As [`FileHandler::take_removed`].
+    pub(crate) fn take_removed(&mut self) -> Option<File> {
+        self.handler.as_mut().and_then(FileHandler::take_removed)
     }
 
     /// Rotates the log now.

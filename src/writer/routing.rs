@@ -1,5 +1,6 @@
 //! Which entry goes where, and in which form.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::clock::Source;
@@ -26,7 +27,6 @@ pub(crate) struct Outlets {
     text: TextFormatter,
     json: JsonFormatter,
     fallback: StderrNotice,
-    line: Vec<u8>,
     counts: ViewCounts,
     rotations_done: u64,
 }
@@ -68,7 +68,6 @@ impl Outlets {
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity),
             fallback: StderrNotice::stderr(),
-            line: Vec::with_capacity(4096),
             counts: ViewCounts::default(),
             rotations_done: 0,
             core,
@@ -98,29 +97,33 @@ impl Outlets {
         }
     }
 
+    /// Each form is rendered once: what two logs show alike is copied from one to the other.
     fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
+        let (text, json) = (&mut self.text, &mut self.json);
         let structured = self.core.configuration.structured_logging;
-        let mut have_json = false;
+        let mut render = |out: &mut Vec<u8>, form: Form| match form {
+            Form::Text => text.line(entry, out),
+            Form::Json => json.line(entry, out),
+        };
+        let form = if structured { Form::Json } else { Form::Text };
+        let mut rendered = None;
         if in_log {
-            self.line.clear();
-            if structured {
-                self.json.line(entry, &mut self.line);
-                have_json = true;
-            } else {
-                self.text.line(entry, &mut self.line);
+            if put(&mut logs.expert, &mut skip.expert, |out| render(out, form)) {
+                rendered = Some(logs.expert.batch().last_line());
             }
-            put(&mut logs.expert, &self.line, &mut skip.expert);
             if entry.level() >= Level::Error {
-                put(&mut logs.errors, &self.line, &mut skip.errors);
+                put(&mut logs.errors, &mut skip.errors, |out| match rendered {
+                    Some(line) => out.extend_from_slice(line),
+                    None => render(out, form),
+                });
             }
         }
         if trade {
-            if !have_json {
-                self.line.clear();
-                self.json.line(entry, &mut self.line);
-            }
-            put(&mut logs.trades, &self.line, &mut skip.trades);
+            put(&mut logs.trades, &mut skip.trades, |out| match rendered {
+                Some(line) if structured => out.extend_from_slice(line),
+                _ => render(out, Form::Json),
+            });
         }
     }
 
@@ -206,6 +209,12 @@ impl Outlets {
         }
     }
 
+    /// Backups that rotations removed, to be closed by who has time for it.
+    pub(crate) fn take_removed(&mut self) -> impl Iterator<Item = File> {
+        let logs = self.logs.as_mut().map(Logs::each);
+        logs.into_iter().flatten().filter_map(LogFile::take_removed)
+    }
+
     /// Brings the logs to the disk; all of them are tried, and the first failure is told.
     pub(crate) fn sync(&mut self) -> Result<(), String> {
         let Some(logs) = &mut self.logs else { return Ok(()) };
@@ -275,10 +284,13 @@ pub(crate) struct Skips {
     pub(crate) errors: u64,
 }
 
-fn put(log: &mut LogFile, line: &[u8], skip: &mut u64) {
+/// Adds a line to a log, unless the log has it already; whether it was added.
+#[inline]
+fn put(log: &mut LogFile, skip: &mut u64, render: impl FnOnce(&mut Vec<u8>)) -> bool {
     if *skip > 0 {
         *skip -= 1;
-    } else {
-        log.batch().line(|out| out.extend_from_slice(line));
+        return false;
     }
+    log.batch().line(render);
+    true
 }

@@ -1,5 +1,6 @@
 //! The janitor prepares segments ahead of the drain; the supply is the drain's end of it.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,13 +28,15 @@ struct Shared {
     why: AtomicU32,
 }
 
-/// What the drain gives back.
+/// What the drain gives back, and the view leaves to the janitor.
 #[derive(Debug)]
 enum Returned {
     /// A segment that may be recycled once the views have passed it.
     Written(Retired),
     /// A segment that was not needed.
     Unused(Prepared),
+    /// A removed file that is to be closed.
+    Removed(File),
 }
 
 /// The drain's end: takes prepared segments, gives finished ones back.
@@ -77,9 +80,12 @@ impl Supply {
     }
 }
 
-/// The view's end: says how far recycling may go.
+/// The view's end: says how far recycling may go, and leaves slow work to the janitor.
 #[derive(Debug, Clone)]
-pub(crate) struct Floor(Arc<Shared>);
+pub(crate) struct Floor {
+    shared: Arc<Shared>,
+    returned: Sender<Returned>,
+}
 
 impl Floor {
     /// Segments before `sequence` are needed no longer.
@@ -88,7 +94,13 @@ impl Floor {
         // PAIRS WITH: the Acquire load in `Janitor::prepare`.
         // IF WEAKENED: a segment might be overwritten under the view, which would then report it
         //   expired: no wrong entry, but a lost one.
-        self.0.oldest_needed.store(sequence, Ordering::Release);
+        self.shared.oldest_needed.store(sequence, Ordering::Release);
+    }
+
+    /// Has a file closed whose last name is gone: that frees its pages. Never waits.
+    pub(crate) fn close(&self, removed: File) {
+        // Where the janitor has died, the file is closed here.
+        let _unheard = self.returned.send(Returned::Removed(removed));
     }
 }
 
@@ -113,9 +125,9 @@ impl Janitor {
         let shared = Arc::new(Shared::default());
         let (prepared, prepared_out) = bounded(1);
         let (returned_in, returned) = unbounded();
+        let floor = Floor { shared: Arc::clone(&shared), returned: returned_in.clone() };
         let supply =
             Supply { prepared: prepared_out, returned: returned_in, shared: Arc::clone(&shared) };
-        let floor = Floor(Arc::clone(&shared));
         let janitor = Janitor {
             store,
             prepared,
@@ -151,6 +163,7 @@ impl Janitor {
             // A drain that takes a segment gives one back: that is the signal to go on.
             match self.returned.recv_timeout(pause) {
                 Ok(Returned::Written(segment)) => self.store.recycle(segment),
+                Ok(Returned::Removed(file)) => drop(file),
                 Ok(Returned::Unused(segment)) => {
                     // The later one first: a reader that finds a later segment takes the missing
                     // one for recycled.

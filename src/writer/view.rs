@@ -15,6 +15,9 @@ use crate::shared::{Core, Progress, ticks_now};
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 1 << 20;
 
+/// So many entries are rendered before the batch is looked at.
+const ENTRIES_AT_ONCE: usize = 32;
+
 /// Behind a segment's first frame, which says that another run writes.
 const FIRST_FRAME: u64 = 4096;
 
@@ -238,9 +241,11 @@ impl View {
                 self.merge.checkpoint().encode(&mut self.checkpoint);
                 self.skips_before = self.skips;
             }
-            let Some((entry, release)) = self.merge.next() else { return any };
+            let Some(entries) = self.merge.next_entries(ENTRIES_AT_ONCE) else { return any };
             any = true;
-            self.outlets.entry(&entry, release.late, &mut self.skips);
+            for (entry, release) in entries {
+                self.outlets.entry(&entry, release.late, &mut self.skips);
+            }
         }
     }
 
@@ -250,6 +255,7 @@ impl View {
             self.note_cursor();
         }
         self.outlets.write();
+        self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.checkpoint.clear();
     }
 

@@ -117,6 +117,20 @@ fn an_interrupted_chain_is_resumed_without_losing_a_backup() {
 }
 
 #[test]
+fn the_backup_that_had_to_go_is_given_open_once() {
+    let directory = directory();
+    let path = log_path(&directory);
+    fs::write(backup_path(&path, 1), "oldest\n").unwrap();
+    let mut log = open(&path, 4, 1);
+    assert!(log.take_removed().is_none());
+    log.write(&batch(["one", "two"])).unwrap();
+    let removed = log.take_removed().expect("the backup that was replaced");
+    assert_eq!(std::io::read_to_string(removed).unwrap(), "oldest\n");
+    assert!(log.take_removed().is_none());
+    assert_eq!(chain(&path, 1), ["one\n", "two\n"]);
+}
+
+#[test]
 fn a_rotation_cut_off_before_the_new_file_is_finished_by_the_next_start() {
     let directory = directory();
     let path = log_path(&directory);

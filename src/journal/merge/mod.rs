@@ -21,7 +21,7 @@ mod system;
 use std::collections::VecDeque;
 
 pub(crate) use checkpoint::Checkpoint;
-use queue::{Queues, Run};
+use queue::{Given, Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
 pub(crate) use system::TARGET as ENTRY_TARGET;
@@ -46,6 +46,16 @@ pub(crate) struct Release {
     pub(crate) late: bool,
 }
 
+/// Entries of one run that stand together in the order.
+#[derive(Debug, Clone, Copy)]
+struct Chosen {
+    sealed: bool,
+    /// The place of their lane.
+    place: u32,
+    /// How many; the last of them is the run's last one that was given out.
+    count: usize,
+}
+
 /// Puts the entries of all lanes into one order.
 #[derive(Debug)]
 pub(crate) struct Merge {
@@ -60,8 +70,8 @@ pub(crate) struct Merge {
     next_position: Position,
     skip: u64,
     pool: Vec<Run>,
-    /// What [`Merge::prepare`] has chosen.
-    chosen: Option<(bool, u32)>,
+    /// What was given out last.
+    chosen: Option<Chosen>,
 }
 
 impl Default for Merge {
@@ -180,30 +190,30 @@ impl Merge {
     }
 
     /// The next entry that is due.
-    #[inline]
     pub(crate) fn next(&mut self) -> Option<(Entry<'_>, Release)> {
-        if self.prepare() { self.prepared() } else { None }
+        self.next_entries(1)?.next()
     }
 
-    /// Chooses the next entry that is due, which counts as given out; whether there is one.
-    #[inline]
-    pub(crate) fn prepare(&mut self) -> bool {
-        self.chosen = self.step();
+    /// The next entries that are due, at most `most` of them, which count as given out. There may
+    /// be more although there are fewer.
+    pub(crate) fn next_entries(&mut self, most: usize) -> Option<Given<'_>> {
+        if self.prepare(most) { self.prepared() } else { None }
+    }
+
+    /// Chooses the next entries that are due, as [`Merge::next_entries`]; whether there are any.
+    pub(crate) fn prepare(&mut self, most: usize) -> bool {
+        self.chosen = self.step(most);
         self.chosen.is_some()
     }
 
-    /// The entry that the last [`Merge::prepare`] has chosen.
-    #[inline]
-    pub(crate) fn prepared(&self) -> Option<(Entry<'_>, Release)> {
-        let (sealed, place) = self.chosen?;
+    /// The entries that the last [`Merge::prepare`] has chosen.
+    pub(crate) fn prepared(&self) -> Option<Given<'_>> {
+        let Chosen { sealed, place, count } = self.chosen?;
         let queues = if sealed { &self.sealed.front()?.0 } else { &self.open };
-        let (entry, late) = queues.given(place)?;
-        Some((entry, Release { late }))
+        queues.given(place, count)
     }
 
-    /// Chooses the next entry: whether it is a sealed one, and the place of its lane.
-    #[inline]
-    fn step(&mut self) -> Option<(bool, u32)> {
+    fn step(&mut self, most: usize) -> Option<Chosen> {
         loop {
             let (history, pool) = (&mut self.history, &mut self.pool);
             let mut done = |run: Run| {
@@ -212,25 +222,30 @@ impl Merge {
                     pool.push(run);
                 }
             };
-            let found = match self.sealed.front_mut() {
-                Some((queues, _)) => queues.next(None, &mut done).map(|place| (true, place)),
+            let sealed = self.sealed.front_mut();
+            let (sealed, found) = match sealed {
+                Some((queues, _)) => (true, queues.next(None, most, &mut done)),
                 None => {
                     let boundary = self.state.boundary.max(self.advanced);
-                    let Some(place) = self.open.next(Some(boundary), &mut done) else {
+                    let found = self.open.next(Some(boundary), most, &mut done);
+                    if found.is_none() {
                         self.history.forget_old(boundary);
                         return None;
-                    };
-                    Some((false, place))
+                    }
+                    (false, found)
                 }
             };
-            match found {
-                None => {
-                    if let Some((_, end)) = self.sealed.pop_front() {
-                        self.history.forget_until(end);
-                    }
+            let Some((place, count)) = found else {
+                if let Some((_, end)) = self.sealed.pop_front() {
+                    self.history.forget_until(end);
                 }
-                Some(found) if self.skip == 0 => return Some(found),
-                Some(_) => self.skip -= 1,
+                continue;
+            };
+            let skipped = self.skip.min(count as u64);
+            self.skip -= skipped;
+            let count = count - skipped as usize;
+            if count > 0 {
+                return Some(Chosen { sealed, place, count });
             }
         }
     }

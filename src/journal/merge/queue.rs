@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::Release;
 use crate::clock::Calibration;
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::entry::Entry;
@@ -66,9 +67,30 @@ impl Run {
         self.next = 0;
     }
 
-    /// The entry that was given out last, and whether it was late.
-    fn last_given(&self) -> Option<(Entry<'_>, bool)> {
-        let item = self.items.get(self.next.checked_sub(1)?)?;
+    /// The `count` entries that were given out last.
+    fn last_given(&self, count: usize) -> Option<Given<'_>> {
+        let items = self.items.get(self.next.checked_sub(count)?..self.next)?;
+        let Run { bytes, sites, contexts, calibration, .. } = self;
+        Some(Given { items: items.iter(), bytes, sites, contexts, calibration: *calibration })
+    }
+}
+
+/// Entries of one run that were given out, each with whether it was late.
+#[derive(Debug)]
+pub(crate) struct Given<'a> {
+    items: std::slice::Iter<'a, Item>,
+    bytes: &'a [u8],
+    sites: &'a [Arc<SiteDefinition>],
+    contexts: &'a [Arc<ContextDefinition>],
+    calibration: Calibration,
+}
+
+impl<'a> Iterator for Given<'a> {
+    type Item = (Entry<'a>, Release);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Entry<'a>, Release)> {
+        let item = self.items.next()?;
         let start = item.start as usize;
         let entry = Entry {
             time: UnixNanos(item.time),
@@ -80,7 +102,7 @@ impl Run {
             arguments: self.bytes.get(start..start + (item.length & !LATE) as usize)?,
             calibration: self.calibration,
         };
-        Some((entry, item.length & LATE != 0))
+        Some((entry, Release { late: item.length & LATE != 0 }))
     }
 }
 
@@ -141,23 +163,26 @@ impl Queues {
         }
     }
 
-    /// Gives out the entry with the smallest key, if that is below `boundary` (`None` for any).
+    /// Gives out the entries with the smallest keys that stand together in one run, at most `most`,
+    /// as far as they are below `boundary` (`None` for any): the place of their lane, and how many.
     /// Runs that are exhausted go to `done` first.
     #[inline]
     pub(super) fn next(
         &mut self,
         boundary: Option<u64>,
+        most: usize,
         done: &mut impl FnMut(Run),
-    ) -> Option<u32> {
+    ) -> Option<(u32, usize)> {
         if self.streak == 0 {
             self.begin_streak(boundary, done)?;
         }
         let place = self.current?;
         let run = self.lanes.get_mut(place as usize)?.runs.front_mut()?;
-        run.next += 1;
-        self.streak -= 1;
-        self.waiting -= 1;
-        Some(place)
+        let count = self.streak.min(most);
+        run.next += count;
+        self.streak -= count;
+        self.waiting -= count as u64;
+        Some((place, count))
     }
 
     /// Finds out how many entries of one run come before those of all other lanes.
@@ -196,9 +221,8 @@ impl Queues {
         self.current
     }
 
-    /// The entry that the last [`Queues::next`] gave out of lane `place`.
-    #[inline]
-    pub(super) fn given(&self, place: u32) -> Option<(Entry<'_>, bool)> {
-        self.lanes.get(place as usize)?.runs.front()?.last_given()
+    /// The `count` entries that the last [`Queues::next`] gave out of lane `place`.
+    pub(super) fn given(&self, place: u32, count: usize) -> Option<Given<'_>> {
+        self.lanes.get(place as usize)?.runs.front()?.last_given(count)
     }
 }

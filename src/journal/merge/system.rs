@@ -81,5 +81,6 @@ fn site(text: &str, level: Level, trade: bool, fields: &[(&str, TypeCode)]) -> S
         target: TARGET.into(),
         file: "".into(),
         fields: fields.iter().map(|&(name, code)| Field { name: name.into(), code }).collect(),
+        has_category: false,
     }
 }
