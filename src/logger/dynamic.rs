@@ -7,7 +7,7 @@ use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
-use crate::shared::{Bindings, Unusual};
+use crate::shared::{Bindings, Lanes, Unusual};
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl MetaLogger {
         let class = Class { privileged: trade || level >= Level::Warning, trade };
         let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-        lanes::with_lane(&self.core, |lane| self.core.push_record(lane, record, class, &values))
+        lanes::OfThread.with(&self.core, |lane| self.core.push_record(lane, record, class, &values))
     }
 }
 

@@ -170,7 +170,7 @@ impl Ring {
         let shared = self.geometry.lanes - 1;
         // The shared lane is always active; its first and only generation is 0.
         let generation = self.lanes[shared as usize].acquire().unwrap_or(0);
-        self.privates[shared as usize].begin(shared, generation, self.geometry.record_bytes_max);
+        self.privates[shared as usize].begin(shared, generation);
         producer::always_busy(&self.privates[self.geometry.lanes as usize]);
         self.arena.seal();
     }
@@ -189,8 +189,7 @@ impl Ring {
         }
         for lane in 0..shared {
             if let Some(generation) = self.lanes[lane as usize].acquire() {
-                let record_bytes_max = self.geometry.record_bytes_max;
-                self.privates[lane as usize].begin(lane, generation, record_bytes_max);
+                self.privates[lane as usize].begin(lane, generation);
                 self.note_lane(lane);
                 return LaneHandle::new(self, lane, generation, false);
             }

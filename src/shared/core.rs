@@ -18,22 +18,33 @@ use crate::site::Site;
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
 
+/// How long a call that waits for room sleeps between two attempts; the kernel adds its timer slack.
+const RETRY: Duration = Duration::from_micros(20);
+
 /// The engine, as its producers see it.
+///
+/// What every push reads stands in one cache line, in which nothing is written but a changed level:
+/// the counts of the `Arc` around it, which clones change, lie in front of that line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Core {
-    pub(crate) ring: Arc<Ring>,
     pub(crate) levels: Levels,
-    pub(crate) control: Arc<Control>,
-    pub(crate) configuration: Configuration,
-    /// How many ticks pass in a second, roughly: for limits of call sites.
-    pub(crate) ticks_per_second: u64,
+    /// The ring's id, as threads remember it beside their lanes.
+    pub(crate) ring_id: u64,
     /// The longest record, in bytes.
     pub(crate) record_bytes_max: u32,
     /// The process that the engine runs in.
     pub(crate) pid: u32,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) control: Arc<Control>,
+    /// How many ticks pass in a second, roughly: for limits of call sites.
+    pub(crate) ticks_per_second: u64,
+    pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Core, record_bytes_max) + 4 <= 64);
 
 /// A bound context; its slot in the ring is given back when the last logger lets go of it.
 #[derive(Debug)]
@@ -79,9 +90,36 @@ pub(crate) trait Bindings {
     fn context(&self) -> ContextRef<'_>;
 }
 
+/// How a face finds the lane that it pushes through: a `Copy` of one word, so that it stays in a
+/// register.
+pub(crate) trait Lanes: Copy {
+    /// The lane, if it is at hand.
+    fn usual<'a>(self, core: &'a Core) -> Option<&'a LaneHandle>
+    where
+        Self: 'a;
+
+    /// Calls `work` with the lane, wherever it is.
+    fn with<R>(self, core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R;
+}
+
+/// A lane that the face owns.
+impl Lanes for &LaneHandle {
+    #[inline(always)]
+    fn usual<'a>(self, _core: &'a Core) -> Option<&'a LaneHandle>
+    where
+        Self: 'a,
+    {
+        Some(self)
+    }
+
+    fn with<R>(self, _core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
+        work(self)
+    }
+}
+
 /// A record's length: a multiple of 8.
 const fn padded(bytes: usize) -> usize {
-    bytes.next_multiple_of(8)
+    (bytes + 7) & !7
 }
 
 /// Records up to this length fit into any ring that can be configured (a quarter of 4 KiB).
@@ -110,17 +148,23 @@ impl Core {
     #[inline(always)]
     pub(crate) fn push<A: Args>(
         &self,
-        lane: &LaneHandle,
+        lanes: impl Lanes,
         bindings: &impl Bindings,
         call: Call,
         args: A,
     ) -> Result<(), PushError> {
+        let lane = lanes.usual(self);
         let context = bindings.context_id();
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let site = call.site.id();
-        let usual = site != 0 && site != INLINE && context != INLINE;
+        // One comparison: 0 means not registered, and INLINE is the one negative number.
+        let usual = site.cast_signed() > 0 && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if usual && fits && !self.levels.synchronous() {
+        if let Some(lane) = lane
+            && usual
+            && fits
+            && !self.levels.synchronous()
+        {
             let header = RecordHeader {
                 length: length as u32,
                 site,
@@ -138,7 +182,7 @@ impl Core {
         // Small values and references only: what is handed over in memory would have to be stored
         // there in every call (PERF.md, "registers").
         let Call { site, stamp: Stamp { time, kind } } = call;
-        self.push_unusual(lane, bindings, site, (time, kind), args)
+        self.push_unusual(lanes, bindings, site, (time, kind), args)
     }
 
     /// Everything but the usual case: a first use, a full block, a record that carries definitions
@@ -147,7 +191,7 @@ impl Core {
     #[inline(never)]
     fn push_unusual<A: Args>(
         &self,
-        lane: &LaneHandle,
+        lanes: impl Lanes,
         bindings: &impl Bindings,
         site: &'static Site,
         (time, kind): (u64, TimeKind),
@@ -163,7 +207,7 @@ impl Core {
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
         let stamp = Stamp { time, kind };
         let record = Unusual { site: id, definition: &definition, context, stamp };
-        self.push_record(lane, record, class, &args)
+        lanes.with(self, |lane| self.push_record(lane, record, class, &args))
     }
 
     /// Encodes a record with what it must carry, cutting its longest strings until it fits.
@@ -229,9 +273,12 @@ impl Core {
         let deadline = Instant::now() + wait;
         self.control.wake_drain();
         loop {
-            std::thread::yield_now();
+            // Asleep, not polling: the drain may need this very core (PERF.md, "waiting").
+            std::thread::sleep(RETRY);
+            // The deadline is looked at first: the last attempt is one after it has passed.
+            let last = Instant::now() >= deadline;
             let again = push();
-            if !again.is_err_and(may_pass_by_waiting) || Instant::now() >= deadline {
+            if last || !again.is_err_and(may_pass_by_waiting) {
                 return again;
             }
         }

@@ -8,6 +8,6 @@ mod sync;
 
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{Bindings, Bound, ContextRef, Core, Unusual, ticks_now};
+pub(crate) use core::{Bindings, Bound, ContextRef, Core, Lanes, Unusual, ticks_now};
 pub(crate) use levels::Levels;
 pub use sync::SyncError;
