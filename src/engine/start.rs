@@ -75,6 +75,7 @@ pub(crate) fn start(
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         alive: Arc::new(()),
+        ring_id: ring.id(),
         ring,
         configuration,
     });
@@ -301,7 +302,7 @@ fn run(
 
 fn start_agents(core: &Core, drain: Drain, view: Option<View>) -> io::Result<Vec<JoinHandle<()>>> {
     let configuration = &core.configuration;
-    let napper = writer::Napper::new(configuration.idle, configuration.nap, core.ticks_per_second);
+    let napper = writer::Napper::new(configuration, core.ticks_per_second);
     let drain_placement = Placement { name: "tapelog-drain", cpu: configuration.writer_cpu };
     let view_placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
     let mut threads = Vec::new();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::bite::{bite_bytes, fetch_backwards, linger_ticks};
 use super::supply::Supply;
-use crate::clock::{Calibrator, now_after_loads};
+use crate::clock::{Calibrator, now, now_after_loads};
 use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
@@ -25,7 +26,7 @@ pub(crate) struct Drain {
     supply: Supply,
     control: Arc<Control>,
     pass: Option<Pass>,
-    /// Bytes that one poll takes at most, so that it spans at most two segments.
+    /// Bytes that one poll takes at most.
     budget_bytes: u64,
     ring_bytes: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
@@ -43,6 +44,9 @@ pub(crate) struct Drain {
     told: Vec<(u32, GapInfo)>,
     /// A segment that could not be switched to.
     spare: Option<Prepared>,
+    /// When the last pass began, and how long little may wait.
+    pass_ticks: u64,
+    linger_ticks: u64,
 }
 
 /// A pass that is under way.
@@ -91,7 +95,7 @@ impl Drain {
             supply,
             control: Arc::clone(&core.control),
             pass: None,
-            budget_bytes: core.configuration.journal_segment_bytes / 2,
+            budget_bytes: bite_bytes(&core.configuration),
             ring_bytes: core.configuration.ring_bytes,
             journaled: 0,
             journal_bytes: 0,
@@ -103,6 +107,8 @@ impl Drain {
             broken: false,
             told: Vec::new(),
             spare: None,
+            pass_ticks: 0,
+            linger_ticks: linger_ticks(core),
         }
     }
 
@@ -114,6 +120,9 @@ impl Drain {
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
         if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
             return Ok(DrainPoll::Held);
+        }
+        if self.can_wait() {
+            return Ok(DrainPoll::Moved(0));
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -143,6 +152,16 @@ impl Drain {
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
+    /// Whether so little has come since the last pass that it may become more.
+    fn can_wait(&self) -> bool {
+        let waited = now().0.saturating_sub(self.pass_ticks);
+        waited < self.linger_ticks
+            && self.pass.is_none()
+            && !self.stopping()
+            && self.control.flushes() == self.barrier
+            && self.ring.can_wait()
+    }
+
     /// Lets go of the entries that wait in the views for their order, once the views have read all
     /// there is: if they need segments only for those, no segment would ever come free, because the
     /// pass that makes the entries due waits for one.
@@ -168,6 +187,7 @@ impl Drain {
         // The flush is read before the clock: what its caller committed is stamped before T.
         let flush = self.control.flushes();
         let ticks = now_after_loads().0;
+        self.pass_ticks = ticks;
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
@@ -199,6 +219,7 @@ impl Drain {
             }
             let taken = self.append(|appender, ring| {
                 let Some(run) = ring.peek(lane) else { return Ok(None) };
+                fetch_backwards(run.bytes);
                 let position = LanePosition {
                     ring_id: ring.ring().id(),
                     lane: run.lane,
