@@ -138,6 +138,8 @@ impl Janitor {
                     }
                 }
             }
+            // Until then, what is ready is made complete.
+            while !self.ending && self.returned.is_empty() && self.store.populate_more() {}
             // A drain that takes a segment gives one back: that is the signal to go on.
             match self.returned.recv_timeout(pause.min(Duration::from_secs(3600))) {
                 Ok(Returned::Written(segment)) => self.store.recycle(segment),
