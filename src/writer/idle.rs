@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn naps_grow_when_it_stays_quiet_and_shrink_at_once() {
-        let layers = [(Origin::CodeDefault, Settings::default())];
+        let layers =
+            [Origin::CodeDefault, Origin::Code].map(|origin| (origin, Settings::default()));
         let configuration = Configuration::resolve(layers).unwrap();
         let shortest = configuration.nap;
         let mut napper = Napper::new(&configuration, 1_000_000_000);
