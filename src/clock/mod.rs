@@ -4,5 +4,5 @@ mod calibration;
 mod ticks;
 
 pub(crate) use calibration::{Calibration, Calibrator, Source};
-pub(crate) use ticks::now_after_loads;
 pub use ticks::{Ticks, now};
+pub(crate) use ticks::{now_after_loads, wait_for_loads};

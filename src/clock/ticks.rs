@@ -36,16 +36,17 @@ pub(crate) fn now_after_loads() -> Ticks {
     now()
 }
 
+/// Lets every load before it have its value before anything behind it begins.
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "the fence is an intrinsic")]
-fn wait_for_loads() {
+pub(crate) fn wait_for_loads() {
     // SAFETY: every x86-64 has SSE2, and a fence changes nothing but the order.
     unsafe { std::arch::x86_64::_mm_lfence() };
 }
 
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "the barrier is an instruction")]
-fn wait_for_loads() {
+pub(crate) fn wait_for_loads() {
     // SAFETY: a barrier changes nothing but the order.
     unsafe { std::arch::asm!("isb", options(nostack)) };
 }

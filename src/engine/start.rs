@@ -87,6 +87,7 @@ pub(crate) fn start(
         mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
         masked: AtomicU64::new(0),
         alive: Arc::new(()),
+        ring_id: ring.id(),
         ring,
         configuration,
     });
@@ -333,7 +334,7 @@ fn run(
 
 fn start_agents(core: &Core, drain: Drain, view: Option<View>) -> io::Result<Vec<JoinHandle<()>>> {
     let configuration = &core.configuration;
-    let napper = writer::Napper::new(configuration.idle, configuration.nap, core.ticks_per_second);
+    let napper = writer::Napper::new(configuration, core.ticks_per_second);
     let drain_placement = Placement { name: "tapelog-drain", cpu: configuration.writer_cpu };
     let view_placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
     let mut threads = Vec::new();

@@ -62,7 +62,7 @@ impl Prepared {
     }
 }
 
-/// The part of a segment that start left unpopulated.
+/// The part of a segment that is not populated yet.
 #[derive(Debug)]
 pub(super) struct Populate {
     mapping: Arc<MmapRaw>,
@@ -70,9 +70,11 @@ pub(super) struct Populate {
 }
 
 impl Populate {
-    /// Makes the rest of the segment resident and writable; takes milliseconds.
-    pub(super) fn run(self) {
-        populate(&self.mapping, self.start, self.mapping.len());
+    /// Makes the next `bytes` bytes resident and writable; returns what is left to do.
+    pub(super) fn step(mut self, bytes: u64) -> Option<Populate> {
+        populate(&self.mapping, self.start, bytes as usize);
+        self.start = self.start.saturating_add(bytes as usize);
+        (self.start < self.mapping.len()).then_some(self)
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
 /// The largest segment: offsets are 32 bits.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
+/// How many segments are ready at most: one for the drain to take, one in the janitor's hand.
+const PREPARED_MAX: usize = 2;
+
 /// What a segment is called while its header is not written yet.
 const UNFINISHED_NAME: &str = "next.tape.new";
 
@@ -52,7 +55,7 @@ pub(crate) struct JournalOptions {
     pub(crate) segments: u32,
     /// Whether segments are mapped, where the file system allows it.
     pub(crate) mapped: bool,
-    /// Bytes of the first segment that are populated before start returns.
+    /// Bytes of a segment that are populated before it is handed over.
     pub(crate) prepare_bytes: u64,
     /// The ring whose engine writes.
     pub(crate) ring_id: u64,
@@ -77,9 +80,8 @@ pub(crate) struct SegmentStore {
     idle: VecDeque<Idle>,
     /// Segments that are prepared or being written.
     outside: usize,
-    /// What the first call of [`SegmentStore::prepare`] has left for the second one.
-    rest: Option<Populate>,
-    started: bool,
+    /// What [`SegmentStore::prepare`] has left unpopulated.
+    rest: VecDeque<Populate>,
 }
 
 #[derive(Debug)]
@@ -110,8 +112,7 @@ impl SegmentStore {
             next_sequence: 1,
             idle: VecDeque::new(),
             outside: 0,
-            rest: None,
-            started: false,
+            rest: VecDeque::new(),
         };
         store.scan()?;
         Ok((store, index))
@@ -164,15 +165,12 @@ impl SegmentStore {
     /// slowest view still reads, `u64::MAX` if there is none. `None` means that all segments are
     /// in use or needed.
     ///
-    /// Takes milliseconds; only the first call after [`SegmentStore::open`] populates no more than
-    /// `prepare_bytes`, and the second one, which is the janitor's, begins with the rest of it.
+    /// Takes milliseconds. It populates no more than `prepare_bytes`, so that a drain that waits can
+    /// go on; [`SegmentStore::populate_more`] does the rest.
     ///
     /// # Errors
     /// [`JournalError::Io`] if a file system call fails. No partial file is left.
     pub(crate) fn prepare(&mut self, oldest_needed: u64) -> Result<Option<Prepared>, JournalError> {
-        if let Some(rest) = self.rest.take() {
-            rest.run();
-        }
         self.trim(oldest_needed)?;
         let made = if self.count() < self.options.segments as usize {
             match self.fresh() {
@@ -191,11 +189,22 @@ impl SegmentStore {
         };
         self.next_sequence += 1;
         self.outside += 1;
-        let bytes = self.options.segment_bytes;
-        let populated = if self.started { bytes } else { bytes.min(self.options.prepare_bytes) };
-        self.started = true;
-        self.rest = made.populate(populated);
+        self.rest.extend(made.populate(self.options.prepare_bytes));
+        // An older one is full already, or will be.
+        while self.rest.len() > PREPARED_MAX {
+            self.rest.pop_front();
+        }
         Ok(Some(Prepared { segment: made }))
+    }
+
+    /// Populates `prepare_bytes` more of what was prepared, the oldest first; false when nothing is
+    /// left. Takes milliseconds.
+    pub(crate) fn populate_more(&mut self) -> bool {
+        let Some(rest) = self.rest.pop_front() else { return false };
+        if let Some(rest) = rest.step(self.options.prepare_bytes) {
+            self.rest.push_front(rest);
+        }
+        true
     }
 
     /// Takes a written segment back, to be recycled as the youngest.

@@ -8,7 +8,7 @@ use crate::level::Level;
 use crate::processors::Masked;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
-use crate::shared::{Bindings, Unusual};
+use crate::shared::{Bindings, Lanes, Unusual};
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]
@@ -109,7 +109,7 @@ impl MetaLogger {
         let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
         let context = self.context();
         let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-        lanes::with_lane(&self.core, |lane| {
+        lanes::OfThread.with(&self.core, |lane| {
             let pushed = self.core.push_record(lane, record, class, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed

@@ -3,11 +3,11 @@
 #![expect(unsafe_code, reason = "the way from a thread to its lane is one pointer")]
 
 use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 use crate::ring::LaneHandle;
-use crate::shared::Core;
+use crate::shared::{Core, Lanes};
 
 /// The lane that the thread used last.
 #[derive(Clone, Copy)]
@@ -15,18 +15,18 @@ struct Hot {
     /// The id of the ring it belongs to; 0 for none.
     ring: u64,
     /// Owned by `LANES` of the same thread.
-    lane: *const LaneHandle,
+    lane: NonNull<LaneHandle>,
 }
 
-const NONE: Hot = Hot { ring: 0, lane: ptr::null() };
+const NONE: Hot = Hot { ring: 0, lane: NonNull::dangling() };
 
 thread_local! {
     static HOT: Cell<Hot> = const { Cell::new(NONE) };
-    static LANES: RefCell<Lanes> = const { RefCell::new(Lanes(Vec::new())) };
+    static LANES: RefCell<KeptLanes> = const { RefCell::new(KeptLanes(Vec::new())) };
 }
 
 /// The lanes of a thread; dropping them closes them.
-struct Lanes(Vec<Kept>);
+struct KeptLanes(Vec<Kept>);
 
 struct Kept {
     /// Dead when no logger of the engine is left.
@@ -35,34 +35,52 @@ struct Kept {
     lane: Box<LaneHandle>,
 }
 
-impl Drop for Lanes {
+impl Drop for KeptLanes {
     fn drop(&mut self) {
         HOT.set(NONE);
     }
 }
 
-/// Calls `work` with the calling thread's lane in `core`'s ring.
-///
-/// The first call of a thread registers it: one allocation and a claim in the lane table. Later
-/// calls read two words of thread-local storage.
-#[inline(always)]
-pub(super) fn with_lane<R>(core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
-    let hot = HOT.get();
-    if hot.ring == core.ring.id() {
+/// The lanes of the calling thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfThread;
+
+impl Lanes for OfThread {
+    /// The lane that the thread has used last, if it is of this ring: one comparison, no call.
+    #[inline(always)]
+    fn usual<'a>(self, core: &'a Core) -> Option<&'a LaneHandle>
+    where
+        Self: 'a,
+    {
+        let hot = HOT.get();
+        if hot.ring != core.ring_id {
+            return None;
+        }
         // SAFETY: `HOT` names a handle that `LANES` of this thread owns: it is set when the handle
-        // is put there, cleared before any is dropped, and none is dropped while `core` lives.
-        return work(unsafe { &*hot.lane });
+        // is put there, cleared before any is dropped, and none is dropped while `core` lives. The
+        // reference cannot leave the thread, because a handle is not `Sync`.
+        Some(unsafe { hot.lane.as_ref() })
     }
-    with_other_lane(core, work)
+
+    fn with<R>(self, core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
+        match self.usual(core).or_else(|| other_lane(core)) {
+            Some(lane) => work(lane),
+            None => work(&core.ring.register()),
+        }
+    }
 }
 
+/// The calling thread's lane in `core`'s ring when it has used another one last, or none yet: then
+/// it is registered, with one allocation and a claim in the lane table.
+///
+/// `None` where the thread's storage is gone (a TLS destructor logs), or in use (a signal handler
+/// interrupts the first call of its thread).
 #[cold]
 #[inline(never)]
-fn with_other_lane<R>(core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
+fn other_lane(core: &Core) -> Option<&LaneHandle> {
     let known = LANES.try_with(|lanes| {
-        // Borrowed already: a signal handler interrupts the first call of its thread.
         let mut lanes = lanes.try_borrow_mut().ok()?;
-        let id = core.ring.id();
+        let id = core.ring_id;
         let lane = match lanes.0.iter().position(|kept| kept.lane.ring().id() == id) {
             Some(known) => &lanes.0[known].lane,
             None => {
@@ -73,15 +91,11 @@ fn with_other_lane<R>(core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
                 &lanes.0.last()?.lane
             }
         };
-        let lane: *const LaneHandle = &raw const **lane;
+        let lane = NonNull::from(&**lane);
         HOT.set(Hot { ring: id, lane });
         Some(lane)
     });
-    match known {
-        // SAFETY: `LANES` of this thread owns the handle, and drops it only when the engine's last
-        // logger is gone: not while `core` is borrowed, even if `work` logs to another engine.
-        Ok(Some(lane)) => work(unsafe { &*lane }),
-        // The thread's storage is gone (a TLS destructor logs), or in use: a lane for one call.
-        _ => work(&core.ring.register()),
-    }
+    // SAFETY: `LANES` of this thread owns the handle, and drops it only when the engine's last
+    // logger is gone: not while `core` is borrowed, even if the caller logs to another engine.
+    known.ok().flatten().map(|lane| unsafe { lane.as_ref() })
 }

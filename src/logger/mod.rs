@@ -20,7 +20,7 @@ use crate::face::{Call, Face};
 use crate::level::Level;
 use crate::record::Args;
 use crate::ring::PushError;
-use crate::shared::{Bindings, Bound, ContextRef, Core, Stats, SyncError, Unfinished};
+use crate::shared::{Bindings, Bound, ContextRef, Core, Lanes, Stats, SyncError, Unfinished};
 
 /// A logger: what programs hand around and log through.
 ///
@@ -96,7 +96,7 @@ impl MetaLogger {
     /// log must call it, or log once, before the first signal: a thread's first call allocates.
     /// Touches 32 KiB of stack.
     pub fn warm_up(&self) {
-        lanes::with_lane(&self.core, |_registered| touch_stack());
+        lanes::OfThread.with(&self.core, |_registered| touch_stack());
     }
 
     /// Changes `log_level`, and with it the levels that follow it. Takes effect at once for later
@@ -174,7 +174,7 @@ impl Face for MetaLogger {
 
     #[inline(always)]
     fn submit<A: Args>(&self, call: Call, args: A) -> Result<(), PushError> {
-        lanes::with_lane(&self.core, |lane| self.core.push(lane, self, call, args))
+        self.core.push(lanes::OfThread, self, call, args)
     }
 }
 

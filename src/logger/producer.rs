@@ -15,6 +15,7 @@ use crate::shared::{Bindings, ContextRef};
 /// It is `Send`, so that it can be made on one thread and used on another, but neither `Sync` nor
 /// `Clone`. The log macros take it like a [`MetaLogger`]; a push is wait-free while its block of
 /// the ring has room, and never allocates, locks or enters the kernel.
+#[repr(align(64))]
 pub struct Producer {
     logger: MetaLogger,
     lane: LaneHandle,

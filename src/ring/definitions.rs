@@ -219,6 +219,12 @@ impl Definitions {
         self.retired.len()
     }
 
+    /// Whether a slot is retired.
+    pub(super) fn any_retired(&self) -> bool {
+        // ORDERING: Relaxed, a guess: nothing is read behind it.
+        self.retired.iter().any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
     /// Which slots are retired at this moment; `false` if none is.
     pub(super) fn retired(&self, found: &mut Retired) -> bool {
         let mut any = false;

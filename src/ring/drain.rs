@@ -25,6 +25,8 @@ pub(crate) struct RingDrain {
     emptied: RefCell<Vec<u32>>,
     /// What generations that are retired committed.
     accepted_retired: u64,
+    /// The free blocks when the last pass began, and those that were given back since.
+    free_blocks: u32,
     sweep: Sweep,
 }
 
@@ -83,6 +85,7 @@ impl RingDrain {
             lanes: (0..ring.geometry.lanes).map(|_| Cursor::default()).collect(),
             emptied: RefCell::new(Vec::with_capacity(ring.geometry.blocks as usize)),
             accepted_retired: 0,
+            free_blocks: ring.pool.free(),
             sweep,
             ring,
         }
@@ -107,6 +110,7 @@ impl RingDrain {
         if self.ring.process().forked() {
             return;
         }
+        self.free_blocks = self.ring.pool.free();
         for lane in 0..self.lanes() as usize {
             let total = self.ring.lanes[lane].losses.total();
             let lost = &mut self.lanes[lane].lost;
@@ -118,6 +122,18 @@ impl RingDrain {
                 self.lanes[lane as usize].sweep_end = self.end_of_chain(lane);
             }
         }
+    }
+
+    /// Whether a pass can wait: since the last one no block was claimed, so that little has come, no
+    /// lane's thread has ended, no loss is untold, and no context waits to be freed.
+    ///
+    /// It looks at nothing that a push writes: the lines in which a producer works stay its own.
+    pub(crate) fn can_wait(&self) -> bool {
+        let settled = |lane: &LaneEntry| lane.closed().is_none() && !lane.losses.unreported();
+        self.ring.pool.free() == self.free_blocks
+            && self.ring.lanes[..self.lanes() as usize].iter().all(settled)
+            && !self.sweep.waiting
+            && !self.ring.definitions.any_retired()
     }
 
     /// The serial and offset up to which the lane has committed at this moment.
@@ -236,6 +252,7 @@ impl RingDrain {
             self.ring.pool.note_used();
         }
         for block in emptied.drain(..) {
+            self.free_blocks += 1;
             self.ring.pool.give_back(block);
         }
     }
@@ -267,6 +284,7 @@ impl RingDrain {
         let position = self.lanes[lane as usize].now.get();
         if let Some(block) = position.block.checked_sub(1) {
             self.ring.pool.note_used();
+            self.free_blocks += 1;
             self.ring.pool.give_back(block);
         }
         self.entry(lane).release(generation);

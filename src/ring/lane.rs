@@ -115,8 +115,6 @@ pub(crate) struct Private {
     pub(crate) cursor: Plain64,
     /// The current block.
     pub(crate) block: BlockCell<BlockHeader>,
-    /// The longest record.
-    pub(crate) record_bytes_max: Plain32,
     /// The lane's number + 1; 0 in a forked child.
     pub(crate) lane: Plain32,
     /// The lane's generation.
@@ -142,7 +140,6 @@ impl Private {
     /// Gives the state to a new owner of the lane.
     pub(crate) fn begin(&self, lane: u32, generation: u32, geometry: &Geometry) {
         self.cursor.set(0);
-        self.record_bytes_max.set(geometry.record_bytes_max);
         self.lane.set(lane + 1);
         self.generation.set(generation);
         self.block_number.set(0);

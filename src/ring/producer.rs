@@ -92,6 +92,7 @@ impl LaneHandle {
 
     /// Copies one record of `len` bytes, a multiple of 8, into the ring, if that is the usual case:
     /// the current block has room, no loss is untold, the gate is open, and the call is not nested.
+    /// The caller keeps to the ring's longest record.
     ///
     /// `write` fills the slot; its first four bytes are `len`. False means that nothing was done:
     /// [`try_push`](LaneHandle::try_push) then finds out what is to be done. Wait-free. Never
@@ -111,8 +112,8 @@ impl LaneHandle {
         let end = cursor.wrapping_add(RECORD + u64::from(len));
         // ORDERING: Relaxed, a limit takes effect through the fences; see `Busy::enter`.
         let limit = front.limit.load(Ordering::Relaxed);
-        // The length is checked first: it keeps the addition inside the lower half.
-        if len > front.record_bytes_max.get() || low(end) > limit {
+        // In 64 bits no length can carry into the upper half.
+        if u64::from(low(cursor)) + u64::from(len) > u64::from(limit) {
             return false;
         }
         // SAFETY: a limit above 0 means that the lane has a block, which is this producer's; the
@@ -169,7 +170,10 @@ impl LaneHandle {
         let limit = own.limit.load(Ordering::Relaxed);
         let stopped_here = limit != 0 && end > limit && end <= self.ring.geometry.block_bytes;
         let block = own.block_number.get().saturating_sub(1);
-        if !stopped_here || len > own.record_bytes_max.get() || self.ring.pool.is_reserve(block) {
+        if !stopped_here
+            || len > self.ring.geometry.record_bytes_max
+            || self.ring.pool.is_reserve(block)
+        {
             return None;
         }
         let calls = own.sampling.weight(len);
@@ -189,7 +193,7 @@ impl LaneHandle {
         class: Class,
         mut write: impl FnMut(Slot<'_>),
     ) -> Result<(), PushError> {
-        if self.push_hot(len, &mut write) {
+        if len <= self.ring.geometry.record_bytes_max && self.push_hot(len, &mut write) {
             return Ok(());
         }
         if self.pass_sample_point(len).is_some() && self.push_hot(len, &mut write) {

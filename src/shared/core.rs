@@ -21,27 +21,38 @@ use crate::site::Site;
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
 
+/// How long a call that waits for room sleeps between two attempts; the kernel adds its timer slack.
+const RETRY: Duration = Duration::from_micros(20);
+
 /// The engine, as its producers see it.
+///
+/// What every push reads stands in one cache line, in which nothing is written but a changed level:
+/// the counts of the `Arc` around it, which clones change, lie in front of that line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Core {
-    pub(crate) ring: Arc<Ring>,
     pub(crate) levels: Levels,
-    pub(crate) control: Arc<Control>,
-    pub(crate) configuration: Configuration,
-    pub(crate) mask: NameMask,
-    /// Values that were masked.
-    pub(crate) masked: AtomicU64,
-    /// How many ticks pass in a second, roughly: for limits of call sites.
-    pub(crate) ticks_per_second: u64,
-    /// What the engine measures of itself.
-    pub(crate) metrics: Arc<Metrics>,
+    /// The ring's id, as threads remember it beside their lanes.
+    pub(crate) ring_id: u64,
     /// The longest record, in bytes.
     pub(crate) record_bytes_max: u32,
     /// The process that the engine runs in.
     pub(crate) pid: u32,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) control: Arc<Control>,
+    /// How many ticks pass in a second, roughly: for limits of call sites.
+    pub(crate) ticks_per_second: u64,
+    /// What the engine measures of itself.
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) mask: NameMask,
+    /// Values that were masked.
+    pub(crate) masked: AtomicU64,
+    pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Core, record_bytes_max) + 4 <= 64);
 
 /// A bound context; its slot in the ring is given back when the last logger lets go of it.
 #[derive(Debug)]
@@ -87,9 +98,36 @@ pub(crate) trait Bindings {
     fn context(&self) -> ContextRef<'_>;
 }
 
+/// How a face finds the lane that it pushes through: a `Copy` of one word, so that it stays in a
+/// register.
+pub(crate) trait Lanes: Copy {
+    /// The lane, if it is at hand.
+    fn usual<'a>(self, core: &'a Core) -> Option<&'a LaneHandle>
+    where
+        Self: 'a;
+
+    /// Calls `work` with the lane, wherever it is.
+    fn with<R>(self, core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R;
+}
+
+/// A lane that the face owns.
+impl Lanes for &LaneHandle {
+    #[inline(always)]
+    fn usual<'a>(self, _core: &'a Core) -> Option<&'a LaneHandle>
+    where
+        Self: 'a,
+    {
+        Some(self)
+    }
+
+    fn with<R>(self, _core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
+        work(self)
+    }
+}
+
 /// A record's length: a multiple of 8.
 const fn padded(bytes: usize) -> usize {
-    bytes.next_multiple_of(8)
+    (bytes + 7) & !7
 }
 
 /// Records up to this length fit into any ring that can be configured (a quarter of 4 KiB).
@@ -124,18 +162,20 @@ impl Core {
     #[inline(always)]
     pub(crate) fn push<A: Args>(
         &self,
-        lane: &LaneHandle,
+        lanes: impl Lanes,
         bindings: &impl Bindings,
         call: Call,
         args: A,
     ) -> Result<(), PushError> {
-        if self.push_usual(lane, bindings.context_id(), call, &args) {
+        if let Some(lane) = lanes.usual(self)
+            && self.push_usual(lane, bindings.context_id(), call, &args)
+        {
             return Ok(());
         }
         // Small values and references only: what is handed over in memory would have to be stored
         // there in every call (PERF.md, "registers").
         let Call { site, stamp: Stamp { time, kind } } = call;
-        self.push_unusual(lane, bindings, site, (time, kind), args)
+        self.push_unusual(lanes, bindings, site, (time, kind), args)
     }
 
     /// The usual case: whether it was one, and the record is in the ring.
@@ -143,7 +183,8 @@ impl Core {
     fn push_usual<A: Args>(&self, lane: &LaneHandle, context: u32, call: Call, args: &A) -> bool {
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let site = call.site.id();
-        let usual = site != 0 && site != INLINE && context != INLINE;
+        // One comparison: 0 means not registered, and INLINE is the one negative number.
+        let usual = site.cast_signed() > 0 && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
         if !(usual && fits) || self.levels.synchronous() {
             return false;
@@ -165,13 +206,23 @@ impl Core {
     #[inline(never)]
     fn push_unusual<A: Args>(
         &self,
-        lane: &LaneHandle,
+        lanes: impl Lanes,
         bindings: &impl Bindings,
         site: &'static Site,
         (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
-        let stamp = Stamp { time, kind };
+        lanes.with(self, |lane| self.push_timed(lane, bindings, site, Stamp { time, kind }, args))
+    }
+
+    fn push_timed<A: Args>(
+        &self,
+        lane: &LaneHandle,
+        bindings: &impl Bindings,
+        site: &'static Site,
+        stamp: Stamp,
+        args: A,
+    ) -> Result<(), PushError> {
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         if let Some(calls) = lane.pass_sample_point(length) {
@@ -181,7 +232,7 @@ impl Core {
                 return Ok(());
             }
         }
-        let begun = if kind == TimeKind::OwnTicks { time } else { ticks_now() };
+        let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
         let pushed = self.push_exceptional(lane, bindings, site, stamp, args);
         self.note_call(lane, begun, 1, || site.into());
         pushed
@@ -331,9 +382,12 @@ impl Core {
         let deadline = Instant::now() + wait;
         self.control.wake_drain();
         loop {
-            std::thread::yield_now();
+            // Asleep, not polling: the drain may need this very core (PERF.md, "waiting").
+            std::thread::sleep(RETRY);
+            // The deadline is looked at first: the last attempt is one after it has passed.
+            let last = Instant::now() >= deadline;
             let again = push();
-            if !again.is_err_and(may_pass_by_waiting) || Instant::now() >= deadline {
+            if last || !again.is_err_and(may_pass_by_waiting) {
                 return again;
             }
         }

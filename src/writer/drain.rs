@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::bite::{bite_bytes, fetch_backwards, linger_ticks};
 use super::supply::Supply;
-use crate::clock::{Calibrator, now_after_loads};
+use crate::clock::{Calibrator, now, now_after_loads};
 use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
@@ -27,7 +28,7 @@ pub(crate) struct Drain {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     pass: Option<Pass>,
-    /// Bytes that one poll takes at most, so that it spans at most two segments.
+    /// Bytes that one poll takes at most.
     budget_bytes: u64,
     ring_bytes: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
@@ -45,10 +46,12 @@ pub(crate) struct Drain {
     told: Vec<(u32, GapInfo)>,
     /// When the oldest record was made that is not published yet, as far as known.
     oldest_ticks: u64,
-    /// When this pass began, and the one before.
+    /// When the last pass began, and the one before; the greatest number before the first ones.
     begun_ticks: [u64; 2],
     /// A segment that could not be switched to.
     spare: Option<Prepared>,
+    /// How long little may wait in the ring.
+    linger_ticks: u64,
 }
 
 /// A pass that is under way.
@@ -98,7 +101,7 @@ impl Drain {
             control: Arc::clone(&core.control),
             metrics: Arc::clone(&core.metrics),
             pass: None,
-            budget_bytes: core.configuration.journal_segment_bytes / 2,
+            budget_bytes: bite_bytes(&core.configuration),
             ring_bytes: core.configuration.ring_bytes,
             journaled: 0,
             journal_bytes: 0,
@@ -112,6 +115,7 @@ impl Drain {
             oldest_ticks: u64::MAX,
             begun_ticks: [u64::MAX; 2],
             spare: None,
+            linger_ticks: linger_ticks(core),
         }
     }
 
@@ -123,6 +127,9 @@ impl Drain {
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
         if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
             return Ok(DrainPoll::Held);
+        }
+        if self.can_wait() {
+            return Ok(DrainPoll::Moved(0));
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -150,6 +157,16 @@ impl Drain {
         });
         let moved = self.journal_bytes - before;
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
+    }
+
+    /// Whether so little has come since the last pass that it may become more.
+    fn can_wait(&self) -> bool {
+        let waited = now().0.wrapping_sub(self.begun_ticks[0]);
+        waited < self.linger_ticks
+            && self.pass.is_none()
+            && !self.stopping()
+            && self.control.flushes() == self.barrier
+            && self.ring.can_wait()
     }
 
     /// Lets go of the entries that wait in the views for their order, once the views have read all
@@ -211,6 +228,7 @@ impl Drain {
             let looked = self.begun_ticks[1];
             let taken = self.append(|appender, ring| {
                 let Some(run) = ring.peek(lane) else { return Ok(None) };
+                fetch_backwards(run.bytes);
                 made = made_at(run.bytes, looked);
                 let position = LanePosition {
                     ring_id: ring.ring().id(),

@@ -3,14 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use super::bite::bite_bytes;
 use crate::clock;
-use crate::config::Idle;
-
-/// A pass that took at least this much is followed by the next one at once.
-///
-/// Smaller bites mean that the drain has caught up and would only pull the producer's current cache
-/// line away from it, again and again (PERF.md, "bites").
-const BITE_BYTES: u64 = 64 << 10;
+use crate::config::{Configuration, Idle};
 
 /// The longest nap while something may come any time.
 const NAP_MAX: Duration = Duration::from_millis(1);
@@ -37,6 +32,10 @@ const SPIN: Duration = Duration::from_micros(5);
 #[derive(Debug)]
 pub(crate) struct Napper {
     idle: Idle,
+    /// A poll that took at least this much is followed by the next one at once. Less means that the
+    /// drain has caught up and would only pull the producer's current cache lines away from it,
+    /// again and again (PERF.md, "bites").
+    bite_bytes: u64,
     shortest: Duration,
     next: Duration,
     quiet: u32,
@@ -47,10 +46,12 @@ pub(crate) struct Napper {
 }
 
 impl Napper {
-    pub(crate) fn new(idle: Idle, shortest: Duration, ticks_per_second: u64) -> Self {
+    pub(crate) fn new(configuration: &Configuration, ticks_per_second: u64) -> Self {
+        let Configuration { idle, nap: shortest, .. } = *configuration;
+        let bite_bytes = bite_bytes(configuration);
         let spin_ticks = (SPIN.as_nanos() as u64).saturating_mul(ticks_per_second) / 1_000_000_000;
         let (spent, cost) = (Duration::ZERO, Duration::ZERO);
-        Self { idle, shortest, next: shortest, quiet: 0, spin_ticks, spent, cost }
+        Self { idle, bite_bytes, shortest, next: shortest, quiet: 0, spin_ticks, spent, cost }
     }
 
     /// Rests after a pass that took `bytes`.
@@ -59,7 +60,7 @@ impl Napper {
             self.quiet = 0;
             self.next = self.shortest;
         }
-        if bytes >= BITE_BYTES {
+        if bytes >= self.bite_bytes {
             return;
         }
         match self.idle {
@@ -109,11 +110,15 @@ fn thread_cpu_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Origin, Settings};
 
     #[test]
     fn naps_grow_when_it_stays_quiet_and_shrink_at_once() {
-        let shortest = Duration::from_micros(50);
-        let mut napper = Napper::new(Idle::Park, shortest, 1_000_000_000);
+        let layers =
+            [Origin::CodeDefault, Origin::Code].map(|origin| (origin, Settings::default()));
+        let configuration = Configuration::resolve(layers).unwrap();
+        let shortest = configuration.nap;
+        let mut napper = Napper::new(&configuration, 1_000_000_000);
         for _ in 0..QUIET_PASSES {
             assert_eq!(napper.nap(), shortest);
         }

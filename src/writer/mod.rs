@@ -4,6 +4,7 @@
 //! renders the logs. Each has `poll`, which does a bounded piece of work and says what it did.
 
 mod agents;
+mod bite;
 mod capture;
 mod cursor;
 mod drain;

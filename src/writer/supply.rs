@@ -159,6 +159,8 @@ impl Janitor {
                     }
                 }
             }
+            // Until then, what is ready is made complete.
+            while !self.ending && self.returned.is_empty() && self.store.populate_more() {}
             pause = pause.min(self.reporter.poll());
             // A drain that takes a segment gives one back: that is the signal to go on.
             match self.returned.recv_timeout(pause) {

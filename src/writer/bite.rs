@@ -1,0 +1,54 @@
+//! How the drain keeps out of the cache lines in which producers work.
+//!
+//! What the drain has read, the producer's core must get back before it can write there again: 50 to
+//! 100 ns for each line. So the drain looks into a lane as seldom as it can, and when it does, not
+//! beyond what is committed.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use crate::clock::wait_for_loads;
+use crate::config::{Configuration, Idle};
+use crate::shared::Core;
+
+/// A pass waits this long for more, unless a block was claimed or somebody waits for it
+/// (PERF.md, "lingering").
+const LINGER: Duration = Duration::from_millis(10);
+
+/// So much of a run's end is read backwards (PERF.md, "backwards").
+const TAIL_BYTES: usize = 4096;
+
+/// A longer run is the bite of a drain that has fallen behind: its producer is elsewhere.
+const RUN_BYTES_MAX: usize = 48 << 10;
+
+/// A poll takes at most this part of the ring before it gives blocks back, so that a producer that
+/// waits for room goes on while the rest is copied (PERF.md, "part by part").
+const BITES_PER_RING: u64 = 16;
+
+/// Bytes that one poll takes at most: so that it spans at most two segments, too.
+pub(super) fn bite_bytes(configuration: &Configuration) -> u64 {
+    (configuration.journal_segment_bytes / 2).min(configuration.ring_bytes / BITES_PER_RING)
+}
+
+/// For how many ticks records may wait in the ring: not at all where callers wait for them, where
+/// the drain is to spin, or where the ring does not outlive the process.
+pub(super) fn linger_ticks(core: &Core) -> u64 {
+    let Configuration { async_logging, idle, .. } = core.configuration;
+    let in_a_file = core.ring.fallback_reason().is_none();
+    if async_logging && idle == Idle::Park && in_a_file { core.ticks_in(LINGER) } else { 0 }
+}
+
+/// Brings the end of a run into this core's cache from back to front.
+///
+/// Read from front to back, it would make the processor fetch the lines behind the last record as
+/// well, which are those that the producer writes next.
+pub(super) fn fetch_backwards(run: &[u8]) {
+    if run.len() > RUN_BYTES_MAX {
+        return;
+    }
+    let tail = &run[run.len().saturating_sub(TAIL_BYTES)..];
+    for line in tail.rchunks(64) {
+        black_box(line[0]);
+        wait_for_loads();
+    }
+}
