@@ -15,6 +15,7 @@ fn start(directory: &Path, structured: bool) -> (MetaLogger, Guard) {
         .log_dir(directory)
         .log_to_console(false)
         .log_level(Level::Debug)
+        .latency_warning(Duration::ZERO)
         .structured_logging(structured)
         .build()
         .unwrap()
