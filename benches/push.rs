@@ -1,8 +1,8 @@
 //! What a push costs in a tight loop, with the drain at work: `cargo bench`.
 //!
-//! A loop without pauses runs at the drain's pace once the ring is full, so refused calls are part of
-//! what is measured here: `tapelog bench` measures single calls and batches. The parts of a call are
-//! measured by `cargo bench --bench parts`.
+//! A loop without pauses runs at the drain's pace once the ring is full, so refused calls are part
+//! of what is measured here: `tapelog bench` measures single calls and batches. The parts of a call
+//! are measured by `cargo bench --bench parts`.
 
 use std::hint::black_box;
 

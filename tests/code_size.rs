@@ -1,8 +1,8 @@
 //! A log call's usual way, as machine code: no locked instruction, no call, few instructions.
 //!
-//! `TAPELOG_CODE_SIZE=1 cargo test --test code_size` builds the example `sites` in release and looks
-//! at it with `objdump`. Without the variable, without `objdump` or on another processor it only
-//! says that nothing was looked at: a debug build proves nothing.
+//! `TAPELOG_CODE_SIZE=1 cargo test --test code_size` builds the example `sites` in release and
+//! looks at it with `objdump`. Without the variable, without `objdump` or on another processor it
+//! only says that nothing was looked at: a debug build proves nothing.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
