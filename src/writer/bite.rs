@@ -30,12 +30,13 @@ pub(super) fn bite_bytes(configuration: &Configuration) -> u64 {
     (configuration.journal_segment_bytes / 2).min(configuration.ring_bytes / BITES_PER_RING)
 }
 
-/// How far the journal may be ahead of the views before it goes on in small steps: one segment is
-/// being written, one made ready, and a pass, a ring at most, may be read and not rendered.
+/// How far the journal may be ahead of the views before it goes on in small steps, so that it never
+/// runs out of segments: one is being written, one made ready, and one left only in part; and two
+/// passes, a ring at most each, may be read and kept for their order.
 pub(super) fn ahead_bytes_max(configuration: &Configuration) -> u64 {
     let segment_bytes = configuration.journal_segment_bytes;
-    let others = u64::from(configuration.journal_segments.saturating_sub(2)) * segment_bytes;
-    others.saturating_sub(configuration.ring_bytes).max(segment_bytes)
+    let others = u64::from(configuration.journal_segments.saturating_sub(3)) * segment_bytes;
+    others.saturating_sub(2 * configuration.ring_bytes).max(segment_bytes)
 }
 
 /// For how many ticks records may wait in the ring: not at all where callers wait for them, where

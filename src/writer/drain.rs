@@ -32,8 +32,9 @@ pub(crate) struct Drain {
     budget_bytes: u64,
     ring_bytes: u64,
     segment_bytes: u64,
-    /// How far the views had read and rendered when they were last asked.
-    views: [Position; 2],
+    /// How far the views had read, and how many records they had rendered, when last asked.
+    viewed: Position,
+    rendered: u64,
     /// How far the journal may be ahead of them.
     ahead_bytes_max: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
@@ -109,7 +110,8 @@ impl Drain {
             budget_bytes: bite_bytes(&core.configuration),
             ring_bytes: core.configuration.ring_bytes,
             segment_bytes: core.configuration.journal_segment_bytes,
-            views: [Position::default(); 2],
+            viewed: Position::default(),
+            rendered: 0,
             ahead_bytes_max: ahead_bytes_max(&core.configuration),
             journaled: 0,
             journal_bytes: 0,
@@ -193,21 +195,22 @@ impl Drain {
         }
         if self.ahead_bytes() > self.ahead_bytes_max {
             let progress = self.control.progress();
-            self.views = [progress.viewed, progress.unrendered];
+            (self.viewed, self.rendered) = (progress.viewed, progress.views.records);
             return progress.viewed < self.position && self.ahead_bytes() > self.ahead_bytes_max;
         }
         false
     }
 
     /// How far the journal was ahead of the views when they were last asked: the mean of what they
-    /// had to read and to render. They read a pass, which may be a whole ring, before they render
-    /// it, and go on in either.
+    /// had to read and, by the number of records, to render. They read a pass, which may be a whole
+    /// ring, before they render it, and go on in either.
     fn ahead_bytes(&self) -> u64 {
-        let ahead_of = |there: Position| {
-            let segments = self.position.sequence.saturating_sub(there.sequence);
-            (segments * self.segment_bytes + self.position.offset).saturating_sub(there.offset)
-        };
-        self.views.map(ahead_of).iter().sum::<u64>() / 2
+        let segments = self.position.sequence.saturating_sub(self.viewed.sequence);
+        let end = segments * self.segment_bytes + self.position.offset;
+        let unread = end.saturating_sub(self.viewed.offset);
+        let record_bytes = self.journal_bytes / self.journaled.max(1);
+        let unrendered = self.journaled.saturating_sub(self.rendered) * record_bytes;
+        (unread + unrendered) / 2
     }
 
     /// Lets go of the entries that wait in the views for their order, once the views have read all

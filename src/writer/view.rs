@@ -273,28 +273,23 @@ impl View {
 
     /// Tells how far the views are, in the middle of what is due: who waits for that need not wait
     /// for all of it.
-    fn tell_progress(&self) -> Position {
-        let unrendered = self.merge.oldest_needed();
-        self.floor.raise(unrendered.sequence);
+    fn tell_progress(&mut self) -> Position {
+        self.floor.raise(self.merge.oldest_needed());
         let viewed = self.reader.position().unwrap_or_default();
-        self.core.control.update(false, |now| {
-            (now.viewed, now.unrendered) = (viewed, unrendered);
-        });
+        let counts = self.outlets.counts();
+        self.core.control.update(false, |now| (now.viewed, now.views) = (viewed, counts));
         viewed
     }
 
     /// Tells how far the views are when all that is due is rendered.
     fn answer(&mut self, progress: &Progress) {
         let viewed = self.tell_progress();
-        let reached = viewed >= progress.barrier_position;
-        let counts = self.outlets.counts();
-        let news = reached && progress.rendered < progress.barrier;
-        self.core.control.update(news, |now| {
-            now.views = counts;
-            if reached {
+        if viewed >= progress.barrier_position {
+            let news = progress.rendered < progress.barrier;
+            self.core.control.update(news, |now| {
                 now.rendered = now.rendered.max(progress.barrier);
-            }
-        });
+            });
+        }
     }
 
     /// Syncs the logs for a caller that waits for it. Takes as long as the disk does; meanwhile the
