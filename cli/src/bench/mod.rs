@@ -25,6 +25,7 @@ mod report;
 mod samples;
 mod series;
 mod stopwatch;
+mod stores;
 mod throughput;
 mod verify;
 
@@ -126,6 +127,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         machine: machine::describe(plan.files.root(), counter),
         rdtsc_floor_ns: 0.0,
         timer_pair_ns: Percentiles { p50: 0.0, p90: 0.0, p99: 0.0, p999: 0.0, max: 0.0 },
+        store_control_ns: None,
         cases: Vec::new(),
         throughput: Vec::new(),
         problems: Vec::new(),
@@ -168,7 +170,10 @@ fn measure(plan: &Plan, counter: Counter, run: &mut Run) -> Result<Vec<String>, 
         say(&print::ModeTable(&outcome));
         problems.extend(outcome.problems.iter().map(|what| format!("{}: {what}", mode.name())));
         match (mode, outcome.clock, outcome.timer_pair) {
-            (Mode::Batch20, Some(clock), _) => run.rdtsc_floor_ns = clock.p50,
+            (Mode::Batch20, Some(clock), _) => {
+                run.rdtsc_floor_ns = clock.p50;
+                run.store_control_ns = outcome.stores;
+            }
             (Mode::PerCall, _, Some(pair)) => run.timer_pair_ns = pair,
             _ => {}
         }
