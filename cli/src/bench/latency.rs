@@ -13,6 +13,7 @@ use super::mode::Mode;
 use super::model::{Case, Percentiles};
 use super::pin;
 use super::plan::Plan;
+use super::problem::Problem;
 use super::samples::Samples;
 use super::series::What;
 use super::stopwatch::{Stopwatch, Track};
@@ -44,7 +45,7 @@ pub(super) struct Outcome {
     /// How many segments the journal has.
     pub(super) segments: usize,
     pub(super) intact: u64,
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// The engine did not start.
@@ -85,7 +86,7 @@ pub(super) fn run(
     let tracks = measure(mode, plan, counter, &log, &strings)?;
     let mut problems = Vec::new();
     if let Err(unfinished) = log.flush(FLUSH_TIMEOUT) {
-        problems.push(unfinished.to_string());
+        problems.push(Problem::Unproven(unfinished.to_string()));
     }
     let span = first_time - CLOCK_TOLERANCE_NS..=unix_nanos() + CLOCK_TOLERANCE_NS;
     let stats = log.stats();
@@ -94,7 +95,7 @@ pub(super) fn run(
     let verdict = verify::journal(&directory, &tracks, &strings, span)?;
     let segments = std::fs::read_dir(directory.join("journal"))?.count();
     std::fs::remove_dir_all(&directory)?;
-    problems.extend(verdict.problems.iter().cloned());
+    problems.extend(verdict.problems.iter().cloned().map(Problem::Unproven));
     problems.extend(losses(mode, &verdict, stats.lost.total()));
     let intact = verdict.intact;
     let samples = |what| samples_of(&tracks, what, counter, mode);
@@ -180,16 +181,17 @@ fn unix_nanos() -> i64 {
 }
 
 /// What is wrong about the records that are missing.
-fn losses(mode: Mode, verdict: &Verdict, counted: u64) -> Vec<String> {
+fn losses(mode: Mode, verdict: &Verdict, counted: u64) -> Vec<Problem> {
     let missing = verdict.missing_total();
     let mut problems = Vec::new();
     if missing != counted {
-        problems.push(format!(
+        problems.push(Problem::Unproven(format!(
             "{missing} records are missing in the journal, the logger counted {counted} as lost"
-        ));
+        )));
     }
     if missing > 0 && !mode.may_lose() {
-        problems.push(format!("{missing} records were lost: the figures do not count"));
+        let text = format!("{missing} records were lost: the figures do not count");
+        problems.push(Problem::Counted(text));
     }
     problems
 }
