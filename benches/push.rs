@@ -1,7 +1,8 @@
 //! What a push costs in a tight loop, with the drain at work: `cargo bench`.
 //!
-//! A loop without pauses runs at the drain's pace once the ring is full, so refused calls are part of
-//! what is measured here. `examples/latency.rs` measures single calls and batches.
+//! A loop without pauses runs at the drain's pace once the ring is full, so refused calls are part
+//! of what is measured here: `tapelog bench` measures single calls and batches. The parts of a call
+//! are measured by `cargo bench --bench parts`.
 
 use std::hint::black_box;
 
@@ -31,9 +32,6 @@ fn push(criterion: &mut Criterion) {
     });
     group.bench_function("level disabled", |bencher| {
         bencher.iter(|| debug!(bound, "e", a = black_box(1_u64)));
-    });
-    group.bench_function("bind and drop, two fields", |bencher| {
-        bencher.iter(|| black_box(log.bind(context! { order_id = "O-1", trade_id = 7 })));
     });
     group.finish();
     drop(guard);

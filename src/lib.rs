@@ -17,6 +17,8 @@ mod level;
 mod logger;
 mod macros;
 mod metrics;
+#[doc(hidden)]
+pub mod parts;
 mod processors;
 pub mod reading;
 mod record;

@@ -24,8 +24,9 @@ pub(crate) struct Progress {
     /// The newest flush whose barrier is in the journal, and where that barrier ends.
     pub(crate) barrier: u64,
     pub(crate) barrier_position: Position,
-    /// How far the views have read.
+    /// How far the views have read, and from where on they have not rendered everything.
     pub(crate) viewed: Position,
+    pub(crate) unrendered: Position,
     /// The newest flush whose entries are in the views.
     pub(crate) rendered: u64,
     /// The newest request to sync that was answered.

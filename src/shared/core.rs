@@ -460,7 +460,13 @@ fn largest_cap(bytes: impl Fn(usize) -> usize, limit: usize) -> Option<usize> {
 
 /// Writes a whole record. The padding is zero: no byte of an older record comes with it.
 #[inline(always)]
-fn encode<A: Args>(out: &mut [u8], header: RecordHeader, inline: &[&[u8]], args: &A, cap: usize) {
+pub(crate) fn encode<A: Args>(
+    out: &mut [u8],
+    header: RecordHeader,
+    inline: &[&[u8]],
+    args: &A,
+    cap: usize,
+) {
     if let Some(last) = out.last_chunk_mut::<8>() {
         *last = [0; 8];
     }

@@ -9,7 +9,7 @@ mod sync;
 
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{Bindings, Bound, ContextRef, Core, Lanes, Unusual, ticks_now};
+pub(crate) use core::{Bindings, Bound, ContextRef, Core, Lanes, Unusual, encode, ticks_now};
 pub(crate) use levels::Levels;
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;

@@ -23,11 +23,19 @@ const RUN_BYTES_MAX: usize = 48 << 10;
 
 /// A poll takes at most this part of the ring before it gives blocks back, so that a producer that
 /// waits for room goes on while the rest is copied (PERF.md, "part by part").
-const BITES_PER_RING: u64 = 16;
+const BITES_PER_RING: u64 = 4;
 
 /// Bytes that one poll takes at most: so that it spans at most two segments, too.
 pub(super) fn bite_bytes(configuration: &Configuration) -> u64 {
     (configuration.journal_segment_bytes / 2).min(configuration.ring_bytes / BITES_PER_RING)
+}
+
+/// How far the journal may be ahead of the views before it goes on in small steps: one segment is
+/// being written, one made ready, and a pass, a ring at most, may be read and not rendered.
+pub(super) fn ahead_bytes_max(configuration: &Configuration) -> u64 {
+    let segment_bytes = configuration.journal_segment_bytes;
+    let others = u64::from(configuration.journal_segments.saturating_sub(2)) * segment_bytes;
+    others.saturating_sub(configuration.ring_bytes).max(segment_bytes)
 }
 
 /// For how many ticks records may wait in the ring: not at all where callers wait for them, where

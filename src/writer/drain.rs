@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::bite::{bite_bytes, fetch_backwards, linger_ticks};
+use super::bite::{ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
 use crate::handlers::notice;
@@ -31,6 +31,11 @@ pub(crate) struct Drain {
     /// Bytes that one poll takes at most.
     budget_bytes: u64,
     ring_bytes: u64,
+    segment_bytes: u64,
+    /// How far the views had read and rendered when they were last asked.
+    views: [Position; 2],
+    /// How far the journal may be ahead of them.
+    ahead_bytes_max: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
     /// that time.
     journaled: u64,
@@ -103,6 +108,9 @@ impl Drain {
             pass: None,
             budget_bytes: bite_bytes(&core.configuration),
             ring_bytes: core.configuration.ring_bytes,
+            segment_bytes: core.configuration.journal_segment_bytes,
+            views: [Position::default(); 2],
+            ahead_bytes_max: ahead_bytes_max(&core.configuration),
             journaled: 0,
             journal_bytes: 0,
             records_seen: 0,
@@ -130,6 +138,10 @@ impl Drain {
         }
         if self.can_wait() {
             return Ok(DrainPoll::Moved(0));
+        }
+        if self.is_too_far_ahead() {
+            self.ring.ring().set_full_reason(LossReason::ViewLag);
+            return Ok(DrainPoll::Held);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -167,6 +179,35 @@ impl Drain {
             && !self.stopping()
             && self.control.flushes() == self.barrier
             && self.ring.can_wait()
+    }
+
+    /// Whether the journal is so far ahead of the views that it would soon run out of segments, and
+    /// the views have something to do.
+    ///
+    /// It then goes on as the views do, in small steps. If it went on to the end instead, it would
+    /// stand still until the views have passed a whole segment: longer than a call may wait for room
+    /// (PERF.md, "small steps").
+    fn is_too_far_ahead(&mut self) -> bool {
+        if self.stopping() || self.control.without_views() {
+            return false;
+        }
+        if self.ahead_bytes() > self.ahead_bytes_max {
+            let progress = self.control.progress();
+            self.views = [progress.viewed, progress.unrendered];
+            return progress.viewed < self.position && self.ahead_bytes() > self.ahead_bytes_max;
+        }
+        false
+    }
+
+    /// How far the journal was ahead of the views when they were last asked: the mean of what they
+    /// had to read and to render. They read a pass, which may be a whole ring, before they render
+    /// it, and go on in either.
+    fn ahead_bytes(&self) -> u64 {
+        let ahead_of = |there: Position| {
+            let segments = self.position.sequence.saturating_sub(there.sequence);
+            (segments * self.segment_bytes + self.position.offset).saturating_sub(there.offset)
+        };
+        self.views.map(ahead_of).iter().sum::<u64>() / 2
     }
 
     /// Lets go of the entries that wait in the views for their order, once the views have read all

@@ -13,7 +13,7 @@ use crate::journal::{
 use crate::shared::{Core, Progress, ticks_now};
 
 /// Bytes of the journal that one poll reads at most.
-const BUDGET_BYTES: u64 = 1 << 20;
+const BUDGET_BYTES: u64 = 256 << 10;
 
 /// So many entries are rendered before the batch is looked at.
 const ENTRIES_AT_ONCE: usize = 32;
@@ -236,6 +236,7 @@ impl View {
         loop {
             if self.outlets.is_full() {
                 self.write();
+                self.tell_progress();
             }
             if self.checkpoint.is_empty() && self.cursor.is_some() {
                 self.merge.checkpoint().encode(&mut self.checkpoint);
@@ -270,16 +271,26 @@ impl View {
         }
     }
 
-    /// Tells how far the views are.
-    fn answer(&mut self, progress: &Progress) {
-        self.floor.raise(self.merge.oldest_needed());
+    /// Tells how far the views are, in the middle of what is due: who waits for that need not wait
+    /// for all of it.
+    fn tell_progress(&self) -> Position {
+        let unrendered = self.merge.oldest_needed();
+        self.floor.raise(unrendered.sequence);
         let viewed = self.reader.position().unwrap_or_default();
+        self.core.control.update(false, |now| {
+            (now.viewed, now.unrendered) = (viewed, unrendered);
+        });
+        viewed
+    }
+
+    /// Tells how far the views are when all that is due is rendered.
+    fn answer(&mut self, progress: &Progress) {
+        let viewed = self.tell_progress();
         let reached = viewed >= progress.barrier_position;
         let counts = self.outlets.counts();
         let news = reached && progress.rendered < progress.barrier;
         self.core.control.update(news, |now| {
             now.views = counts;
-            now.viewed = viewed;
             if reached {
                 now.rendered = now.rendered.max(progress.barrier);
             }

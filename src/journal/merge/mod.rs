@@ -261,9 +261,9 @@ impl Merge {
         }
     }
 
-    /// The oldest segment with entries that were not given out, or the one that is read next.
-    pub(crate) fn oldest_needed(&self) -> u64 {
-        self.history.position().unwrap_or(self.next_position).sequence
+    /// The oldest frame with entries that were not given out, or the one that is read next.
+    pub(crate) fn oldest_needed(&self) -> Position {
+        self.history.position().unwrap_or(self.next_position)
     }
 
     /// How many entries wait.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use memmap2::MmapMut;
 
-use super::{LOG_FILE_BYTES, RING_BYTES, Target};
+use super::{JOURNAL_SEGMENT_BYTES, JOURNAL_SEGMENTS, LOG_FILE_BYTES, RING_BYTES, Target};
 
 /// A block of the ring: the drain copies at most one at a time.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -26,8 +26,8 @@ const BATCH_BYTES: usize = 256 << 10;
 pub(super) fn bytes_per_s(target: Target, bytes: u64, directory: &Path) -> io::Result<f64> {
     fs::create_dir_all(directory)?;
     let seconds = match target {
-        Target::JournalMapped => mapped(target, bytes, directory)?,
-        Target::JournalPlain => plain(target, bytes, directory)?,
+        Target::JournalMapped => mapped(bytes, directory)?,
+        Target::JournalPlain => plain(bytes, directory)?,
         Target::Text | Target::Json | Target::AllThree => rotated(bytes, directory)?,
     };
     fs::remove_dir_all(directory)?;
@@ -55,24 +55,23 @@ fn pieces(
 }
 
 /// Files of the size and number of the journal's segments, whose every page is there already.
-fn segments(target: Target, directory: &Path) -> io::Result<Vec<File>> {
-    let blank = vec![1; target.segment_bytes() as usize];
+fn segments(directory: &Path) -> io::Result<Vec<File>> {
+    let blank = vec![1; JOURNAL_SEGMENT_BYTES as usize];
     let segment = |number| {
         let path = directory.join(format!("{number}.control"));
         let file = File::options().read(true).write(true).create_new(true).open(path)?;
         file.write_all_at(&blank, 0)?;
         Ok(file)
     };
-    (0..target.segments()).map(segment).collect()
+    (0..JOURNAL_SEGMENTS).map(segment).collect()
 }
 
 /// Copies into segments that stay mapped.
-fn mapped(target: Target, bytes: u64, directory: &Path) -> io::Result<f64> {
-    let mut segments =
-        segments(target, directory)?.iter().map(map).collect::<io::Result<Vec<_>>>()?;
+fn mapped(bytes: u64, directory: &Path) -> io::Result<f64> {
+    let mut segments = segments(directory)?.iter().map(map).collect::<io::Result<Vec<_>>>()?;
     // Every page is written once before, as a recycled segment's are.
     segments.iter_mut().for_each(|segment| segment.fill(2));
-    let per_segment = target.segment_bytes() as usize / BLOCK_BYTES;
+    let per_segment = JOURNAL_SEGMENT_BYTES as usize / BLOCK_BYTES;
     let mut number = 0;
     let count = segments.len();
     pieces(bytes, BLOCK_BYTES, |piece| {
@@ -91,9 +90,9 @@ fn map(file: &File) -> io::Result<MmapMut> {
 }
 
 /// Writes into segments that are there.
-fn plain(target: Target, bytes: u64, directory: &Path) -> io::Result<f64> {
-    let segments = segments(target, directory)?;
-    let per_segment = target.segment_bytes() as usize / BLOCK_BYTES;
+fn plain(bytes: u64, directory: &Path) -> io::Result<f64> {
+    let segments = segments(directory)?;
+    let per_segment = JOURNAL_SEGMENT_BYTES as usize / BLOCK_BYTES;
     let mut number = 0;
     pieces(bytes, BLOCK_BYTES, |piece| {
         let (segment, place) = (number / per_segment % segments.len(), number % per_segment);

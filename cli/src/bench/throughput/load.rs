@@ -6,12 +6,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tapelog::{MetaLogger, Producer, UnixNanos, error, info, trade};
+use tapelog::{MetaLogger, Producer, UnixNanos, debug, error, info, trade};
 
 use super::super::pin;
 use super::super::plan::Plan;
-use super::Target;
 use super::files::bytes_dirtied;
+use super::{JOURNAL_SEGMENT_BYTES, JOURNAL_SEGMENTS, Target};
 use crate::failure::Failure;
 
 /// A producer looks at the clock after this many records.
@@ -54,13 +54,13 @@ pub(super) struct Load {
 ///
 /// # Errors
 /// If the writer does not catch up.
-pub(super) fn warm_up(target: Target, log: &MetaLogger) -> Result<(), Failure> {
+pub(super) fn warm_up(log: &MetaLogger) -> Result<(), Failure> {
     let producer = log.producer();
-    let bytes = target.segment_bytes() * u64::from(target.segments() + 1);
+    let bytes = JOURNAL_SEGMENT_BYTES * u64::from(JOURNAL_SEGMENTS + 1);
     let records = (bytes / RECORD_BYTES).next_multiple_of(CHUNK);
     for first in (0..records).step_by(CHUNK as usize) {
         for warm in first..first + CHUNK {
-            info!(producer, "warm-up", warm, next = warm + 1, price = 0.5);
+            debug!(producer, "warm-up", warm, next = warm + 1, price = 0.5);
         }
         wait_until_written(log, first + CHUNK)?;
     }

@@ -24,11 +24,7 @@ use crate::failure::Failure;
 const BLOCK: Duration = Duration::from_millis(5);
 /// The ring's default size.
 const RING_BYTES: u64 = 8 << 20;
-/// Journal segments of the cases that render logs. While the views are behind, the drain waits for
-/// whole segments: small ones keep the wait below [`BLOCK`].
-const LOGS_SEGMENT_BYTES: u64 = 512 << 10;
-const LOGS_SEGMENTS: u32 = 64;
-/// Journal segments of the cases that do not, as by default.
+/// Journal segments, as by default.
 const JOURNAL_SEGMENT_BYTES: u64 = 16 << 20;
 const JOURNAL_SEGMENTS: u32 = 8;
 /// Logs are rotated at this size, and all of them are kept so that every line can be counted.
@@ -67,14 +63,6 @@ impl Target {
     /// Whether logs are rendered.
     fn renders(self) -> bool {
         !matches!(self, Self::JournalMapped | Self::JournalPlain)
-    }
-
-    fn segment_bytes(self) -> u64 {
-        if self.renders() { LOGS_SEGMENT_BYTES } else { JOURNAL_SEGMENT_BYTES }
-    }
-
-    fn segments(self) -> u32 {
-        if self.renders() { LOGS_SEGMENTS } else { JOURNAL_SEGMENTS }
     }
 }
 
@@ -148,7 +136,7 @@ fn round(
 ) -> Result<Round, Failure> {
     let directory = plan.files.directory("throughput");
     let (log, guard) = start(target, &directory, plan)?;
-    load::warm_up(target, &log)?;
+    load::warm_up(&log)?;
     let log_bytes = files::log_bytes(&directory)?;
     let load = load::run(target, producers, plan, &log)?;
     let log_bytes = files::log_bytes(&directory)? - log_bytes;
@@ -181,6 +169,7 @@ fn start(
         .log_dir(directory)
         .log_to_console(false)
         .log_level(Level::Info)
+        .journal_level(Level::Debug)
         .render_logs(target.renders())
         .structured_logging(target == Target::Json)
         .log_max_file_size(LOG_FILE_BYTES)
@@ -191,8 +180,8 @@ fn start(
         .metrics_interval(Duration::ZERO)
         .latency_warning(Duration::ZERO)
         .journal_mapped(target != Target::JournalPlain)
-        .journal_segment_bytes(target.segment_bytes())
-        .journal_segments(target.segments())
+        .journal_segment_bytes(JOURNAL_SEGMENT_BYTES)
+        .journal_segments(JOURNAL_SEGMENTS)
         .writer_cpu(plan.cpus.writer)
         .view_cpu(plan.cpus.view)
         .build()

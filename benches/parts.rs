@@ -1,0 +1,153 @@
+//! What the parts of a log call, of the drain and of the views cost, each by itself:
+//! `cargo bench --bench parts`.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use tapelog::parts::{InMemory, Lines, Mask, OneLane, encode_record};
+use tapelog::{Context, Level, MetaLogger, context, enabled};
+
+/// Blocks that are filled before a pass takes them all.
+const BLOCKS: u64 = 100;
+
+fn ordinary() -> Context {
+    context! { order_id = "O-1", trade_id = 7 }
+}
+
+fn sensitive() -> Context {
+    context! { order_id = "O-1", api_key = "0123456789abcdef" }
+}
+
+/// Measures `run` in turns of `runs`; what `prepare` does before each turn is not measured.
+fn in_turns<P>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    part: &mut P,
+    runs: u64,
+    prepare: impl Fn(&mut P),
+    run: impl Fn(&mut P),
+) {
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|iterations| {
+            let (mut left, mut spent) = (iterations, Duration::ZERO);
+            while left > 0 {
+                prepare(part);
+                let turn = left.min(runs);
+                let begun = Instant::now();
+                (0..turn).for_each(|_| run(part));
+                spent += begun.elapsed();
+                left -= turn;
+            }
+            spent
+        });
+    });
+}
+
+fn empty(ring: &mut OneLane) {
+    ring.pass();
+}
+
+fn fill(ring: &mut OneLane) {
+    empty(ring);
+    for value in 0..BLOCKS * OneLane::OF_A_BLOCK {
+        assert!(ring.push(value), "the ring holds so many blocks");
+    }
+}
+
+/// What a log call does, and what takes its record out of the ring again.
+fn ring(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ring");
+    let mut record = [0; 48];
+    group.bench_function("encode a record of 48 bytes", |bencher| {
+        bencher.iter(|| {
+            encode_record(&mut record, black_box((1, 2, 0.5)));
+            black_box(&record);
+        });
+    });
+    let ring = &mut OneLane::new();
+    let push = |ring: &mut OneLane| assert!(ring.push(black_box(1)));
+    // A turn claims a block for each 84 records; the drain works between the turns.
+    let records = BLOCKS * OneLane::OF_A_BLOCK;
+    in_turns(&mut group, "encode and commit, claims included", ring, records, empty, push);
+    group.throughput(Throughput::Elements(BLOCKS));
+    in_turns(&mut group, "a pass over 100 full blocks", ring, 1, fill, |ring| {
+        assert!(black_box(ring.pass()) > 0);
+    });
+    group.finish();
+}
+
+/// What the drain does with the records of a pass.
+fn journal(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("journal");
+    group.throughput(Throughput::Bytes(InMemory::RUN_BYTES));
+    let journal = &mut InMemory::new();
+    group.bench_function("CRC of 100 records", |bencher| bencher.iter(|| journal.checksum()));
+    let runs = InMemory::OF_A_SEGMENT;
+    let (roll, append) = (InMemory::roll, InMemory::append);
+    in_turns(&mut group, "frame with 100 records", journal, runs, roll, append);
+    group.finish();
+}
+
+/// What the views do with an entry.
+fn formatters(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("format");
+    for (name, mut lines) in [("text", Lines::text()), ("JSON", Lines::json())] {
+        group.throughput(Throughput::Bytes(lines.next_line().len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                black_box(lines.next_line());
+            });
+        });
+    }
+    group.finish();
+}
+
+/// What masking by name adds: to a call site's registration, and to a bind.
+fn mask(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mask");
+    let mask = Mask::new();
+    for (name, names) in [
+        ("three ordinary names", ["order_id", "quantity", "price"]),
+        ("three names, one sensitive", ["order_id", "api_key", "price"]),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| mask.finds(black_box(&names))));
+    }
+    for (name, mut context) in
+        [("context of two ordinary fields", ordinary()), ("the same, one sensitive", sensitive())]
+    {
+        // What is masked once is masked again in the same way.
+        group.bench_function(name, |bencher| bencher.iter(|| mask.mask(&mut context)));
+    }
+    group.finish();
+}
+
+/// What a logger does outside log calls.
+fn logger(criterion: &mut Criterion) {
+    let root = std::env::temp_dir().join(format!("tapelog-bench-{}", std::process::id()));
+    let builder = MetaLogger::builder().log_dir(root.as_path()).log_to_console(false);
+    let mut group = criterion.benchmark_group("logger");
+    group.bench_function("configuration", |bencher| bencher.iter(|| builder.configuration()));
+    let Ok((log, guard)) = builder.build() else {
+        eprintln!("no engine in {}: nothing is measured", root.display());
+        return;
+    };
+    group.bench_function("level check", |bencher| {
+        bencher.iter(|| enabled!(black_box(&log), black_box(Level::Debug)));
+    });
+    group.bench_function("bind and drop, two fields", |bencher| {
+        bencher.iter(|| black_box(log.bind(ordinary())));
+    });
+    group.bench_function("the same, one sensitive", |bencher| {
+        bencher.iter(|| black_box(log.bind(sensitive())));
+    });
+    group.finish();
+    drop(guard);
+    if let Err(error) = std::fs::remove_dir_all(&root) {
+        eprintln!("{} stays behind: {error}", root.display());
+    }
+}
+
+criterion_group!(benches, ring, journal, formatters, mask, logger);
+criterion_main!(benches);
