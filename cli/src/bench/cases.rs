@@ -9,6 +9,7 @@ use std::hint::black_box;
 use tapelog::{MetaLogger, Producer, UnixNanos, context, debug, info, now};
 
 use super::series::{CaseName, FaceName, Series, StampBy, What};
+use super::stores::Stores;
 
 const TEXTS: usize = 64;
 const LISTS: usize = 8;
@@ -111,19 +112,35 @@ macro_rules! four_ways {
     }};
 }
 
+/// What the calls log through, and what they log and store.
+#[derive(Debug)]
+pub(super) struct Subjects<'a> {
+    pub(super) plain: Faces,
+    pub(super) bound: Faces,
+    pub(super) strings: &'a Strings,
+    pub(super) stores: Stores,
+}
+
+impl<'a> Subjects<'a> {
+    pub(super) fn of(logger: &MetaLogger, strings: &'a Strings) -> Self {
+        let (plain, bound) = (Faces::of(logger), Faces::bound(logger));
+        Self { plain, bound, strings, stores: Stores::warmed() }
+    }
+}
+
 /// Measures what the others are compared with.
-pub(super) fn floors(measure: &mut impl Measure) {
+pub(super) fn floors(measure: &mut impl Measure, stores: &Stores) {
     measure.stretch(What::Clock, |_, _| {
         black_box(now());
     });
-    measure.stretch(What::TimerPair, |number, _| {
-        black_box(number);
-    });
+    measure.stretch(What::TimerPair, |_, _| {});
+    measure.stretch(What::Stores, |number, at| stores.store(number, at));
 }
 
 /// Measures every case once, each in all ways.
-pub(super) fn each(plain: &Faces, bound: &Faces, strings: &Strings, measure: &mut impl Measure) {
-    floors(measure);
+pub(super) fn each(subjects: &Subjects<'_>, measure: &mut impl Measure) {
+    let Subjects { plain, bound, strings, stores } = subjects;
+    floors(measure, stores);
     four_ways!(
         measure, IntIntDouble, plain, info,
         "int_int_double producer own", "int_int_double producer caller",
@@ -197,11 +214,11 @@ mod tests {
     fn each_series_logs_under_its_own_text() {
         let (log, captured) = tapelog::testing::capture();
         let mut names = Names::default();
-        each(&Faces::of(&log), &Faces::bound(&log), &Strings::new(), &mut names);
+        each(&Subjects::of(&log, &Strings::new()), &mut names);
         let logged: Vec<String> = captured.entries().into_iter().map(|entry| entry.event).collect();
         let calls = names.0.into_iter().filter_map(|what| match what {
             What::Call(series) => Some(series.event()),
-            What::Clock | What::TimerPair => None,
+            What::Clock | What::TimerPair | What::Stores => None,
         });
         for event in calls {
             // The capture keeps everything from DEBUG up, so that disabled calls are seen, too.

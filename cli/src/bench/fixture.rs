@@ -4,6 +4,8 @@ use super::model::{Case, FORMAT, Machine, Percentiles, Run, Throughput};
 
 const NAMES: [&str; 6] =
     ["int_int_double", "int_int_string40", "no_args", "bound_context", "vec16_strings", "disabled"];
+/// The store control.
+const STORES: Percentiles = Percentiles { p50: 2.1, p90: 9.3, p99: 21.7, p999: 70.9, max: 83.3 };
 const FLOOR_NS: f64 = 10.0;
 const ROUNDS: u32 = 5;
 const SAMPLES: u64 = 20_000;
@@ -51,6 +53,7 @@ pub(super) fn run() -> Run {
         },
         rdtsc_floor_ns: FLOOR_NS,
         timer_pair_ns: Percentiles { p50: 10.0, p90: 10.0, p99: 10.0, p999: 90.1, max: 620.9 },
+        store_control_ns: Some(STORES),
         cases,
         throughput: throughput.map(sustained).into(),
         problems: Vec::new(),

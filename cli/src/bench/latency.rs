@@ -7,15 +7,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tapelog::{MetaLogger, Overflow, StartError};
 
-use super::cases::{self, Faces, Strings};
+use super::cases::{self, Strings, Subjects};
 use super::machine::Counter;
 use super::mode::Mode;
 use super::model::{Case, Percentiles};
 use super::pin;
 use super::plan::Plan;
+use super::problem::Problem;
 use super::samples::Samples;
 use super::series::What;
 use super::stopwatch::{Stopwatch, Track};
+use super::stores::Stores;
 use super::verify::{self, Verdict};
 use crate::failure::Failure;
 
@@ -36,12 +38,14 @@ pub(super) struct Outcome {
     /// One reading of the counter, and the empty timer pair, timed as the calls were.
     pub(super) clock: Option<Percentiles>,
     pub(super) timer_pair: Option<Percentiles>,
+    /// The store control, timed as the calls were.
+    pub(super) stores: Option<Percentiles>,
     /// How long the engine took to start.
     pub(super) start: Duration,
     /// How many segments the journal has.
     pub(super) segments: usize,
     pub(super) intact: u64,
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// The engine did not start.
@@ -79,10 +83,10 @@ pub(super) fn run(
     let start = begin.elapsed();
     let strings = Strings::new();
     let first_time = unix_nanos();
-    let tracks = measure(mode, plan, &log, &strings)?;
+    let tracks = measure(mode, plan, counter, &log, &strings)?;
     let mut problems = Vec::new();
     if let Err(unfinished) = log.flush(FLUSH_TIMEOUT) {
-        problems.push(unfinished.to_string());
+        problems.push(Problem::Unproven(unfinished.to_string()));
     }
     let span = first_time - CLOCK_TOLERANCE_NS..=unix_nanos() + CLOCK_TOLERANCE_NS;
     let stats = log.stats();
@@ -91,15 +95,16 @@ pub(super) fn run(
     let verdict = verify::journal(&directory, &tracks, &strings, span)?;
     let segments = std::fs::read_dir(directory.join("journal"))?.count();
     std::fs::remove_dir_all(&directory)?;
-    problems.extend(verdict.problems.iter().cloned());
+    problems.extend(verdict.problems.iter().cloned().map(Problem::Unproven));
     problems.extend(losses(mode, &verdict, stats.lost.total()));
     let intact = verdict.intact;
     let samples = |what| samples_of(&tracks, what, counter, mode);
     let clock = samples(What::Clock).map(|clock| clock.percentiles());
     let timer_pair = samples(What::TimerPair).map(|pair| pair.percentiles());
+    let stores = samples(What::Stores).map(|stores| stores.percentiles());
     let floor = if mode.timing().calls_per_sample() == 1 { timer_pair } else { clock };
     let cases = rows(&tracks, mode, counter, floor.map_or(floor_ns, |floor| floor.p50), &verdict);
-    Ok(Outcome { mode, cases, clock, timer_pair, start, segments, intact, problems })
+    Ok(Outcome { mode, cases, clock, timer_pair, stores, start, segments, intact, problems })
 }
 
 /// Measures the floors alone: for a run of which no mode has done it.
@@ -107,11 +112,11 @@ pub(super) fn run(
 /// Gives one reading of the counter, timed by twenty, and the empty timer pair.
 pub(super) fn floors(counter: Counter) -> Result<(Percentiles, Percentiles), Failure> {
     let (log, _captured) = tapelog::testing::capture();
-    let meet = Barrier::new(1);
+    let (meet, stores) = (Barrier::new(1), Stores::warmed());
     let times = |mode, what| {
-        let mut stopwatch = Stopwatch::new(mode, &[], 0, &meet, &log);
+        let mut stopwatch = Stopwatch::new(mode, &[], 0, &meet, &log, counter);
         stopwatch.begin(20_000);
-        cases::floors(&mut stopwatch);
+        cases::floors(&mut stopwatch, &stores);
         samples_of(&[stopwatch.into_tracks()], what, counter, mode)
             .map(|samples| samples.percentiles())
             .ok_or_else(|| Failure::from("the clock was not measured"))
@@ -124,6 +129,7 @@ pub(super) fn floors(counter: Counter) -> Result<(Percentiles, Percentiles), Fai
 fn measure(
     mode: Mode,
     plan: &Plan,
+    counter: Counter,
     log: &MetaLogger,
     strings: &Strings,
 ) -> Result<Vec<Vec<Track>>, Failure> {
@@ -131,12 +137,12 @@ fn measure(
     let one = |thread| {
         let pinned = pin::to(plan.cpus.producer(thread));
         log.warm_up();
-        let (plain, bound) = (Faces::of(log), Faces::bound(log));
-        let mut stopwatch = Stopwatch::new(mode, &plan.cases, thread, &meet, log);
-        cases::each(&plain, &bound, strings, &mut stopwatch);
+        let subjects = Subjects::of(log, strings);
+        let mut stopwatch = Stopwatch::new(mode, &plan.cases, thread, &meet, log, counter);
+        cases::each(&subjects, &mut stopwatch);
         stopwatch.begin(plan.calls(mode));
         for _ in 0..plan.rounds {
-            cases::each(&plain, &bound, strings, &mut stopwatch);
+            cases::each(&subjects, &mut stopwatch);
         }
         pinned.map(|()| stopwatch.into_tracks())
     };
@@ -175,16 +181,17 @@ fn unix_nanos() -> i64 {
 }
 
 /// What is wrong about the records that are missing.
-fn losses(mode: Mode, verdict: &Verdict, counted: u64) -> Vec<String> {
+fn losses(mode: Mode, verdict: &Verdict, counted: u64) -> Vec<Problem> {
     let missing = verdict.missing_total();
     let mut problems = Vec::new();
     if missing != counted {
-        problems.push(format!(
+        problems.push(Problem::Unproven(format!(
             "{missing} records are missing in the journal, the logger counted {counted} as lost"
-        ));
+        )));
     }
     if missing > 0 && !mode.may_lose() {
-        problems.push(format!("{missing} records were lost: the figures do not count"));
+        let text = format!("{missing} records were lost: the figures do not count");
+        problems.push(Problem::Counted(text));
     }
     problems
 }
@@ -212,7 +219,7 @@ fn rows(
 ) -> Vec<Case> {
     let series = tracks.iter().take(1).flatten().filter_map(|track| match track.what {
         What::Call(series) => Some((series, track)),
-        What::Clock | What::TimerPair => None,
+        What::Clock | What::TimerPair | What::Stores => None,
     });
     let row = |(series, track): (super::series::Series, &Track)| {
         let samples = samples_of(tracks, What::Call(series), counter, mode)?;

@@ -27,6 +27,11 @@ pub(super) struct Counter {
 }
 
 impl Counter {
+    /// How far it counts in this time.
+    pub(super) fn ticks(self, time: Duration) -> u64 {
+        (time.as_nanos() as f64 / self.nanos_per_tick) as u64
+    }
+
     /// Compares it with the system's clock for a tenth of a second.
     pub(super) fn measure() -> Self {
         let (start, ticks) = (Instant::now(), now());

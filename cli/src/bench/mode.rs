@@ -121,7 +121,8 @@ impl Mode {
     /// Whether the mode measures this.
     pub(super) fn has(self, what: What) -> bool {
         match what {
-            What::Clock | What::TimerPair => self != Self::Loop,
+            What::TimerPair => true,
+            What::Clock | What::Stores => self != Self::Loop,
             What::Call(series) => self != Self::Loop || series.case == CaseName::Disabled,
         }
     }

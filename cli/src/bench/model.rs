@@ -29,6 +29,10 @@ pub(crate) struct Run {
     /// Two readings of the clock with nothing between them: what a `per_call` time holds besides
     /// the call.
     pub(crate) timer_pair_ns: Percentiles,
+    /// 48 bytes stored in private memory by each call, without a logger, in the rounds of
+    /// `batch20`; not in the files of older programs and of runs without that mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store_control_ns: Option<Percentiles>,
     /// The latency cases, in the order in which they are shown.
     pub(crate) cases: Vec<Case>,
     /// The throughput cases.

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::latency::Outcome;
 use super::machine::Counter;
+use super::mode::Mode;
 use super::model::{Case, Machine, Percentiles, Run, Throughput};
 use super::report::budget::{self, Verdict};
 use crate::demo::units::grouped;
@@ -36,7 +37,7 @@ pub(super) struct ModeTable<'a>(pub(super) &'a Outcome);
 
 impl Display for ModeTable<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Outcome { mode, cases, clock, timer_pair, .. } = self.0;
+        let Outcome { mode, cases, clock, timer_pair, stores, .. } = self.0;
         writeln!(f, "\n{}, ns: {}", mode.name(), mode.meaning())?;
         if let Some(case) = cases.first() {
             let (rounds, calls) = (case.rounds, case.calls);
@@ -57,7 +58,10 @@ impl Display for ModeTable<'_> {
             "{:<18}{:<9}{:<7}{:>9}{:>9}{:>9}{:>9}{:>11}{:>9}{:>7}",
             "", "face", "stamp", "p50", "p90", "p99", "p99.9", "max", over, "lost"
         )?;
-        for (name, times) in [("F: one rdtsc", clock), ("timer pair, empty", timer_pair)] {
+        let empty = if *mode == Mode::Loop { "the loop, empty" } else { "timer pair, empty" };
+        for (name, times) in
+            [("F: one rdtsc", clock), (empty, timer_pair), ("48 bytes stored, no logger", stores)]
+        {
             if let Some(times) = times {
                 writeln!(f, "{name:<34}{}", Times(times))?;
             }

@@ -51,6 +51,8 @@ pub(super) enum What {
     Clock,
     /// Nothing: the two readings of the counter around it.
     TimerPair,
+    /// As many bytes stored as a log call stores: the store control.
+    Stores,
     /// A log call.
     Call(Series),
 }

@@ -2,11 +2,12 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tapelog::{MetaLogger, UnixNanos, now};
 
 use super::cases::Measure;
+use super::machine::Counter;
 use super::mode::{COLD_BYTES, Mode, Timing};
 use super::series::{CaseName, What};
 
@@ -53,9 +54,15 @@ pub(super) fn thread_and_call(number: u64) -> (usize, u64) {
 }
 
 /// Measures one mode on one thread.
+///
+/// Between two groups it does as little as it can, and touches as little memory: it reads the
+/// counter until the pause is over. Stamps and numbers follow from registers, the room for samples
+/// is there. Nor does it call what it measures before a group: caches are as the pause left them.
 #[derive(Debug)]
 pub(super) struct Stopwatch<'a> {
     timing: Timing,
+    /// Between groups, in ticks.
+    pause: u64,
     mode: Mode,
     /// Calls of a stretch.
     calls: u64,
@@ -78,9 +85,11 @@ impl<'a> Stopwatch<'a> {
         thread: u32,
         meet: &'a Barrier,
         log: &'a MetaLogger,
+        counter: Counter,
     ) -> Self {
         Self {
             timing: mode.timing(),
+            pause: counter.ticks(mode.pause()),
             mode,
             calls: mode.timing().calls_per_group(),
             cases,
@@ -117,12 +126,15 @@ impl<'a> Stopwatch<'a> {
         })
     }
 
-    /// The time in nanoseconds of UTC, later than all stamps given so far.
-    fn stamp(&mut self) -> i64 {
+    /// The stamps of the groups of a stretch, in nanoseconds of UTC, about as far apart as the
+    /// groups will be: the first one, later than all stamps given so far, and their distance.
+    fn stamps(&mut self) -> (i64, i64) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let stamp = (since.as_nanos() as i64).max(self.last_stamp + 1);
-        self.last_stamp = stamp + self.timing.calls_per_group() as i64;
-        stamp
+        let first = (since.as_nanos() as i64).max(self.last_stamp);
+        let calls_per_group = self.timing.calls_per_group();
+        let distance = (self.mode.pause().as_nanos() as u64 + calls_per_group) as i64;
+        self.last_stamp = first + distance * self.calls.div_ceil(calls_per_group) as i64;
+        (first, distance)
     }
 
     fn touch_other_memory(&mut self) {
@@ -138,25 +150,28 @@ impl<'a> Stopwatch<'a> {
     #[inline(always)]
     fn groups(&mut self, what: What, mut group: impl FnMut(&mut Self, &mut Vec<u64>, u64, i64)) {
         let at = self.track(what);
-        let mut calls = self.tracks[at].calls;
         let mut samples = room_for(self.calls / self.timing.calls_per_sample());
-        let end = calls + self.calls;
+        let (first_stamp, distance) = self.stamps();
+        let (mut calls, mut stamp) = (self.tracks[at].calls, first_stamp);
+        let (thread, pause, end) = (self.thread, self.pause, calls + self.calls);
         while calls < end {
-            let stamp = self.stamp();
-            self.tracks[at].stamps.first_of_groups.push(stamp);
-            group(self, &mut samples, number(self.thread, calls), stamp);
+            group(self, &mut samples, number(thread, calls), stamp);
             calls += self.timing.calls_per_group();
-            pause(self.mode.pause());
+            stamp += distance;
+            spin_for(pause);
         }
-        self.tracks[at].calls = calls;
-        self.tracks[at].rounds.push(samples);
+        let track = &mut self.tracks[at];
+        track.calls = calls;
+        track.rounds.push(samples);
+        let stamps = (first_stamp..stamp).step_by(distance as usize);
+        track.stamps.first_of_groups.extend(stamps);
     }
 }
 
 impl Measure for Stopwatch<'_> {
     fn stretch(&mut self, what: What, call: impl Fn(u64, UnixNanos)) {
         let chosen = match what {
-            What::Clock | What::TimerPair => true,
+            What::Clock | What::TimerPair | What::Stores => true,
             What::Call(series) => self.cases.contains(&series.case),
         };
         if !chosen || !self.mode.has(what) {
@@ -204,9 +219,10 @@ fn room_for(samples: u64) -> Vec<u64> {
     room
 }
 
-fn pause(duration: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < duration {
+/// Reads the counter until it has counted so far, and touches nothing else.
+fn spin_for(ticks: u64) {
+    let start = now().0;
+    while now().0.wrapping_sub(start) < ticks {
         std::hint::spin_loop();
     }
 }
@@ -226,7 +242,8 @@ mod tests {
         let (log, _captured) = tapelog::testing::capture();
         let meet = Barrier::new(1);
         let cases = [CaseName::NoArgs];
-        let mut stopwatch = Stopwatch::new(Mode::Saturated, &cases, 1, &meet, &log);
+        let counter = Counter { nanos_per_tick: 1.0, step_ns: 1.0 };
+        let mut stopwatch = Stopwatch::new(Mode::Saturated, &cases, 1, &meet, &log, counter);
         stopwatch.stretch(What::Clock, |_, _| ());
         stopwatch.begin(60);
         let seen = std::cell::RefCell::new(Vec::new());

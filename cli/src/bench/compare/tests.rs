@@ -103,6 +103,19 @@ fn cases_of_one_run_only_and_other_machines_are_told() {
 }
 
 #[test]
+fn a_file_without_the_store_control_is_read_as_before() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("old.json");
+    let mut run = fixture::run();
+    run.write(&path).unwrap();
+    assert_eq!(Run::read(&path).unwrap(), run);
+    run.store_control_ns = None;
+    run.write(&path).unwrap();
+    assert!(!fs::read_to_string(&path).unwrap().contains("store_control_ns"));
+    assert_eq!(Run::read(&path).unwrap(), run);
+}
+
+#[test]
 fn what_cannot_be_compared_is_said_with_its_file_and_a_way_out() {
     let root = tempfile::tempdir().unwrap();
     let (good, bad) = (root.path().join("good.json"), root.path().join("bad.json"));

@@ -41,6 +41,15 @@ impl Row {
         let measured = measured.map_or_else(|| "not in this run".to_owned(), time);
         Row { what, allowed, measured, verdict }
     }
+
+    /// Shows beside what was measured what the machine takes for the stores alone. The verdict
+    /// stays as it is.
+    fn beside(mut self, stores: Option<f64>) -> Row {
+        if let (Some(stores), false) = (stores, self.verdict == Verdict::Absent) {
+            self.measured.push_str(&format!(", 48 bytes stored without a logger {}", time(stores)));
+        }
+        self
+    }
 }
 
 /// The rows of the budget that a run of the laboratory can show.
@@ -49,25 +58,29 @@ pub(in crate::bench) fn rows(run: &Run) -> Vec<Row> {
     let producer = |name, stamp| run.case(name, stamp, "producer", "batch20");
     let own = producer("int_int_double", "own");
     let p50 = |case: &Case| case.times.p50;
+    let stores = run.store_control_ns;
     let mut rows = vec![
         Row::at_most(
             "a log call, Producer, (u64, u64, f64), own stamp: p50",
             format!("≤ F + 1.5 ns = {}", time(floor + 1.5)),
             floor + 1.5,
             own.map(p50),
-        ),
+        )
+        .beside(stores.map(|stores| stores.p50)),
         Row::at_most(
             "the same: p99",
             format!("≤ F + 20 ns = {}", time(floor + 20.0)),
             floor + 20.0,
             own.map(|case| case.times.p99),
-        ),
+        )
+        .beside(stores.map(|stores| stores.p99)),
         Row::at_most(
             "the same with the caller's stamp: p50",
             "≤ 3 ns".to_owned(),
             3.0,
             producer("int_int_double", "caller").map(p50),
-        ),
+        )
+        .beside(stores.map(|stores| stores.p50)),
         Row::at_most(
             "MetaLogger instead of Producer, more at p50",
             "≤ 1.5 ns".to_owned(),
@@ -167,6 +180,24 @@ mod tests {
         assert_eq!(verdict(&run, "a log call"), Verdict::Missed);
         run.cases.retain(|case| case.name != "bound_context");
         assert_eq!(verdict(&run, "6 bound"), Verdict::Absent);
+    }
+
+    #[test]
+    fn what_stores_alone_take_stands_beside_the_calls_and_changes_no_verdict() {
+        let mut run = fixture::run();
+        let measured = |run: &Run, at: usize| rows(run)[at].measured.clone();
+        for at in [0, 1, 2] {
+            assert!(measured(&run, at).contains("without a logger"), "{}", measured(&run, at));
+        }
+        assert!(!measured(&run, 3).contains("without a logger"));
+        let verdicts = |run: &Run| rows(run).iter().map(|row| row.verdict).collect::<Vec<_>>();
+        let before = verdicts(&run);
+        if let Some(stores) = &mut run.store_control_ns {
+            stores.p99 = 1e6;
+        }
+        assert_eq!(verdicts(&run), before);
+        run.store_control_ns = None;
+        assert_eq!((measured(&run, 0).contains("logger"), verdicts(&run)), (false, before));
     }
 
     #[test]

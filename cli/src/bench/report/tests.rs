@@ -21,6 +21,8 @@ fn the_page_holds_every_figure_and_needs_nothing_but_itself() {
     for case in &run.throughput {
         assert!(page.contains(&format!("<td>{}</td>", amount(case.records_per_s))));
     }
+    assert!(page.contains(&times(&run.timer_pair_ns)));
+    assert!(page.contains(&times(&run.store_control_ns.unwrap())));
     let machine = [&run.machine.cpu, &run.machine.kernel, &run.command, &run.commit];
     assert!(machine.iter().all(|text| page.contains(text.as_str())));
     assert!(page.contains("What is not claimed") && page.contains("prefers-color-scheme:dark"));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::bench::model::Percentiles;
+
 /// A text in which nothing is markup, for elements and quoted attributes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Escaped<'a>(pub(super) &'a str);
@@ -33,6 +35,13 @@ pub(super) fn time(nanos: f64) -> String {
         ..999_500_000.0 => scaled(nanos / 1e6, "ms"),
         _ => scaled(nanos / 1e9, "s"),
     }
+}
+
+/// Percentiles in a sentence.
+pub(super) fn times(of: &Percentiles) -> String {
+    let Percentiles { p50, p90, p99, p999, max } = *of;
+    let [p50, p90, p99, p999, max] = [p50, p90, p99, p999, max].map(time);
+    format!("p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
 }
 
 /// A time on an axis: `1 ns`, `500 ns`, `20 µs`.

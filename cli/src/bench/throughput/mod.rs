@@ -17,6 +17,7 @@ use tapelog::{Level, MetaLogger, Overflow, StartError};
 
 use super::model::Throughput;
 use super::plan::Plan;
+use super::problem::Problem;
 use crate::failure::Failure;
 
 /// How long a call waits for room: the most that the engine allows.
@@ -69,7 +70,7 @@ impl Target {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) cases: Vec<Throughput>,
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// The figures of one round of one case.
@@ -118,12 +119,12 @@ pub(super) fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Outcome, Fai
     Ok(outcome)
 }
 
-fn refused(case: &Throughput) -> String {
+fn refused(case: &Throughput) -> Problem {
     let Throughput { name, producers, lost, rounds, .. } = case;
-    format!(
-        "{name}, {producers} producers: {lost} records were refused in {rounds} rounds, though a \
-         call may wait for 5 ms"
-    )
+    Problem::Counted(format!(
+        "{name}, {producers} producers: {lost} records were refused and counted as lost in \
+         {rounds} rounds, though a call may wait for 5 ms"
+    ))
 }
 
 /// One round of one case, its control included.
@@ -131,7 +132,7 @@ fn round(
     target: Target,
     producers: u32,
     plan: &Plan,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
 ) -> Result<Round, Failure> {
     let directory = plan.files.directory("throughput");
     let (log, guard) = start(target, &directory, plan)?;
@@ -143,7 +144,8 @@ fn round(
     drop(guard);
     let found = check::files(target, &directory, &load)?;
     let name = target.name();
-    problems.extend(found.iter().map(|what| format!("{name}, {producers} producers: {what}")));
+    let told = |what| Problem::Unproven(format!("{name}, {producers} producers: {what}"));
+    problems.extend(found.iter().map(told));
     std::fs::remove_dir_all(&directory)?;
     let file_bytes = if target.renders() { log_bytes } else { load.journal_bytes };
     let control_bytes_per_s = control::bytes_per_s(target, file_bytes, &directory)?;
