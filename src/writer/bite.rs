@@ -25,6 +25,10 @@ const RUN_BYTES_MAX: usize = 48 << 10;
 /// waits for room goes on while the rest is copied (PERF.md, "part by part").
 const BITES_PER_RING: u64 = 4;
 
+/// A bite of a drain that goes on only as the views do: they take well below a millisecond for it,
+/// and the calls that wait for room share it.
+pub(super) const STEP_BYTES: u64 = 256 << 10;
+
 /// Bytes that one poll takes at most: so that it spans at most two segments, too.
 pub(super) fn bite_bytes(configuration: &Configuration) -> u64 {
     (configuration.journal_segment_bytes / 2).min(configuration.ring_bytes / BITES_PER_RING)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::bite::{ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
+use super::bite::{STEP_BYTES, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
 use crate::handlers::notice;
@@ -28,8 +28,9 @@ pub(crate) struct Drain {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     pass: Option<Pass>,
-    /// Bytes that one poll takes at most.
-    budget_bytes: u64,
+    /// Bytes that one poll takes at most, and when it need not go on in small steps.
+    bite_bytes: u64,
+    bite_bytes_max: u64,
     ring_bytes: u64,
     segment_bytes: u64,
     /// How far the views had read, and how many records they had rendered, when last asked.
@@ -107,7 +108,8 @@ impl Drain {
             control: Arc::clone(&core.control),
             metrics: Arc::clone(&core.metrics),
             pass: None,
-            budget_bytes: bite_bytes(&core.configuration),
+            bite_bytes: bite_bytes(&core.configuration),
+            bite_bytes_max: bite_bytes(&core.configuration),
             ring_bytes: core.configuration.ring_bytes,
             segment_bytes: core.configuration.journal_segment_bytes,
             viewed: Position::default(),
@@ -143,6 +145,7 @@ impl Drain {
         }
         if self.is_too_far_ahead() {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
+            self.bite_bytes = STEP_BYTES;
             return Ok(DrainPoll::Held);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
@@ -170,6 +173,10 @@ impl Drain {
             LossReason::Full
         });
         let moved = self.journal_bytes - before;
+        if moved < self.bite_bytes {
+            // It has caught up with the producers.
+            self.bite_bytes = self.bite_bytes_max;
+        }
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
@@ -247,7 +254,7 @@ impl Drain {
 
     /// Takes what there is, lane by lane, then tells silent losses and marks a flush.
     fn run(&mut self, pass: &mut Pass) -> Result<(), Stop> {
-        let mut budget = self.budget_bytes;
+        let mut budget = self.bite_bytes;
         while pass.lane < self.ring.lanes() {
             self.drain_lane(pass, &mut budget)?;
             self.tell_losses(pass.lane)?;
