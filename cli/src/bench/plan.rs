@@ -13,7 +13,7 @@ use clap::ValueEnum;
 const ROUNDS: u32 = 5;
 const THROUGHPUT_ROUNDS: u32 = 3;
 const THROUGHPUT_TIME: Duration = Duration::from_millis(1_200);
-const THROUGHPUT_TIME_QUICK: Duration = Duration::from_millis(250);
+const THROUGHPUT_TIME_QUICK: Duration = Duration::from_millis(200);
 
 /// What was asked for.
 #[derive(Debug)]

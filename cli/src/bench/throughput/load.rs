@@ -50,13 +50,15 @@ pub(super) struct Load {
 }
 
 /// Fills every segment of the journal once, so that the load finds recycled ones, as an engine does
-/// that has run for a while. Waits for each piece, so that nothing can be lost.
+/// that has run for a while; in a `quick` run only if they are the limit, which they are not where views
+/// render. Waits for each piece, so that nothing can be lost.
 ///
 /// # Errors
 /// If the writer does not catch up.
-pub(super) fn warm_up(log: &MetaLogger) -> Result<(), Failure> {
+pub(super) fn warm_up(target: Target, quick: bool, log: &MetaLogger) -> Result<(), Failure> {
     let producer = log.producer();
-    let bytes = JOURNAL_SEGMENT_BYTES * u64::from(JOURNAL_SEGMENTS + 1);
+    let segments = if quick && target.renders() { 1 } else { JOURNAL_SEGMENTS + 1 };
+    let bytes = JOURNAL_SEGMENT_BYTES * u64::from(segments);
     let records = (bytes / RECORD_BYTES).next_multiple_of(CHUNK);
     for first in (0..records).step_by(CHUNK as usize) {
         for warm in first..first + CHUNK {

@@ -136,7 +136,7 @@ fn round(
 ) -> Result<Round, Failure> {
     let directory = plan.files.directory("throughput");
     let (log, guard) = start(target, &directory, plan)?;
-    load::warm_up(&log)?;
+    load::warm_up(target, plan.quick, &log)?;
     let log_bytes = files::log_bytes(&directory)?;
     let load = load::run(target, producers, plan, &log)?;
     let log_bytes = files::log_bytes(&directory)? - log_bytes;
