@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     /// Calls of a case in a round, in every mode but loop [default: by mode].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(20..=1_000_000))]
     calls: Option<u64>,
-    /// How long the producers of a throughput case push [default: 1.2; 0.25 with --quick].
+    /// How long the producers of a throughput case push [default: 1.2; 0.2 with --quick].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     seconds: Option<f64>,
     /// The processor that the producer is pinned to; with a comma, that of a second one.
