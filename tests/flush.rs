@@ -127,3 +127,16 @@ fn a_flush_after_the_end_does_not_hang() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(log.stats().shown, 1);
 }
+
+#[test]
+fn a_stamp_of_a_clock_that_is_ahead_is_flushed_like_any_other() {
+    let desk = Desk::new();
+    let (log, _guard) = desk.builder().build().unwrap();
+    for number in 0..200_u64 {
+        // Ahead by nothing to 2 ms: the pass of the flush begins before some of these moments.
+        let ahead = tapelog::Ticks(tapelog::now().0 + number * 26_000);
+        info!(log, at: ahead, "ahead", number);
+        log.flush(PATIENCE).unwrap();
+        assert_eq!(desk.lines("expert.log").len() as u64, number + 1);
+    }
+}

@@ -117,12 +117,21 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
     let stats = log.stats();
     drop(guard);
 
-    ticks.sort_unstable();
     let nanos = |ticks: u64| ticks as f64 / per_microsecond * 1_000.0;
-    let quantile = |share: f64| nanos(ticks[(CALLS as f64 * share) as usize]);
-    let (median, p999) = (quantile(0.5), quantile(0.999));
+    // A neighbour of this machine may disturb some of the time: the median tenth counts.
+    let mut tenths: Vec<_> = ticks
+        .chunks_mut(CALLS / 10)
+        .map(|tenth| {
+            tenth.sort_unstable();
+            nanos(tenth[tenth.len() * 999 / 1000])
+        })
+        .collect();
+    tenths.sort_unstable_by(f64::total_cmp);
+    let p999 = tenths[tenths.len() / 2];
+    ticks.sort_unstable();
+    let median = nanos(ticks[CALLS / 2]);
     println!(
-        "refused calls: p50 {median:.0} ns, p99.9 {p999:.0} ns, longest {:.0} ns; an empty call at \
+        "refused calls: p50 {median:.0} ns, p99.9 {p999:.0} ns (of the median tenth), longest {:.0} ns; an empty call at \
          the same time: longest {:.0} ns; {excused} excused, {slow} slow",
         nanos(ticks[CALLS - 1]),
         nanos(control_max),

@@ -29,12 +29,18 @@ fn ticks_per_millisecond() -> u64 {
     (now().0 - ticks) * 1_000 / time.elapsed().as_micros() as u64
 }
 
+/// The stamp of a line, in microseconds since the hour began.
+fn micros(line: &str) -> u64 {
+    let part = |range: std::ops::Range<usize>| line[range].parse::<u64>().unwrap();
+    (part(15..17) * 60 + part(18..20)) * 1_000_000 + part(21..27)
+}
+
 /// How many lines are stamped earlier than a line before them.
 fn misplaced(lines: &[String]) -> u64 {
-    let mut latest = "";
+    let mut latest = 0;
     let mut count = 0;
     for line in lines {
-        let stamp = &line[1..28];
+        let stamp = micros(line);
         if stamp < latest {
             count += 1;
         } else {

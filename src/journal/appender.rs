@@ -15,8 +15,8 @@ use super::frame::{
 use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
 use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
-use super::survey::{Survey, survey};
-use crate::clock::Calibration;
+use super::survey::{PassEnd, Survey, survey};
+use crate::clock::{Calibration, now};
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
 /// A run is at most this long.
@@ -52,6 +52,9 @@ pub(crate) struct Appender {
     /// Whether the calibration still has to be written.
     calibration_due: bool,
     window_ticks: u64,
+    /// Tells whether a caller's stamp lies in the future.
+    clock: fn() -> u64,
+    takes_callers_stamps: bool,
     pass: u64,
     pass_ticks: u64,
     boundary: u64,
@@ -75,6 +78,8 @@ impl Appender {
             next_index: 1,
             calibration,
             calibration_due: true,
+            clock: || now().0,
+            takes_callers_stamps: false,
             pass: 0,
             pass_ticks: 0,
             boundary: 0,
@@ -112,14 +117,21 @@ impl Appender {
         self.boundary = self.boundary.max(previous.saturating_sub(self.window_ticks));
         self.pass_ticks = previous.max(ticks);
         self.pass += 1;
+        self.takes_callers_stamps = false;
         if let Some(calibration) = calibration {
             self.calibration = calibration;
             self.calibration_due = true;
         }
     }
 
+    /// Takes everything that its caller has stamped into this pass: a flush waits for it, and a
+    /// clock that is a little ahead of ours must not put it off.
+    pub(crate) fn take_callers_stamps(&mut self) {
+        self.takes_callers_stamps = true;
+    }
+
     /// Appends the records of one lane that belong to this pass: those in front of the first one
-    /// whose own stamp is younger than the pass. Returns how many bytes were taken.
+    /// that is younger than the pass by its stamp. Returns how many bytes were taken.
     ///
     /// # Errors
     /// [`AppendError::Full`] if the segment has no room: nothing was written, roll and try again.
@@ -137,7 +149,9 @@ impl Appender {
         let ring = self.defined_of(position.ring_id);
         let mut limit = records.len().min(RUN_BYTES_MAX);
         loop {
-            let found = survey(&mut self.defined[ring], &records[..limit], self.pass_ticks);
+            let clock = if self.takes_callers_stamps { || 0 } else { self.clock };
+            let end = PassEnd::new(self.pass_ticks, self.calibration, clock);
+            let found = survey(&mut self.defined[ring], &records[..limit], end);
             if found.bytes == 0 {
                 return if found.stopped { Ok(0) } else { Err(AppendError::Malformed) };
             }
@@ -419,6 +433,12 @@ impl Appender {
             Some(kind) => Err(AppendError::Failed(kind.into())),
             None => Ok(()),
         }
+    }
+
+    /// Every stamp of a caller above that of its pass lies in the future.
+    #[cfg(test)]
+    pub(crate) fn stop_clock_for_test(&mut self) {
+        self.clock = || 0;
     }
 
     /// Puts `file` in the place of the segment's own.

@@ -1,6 +1,7 @@
 //! The one walk over a run of records before it is copied.
 
 use super::defined::{Defined, NeededList};
+use crate::clock::Calibration;
 use crate::record::{GAP_SITE, INLINE, RecordHeader, TimeKind};
 
 /// What a walk over a run has found.
@@ -24,15 +25,45 @@ pub(super) struct Survey {
     pub(super) needed: NeededList,
 }
 
-/// Walks over `records` up to the first own stamp above `pass_ticks`, noting in `defined` what
-/// they name.
-pub(super) fn survey(defined: &mut Defined, records: &[u8], pass_ticks: u64) -> Survey {
+/// Where a pass ends: what was made after it began is left to the next one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PassEnd {
+    ticks: u64,
+    unix_nanos: i64,
+    line: Calibration,
+    clock: fn() -> u64,
+}
+
+impl PassEnd {
+    /// The end of a pass that began at `ticks`; `clock` reads them, `line` makes UTC of them.
+    pub(super) fn new(ticks: u64, line: Calibration, clock: fn() -> u64) -> Self {
+        Self { ticks, unix_nanos: line.to_unix(ticks).0, line, clock }
+    }
+
+    /// Whether a record was made after the pass began: by its stamp. A caller's stamp that lies in
+    /// the future even now says nothing of that.
+    #[inline]
+    fn is_behind(&self, kind: Option<TimeKind>, time: u64) -> bool {
+        match kind {
+            Some(TimeKind::OwnTicks) => time > self.ticks,
+            Some(TimeKind::CallerTicks) => time > self.ticks && time <= (self.clock)(),
+            Some(TimeKind::CallerUnixNanos) => {
+                let time = time as i64;
+                time > self.unix_nanos && time <= self.line.to_unix((self.clock)()).0
+            }
+            None => false,
+        }
+    }
+}
+
+/// Walks over `records` up to the first one behind `end`, noting in `defined` what they name.
+pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Survey {
     let mut found = Survey::default();
     let mut at = 0;
     let (mut last_site, mut last_context) = (GAP_SITE, 0);
     let mut last = None;
     while let Some(header) = RecordHeader::read(&records[at..]) {
-        if header.flags.time_kind() == Some(TimeKind::OwnTicks) && header.time > pass_ticks {
+        if end.is_behind(header.flags.time_kind(), header.time) {
             found.stopped = true;
             break;
         }

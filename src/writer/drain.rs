@@ -249,6 +249,9 @@ impl Drain {
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
+        if flush > self.barrier {
+            self.appender.take_callers_stamps();
+        }
         Pass { flush, lane: 0, lane_bytes: 0 }
     }
 

@@ -185,7 +185,9 @@ impl Writing {
         .unwrap();
         let first = store.prepare(u64::MAX).unwrap().unwrap();
         let (samples, known) = any_samples();
-        Self { store, appender: Appender::new(first, LINE), samples, known, records: 0 }
+        let mut appender = Appender::new(first, LINE);
+        appender.stop_clock_for_test();
+        Self { store, appender, samples, known, records: 0 }
     }
 
     fn pass(&mut self, number: u64) {

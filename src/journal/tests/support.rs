@@ -130,7 +130,8 @@ impl Writer {
         let ring_id = options.ring_id;
         let (mut store, index) = SegmentStore::open(options).unwrap();
         let first = store.prepare(u64::MAX).unwrap().unwrap();
-        let appender = Appender::new(first, LINE);
+        let mut appender = Appender::new(first, LINE);
+        appender.stop_clock_for_test();
         Self { ring_id, store, index, appender, oldest_needed: u64::MAX, rolls: 0 }
     }
 
