@@ -115,7 +115,7 @@ fn problems(out: &mut dyn Write, run: &Run) -> fmt::Result {
         return Ok(());
     }
     out.write_str(
-        "<section class=\"problems\"><h2>This run is no proof</h2><p>What was found when the \
+        "<section class=\"problems\"><h2>What did not hold</h2><p>Found when the \
          records were counted and read back:</p><ul>",
     )?;
     for problem in &run.problems {

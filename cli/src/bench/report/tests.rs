@@ -73,7 +73,7 @@ fn hostile_text_stays_text() {
 #[test]
 fn problems_stand_before_every_figure() {
     let mut run = fixture::run();
-    assert!(!Page(&run).to_string().contains("no proof"));
+    assert!(!Page(&run).to_string().contains("What did not hold"));
     run.problems = vec!["batch20: <2> records are missing".to_owned()];
     let page = Page(&run).to_string();
     let told = page.find("batch20: &lt;2&gt; records are missing").unwrap();
