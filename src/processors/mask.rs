@@ -251,8 +251,14 @@ fn bit_of(byte: u8) -> u32 {
 /// A name in lower case with nothing between its words.
 fn canonical(name: &str) -> Short {
     let mut text = Short::default();
+    let name = strip_raw(name);
+    if name.is_ascii() {
+        let kept = name.bytes().filter(|byte| !is_joint(*byte));
+        text.0.extend(kept.map(|byte| byte.to_ascii_lowercase()));
+        return text;
+    }
     let is_kept = |char: &char| u8::try_from(*char).map_or(true, |byte| !is_joint(byte));
-    let kept = strip_raw(name).chars().filter(is_kept);
+    let kept = name.chars().filter(is_kept);
     kept.flat_map(char::to_lowercase).for_each(|char| text.push(char));
     text
 }
