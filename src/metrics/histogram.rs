@@ -88,14 +88,16 @@ impl Default for Snapshot {
 impl Snapshot {
     /// Adds a lane's times.
     pub(super) fn add(&mut self, histogram: &Histogram) {
-        // ORDERING: Relaxed for all of them, see `record`.
+        // ORDERING: Relaxed for all three, see `record`.
         // PAIRS WITH: the additions there.
         // IF WEAKENED: they are the weakest already.
+        let timed = histogram.timed.load(Ordering::Relaxed);
+        let longest = histogram.longest.load(Ordering::Relaxed);
         for (sum, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
             *sum += bucket.load(Ordering::Relaxed);
         }
-        self.timed += histogram.timed.load(Ordering::Relaxed);
-        self.longest = self.longest.max(histogram.longest.load(Ordering::Relaxed));
+        self.timed += timed;
+        self.longest = self.longest.max(longest);
     }
 
     /// What was added since an earlier moment. The longest is then known to a bucket's width.

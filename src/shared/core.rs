@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::bindings::{Bindings, ContextRef};
 use super::control::Control;
 use super::levels::Levels;
 use crate::call::{Call, Stamp};
@@ -53,50 +54,6 @@ pub(crate) struct Core {
 }
 
 const _: () = assert!(std::mem::offset_of!(Core, record_bytes_max) + 4 <= 64);
-
-/// A bound context; its slot in the ring is given back when the last logger lets go of it.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    ring: Arc<Ring>,
-    /// [`INLINE`] when the definition area had no room.
-    pub(crate) id: u32,
-    pub(crate) bytes: Box<[u8]>,
-}
-
-impl Bound {
-    /// Defines a context in the ring, if there is room. Waits for nobody.
-    pub(crate) fn new(ring: &Arc<Ring>, bytes: &[u8]) -> Self {
-        let id = ring.definitions().define_context(bytes).unwrap_or(INLINE);
-        Self { ring: Arc::clone(ring), id, bytes: bytes.into() }
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if self.id != INLINE {
-            self.ring.definitions().retire_context(self.id);
-        }
-    }
-}
-
-/// The context of a record, as a logger holds it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ContextRef<'a> {
-    /// 0: none; [`INLINE`]: the definition goes into the record.
-    pub(crate) id: u32,
-    /// Whether it makes every entry a trade event.
-    pub(crate) trade: bool,
-    pub(crate) bound: Option<&'a Bound>,
-}
-
-/// Whose context a record carries: a logger. The hot path reads the id alone.
-pub(crate) trait Bindings {
-    /// As [`ContextRef::id`].
-    fn context_id(&self) -> u32;
-
-    /// All of it.
-    fn context(&self) -> ContextRef<'_>;
-}
 
 /// How a face finds the lane that it pushes through: a `Copy` of one word, so that it stays in a
 /// register.

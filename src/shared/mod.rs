@@ -1,15 +1,17 @@
 //! What the loggers and the writer of one engine share: the ring and the levels that calls look at,
 //! flush requests, the writer's progress, and the statistics of all that.
 
+mod bindings;
 mod control;
 mod core;
 mod levels;
 mod stats;
 mod sync;
 
+pub(crate) use bindings::{Bindings, Bound, ContextRef};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{Bindings, Bound, ContextRef, Core, Lanes, Unusual, encode, ticks_now};
+pub(crate) use core::{Core, Lanes, Unusual, encode, ticks_now};
 pub(crate) use levels::Levels;
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;

@@ -44,7 +44,8 @@ pub(crate) fn rate(count: u64, seconds: f64) -> String {
     grouped(((rate / unit).round() * unit) as u64)
 }
 
-fn scaled(value: f64, unit: &str) -> String {
+/// A number with three digits or so, and its unit.
+pub(crate) fn scaled(value: f64, unit: &str) -> String {
     let digits = match value {
         ..9.995 => 2,
         ..99.95 => 1,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bench::model::Percentiles;
+use crate::demo::units::scaled;
 
 /// A text in which nothing is markup, for elements and quoted attributes.
 #[derive(Debug, Clone, Copy)]
@@ -68,15 +69,6 @@ pub(super) fn amount(count: f64) -> String {
 /// A share in percent.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
-}
-
-fn scaled(value: f64, unit: &str) -> String {
-    let digits = match value {
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$} {unit}")
 }
 
 #[cfg(test)]
