@@ -31,7 +31,8 @@ mod writer;
 
 pub use clock::{Ticks, now};
 pub use config::{
-    ConfigError, Configuration, Idle, Origin, Overflow, Problem, Settings, Threading, UseColors,
+    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Problem,
+    Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
 };
 pub use context::{Context, DynamicValue};
 pub use engine::StartError;

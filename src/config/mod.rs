@@ -6,4 +6,7 @@ mod model;
 
 pub use error::{ConfigError, Origin, Problem};
 pub(crate) use model::parameter_methods;
-pub use model::{Configuration, Idle, Overflow, Settings, Threading, UseColors};
+pub use model::{
+    Backtrace, BigInts, Configuration, Idle, LogFormat, Overflow, Settings, SyncPolicy, Threading,
+    TimePrecision, TimeZone, UseColors,
+};

@@ -52,6 +52,76 @@ pub enum UseColors {
     Never,
 }
 
+/// The form of the lines in `expert.log` and `errors.log`; `trades.log` is always JSON Lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// `[time] [LEVEL] text key=value …`, or what `text_pattern` says.
+    Text,
+    /// One JSON object a line, with the elements of RFC 5424.
+    Json,
+    /// `time=… level=… event="…" key=value …`.
+    Logfmt,
+    /// Syslog messages (RFC 5424), one a line.
+    Rfc5424,
+}
+
+/// In which time zone the text format shows times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeZone {
+    /// Coordinated universal time, marked by `Z`.
+    Utc,
+    /// The machine's zone, marked by its offset: `+02:00`.
+    Local,
+}
+
+/// How many digits of a second the text format shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimePrecision {
+    /// Three.
+    Millis,
+    /// Six.
+    Micros,
+    /// Nine.
+    Nanos,
+}
+
+/// How JSON shows integers beyond 2^53, which some readers round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BigInts {
+    /// As exact numbers.
+    Number,
+    /// As strings.
+    String,
+}
+
+/// Which entries carry a backtrace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backtrace {
+    /// None.
+    Off,
+    /// ERROR and CRITICAL.
+    Error,
+    /// CRITICAL.
+    Critical,
+}
+
+/// When the journal and the logs are brought to the disk without being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SyncPolicy {
+    /// Never: a power cut takes what the kernel had not written yet.
+    None,
+    /// So often: 10 ms to an hour.
+    Interval(Duration),
+    /// At once behind every CRITICAL entry and every trade event.
+    Critical,
+}
+
 macro_rules! parameters {
     ($($(#[doc = $doc:expr])+ $key:ident: $type:ty = $default:expr;)*) => {
         /// The effective configuration: a value for every parameter.
@@ -131,6 +201,9 @@ parameters! {
     /// The least severe level that is kept in the journal; the logs show no more than the journal
     /// has. Default: the lower of `log_level` and `console_level`.
     journal_level: Level = Level::Info;
+    /// Levels by module, below `log_level`: `info,my_bot::risk=debug`. A directive without a module is
+    /// the level of all others. Empty: none.
+    log_filter: String = String::new();
     /// The directory of the logs and of the journal; created when missing.
     log_dir: PathBuf = PathBuf::from("logs");
     /// The log of everything: a name or a path, relative to `log_dir` or absolute, without `..`.
@@ -149,6 +222,17 @@ parameters! {
     log_to_console: bool = true;
     /// JSON instead of text in `expert.log` and `errors.log`.
     structured_logging: bool = false;
+    /// The form of `expert.log` and `errors.log`. Default: text, or JSON with `structured_logging`.
+    log_format: Option<LogFormat> = None;
+    /// What a line of text looks like: `%(time) %(level) %(event) %(fields)` and other named parts.
+    /// Empty: the usual line.
+    text_pattern: String = String::new();
+    /// In which time zone text shows times.
+    time_zone: TimeZone = TimeZone::Utc;
+    /// How many digits of a second text shows.
+    time_precision: TimePrecision = TimePrecision::Micros;
+    /// How JSON shows integers beyond 2^53.
+    json_big_ints: BigInts = BigInts::Number;
     /// Whether a call returns once its record is in the ring. If not, it waits until the entry is
     /// in the logs, at most 5 ms; entries that take longer are counted.
     async_logging: bool = true;
@@ -197,18 +281,33 @@ parameters! {
     order_window: Duration = Duration::from_millis(10);
     /// How long the guard's drop renders before it leaves the rest to the next start.
     shutdown_timeout: Duration = Duration::from_secs(5);
+    /// When the journal and the logs are brought to the disk without being asked.
+    sync: SyncPolicy = SyncPolicy::None;
+    /// Whether a hole in a mapped segment (a truncated file, a disk that gave way) is survived: a
+    /// handler of SIGBUS puts memory there and passes on every other SIGBUS. If not, segments are
+    /// written by `write`.
+    sigbus_guard: bool = true;
     /// How often an entry `logger.metrics` tells how the logger is doing, in the journal and at INFO
     /// in `expert.log`, never on the console: 100 ms to 24 h, or 0 for never.
     metrics_interval: Duration = Duration::from_secs(60);
     /// A log call that takes this long is told by a WARNING `logger.slow_call` that names it, if it
     /// is one of the timed ones: 1 µs to 1 min, or 0 for never.
     latency_warning: Duration = Duration::from_millis(10);
+    /// Which entries carry a backtrace.
+    backtrace: Backtrace = Backtrace::Off;
+    /// Whether a panic is logged as CRITICAL, with its place, and flushed.
+    panic_hook: bool = false;
+    /// Whether SIGTERM and SIGINT flush the logs before they end the process, and SIGHUP reads the
+    /// configuration file again.
+    handle_signals: bool = false;
     /// Names whose values are masked, besides the built-in ones (`password`, `passwd`, `token`,
     /// `api_key`, `api_secret`, `secret`, `secret_key`, `private_key`, `passphrase`, `access_token`,
     /// `refresh_token`, `authorization`, `signature`, `mnemonic`, `account_number`); one behind a
     /// `-` is not masked. Whatever the case and the joints: `apiKey` is `api_key`. Of `account_id`
     /// the last three characters are kept; named here, it is masked whole.
     mask_keys: Vec<String> = Vec::new();
+    /// Regular expressions of secrets inside texts, besides the built-in patterns.
+    mask_patterns: Vec<String> = Vec::new();
     /// The permissions of every file, before the umask has any say.
     file_mode: u32 = 0o600;
     /// The permissions of every directory.
@@ -219,4 +318,11 @@ parameters! {
     facility: u8 = 16;
     /// The host's name in the structured formats. Default: the system's.
     hostname: String = String::new();
+    /// The enterprise number of our structured data in syslog messages (RFC 5424, section 7.2.2).
+    enterprise_number: u32 = 32473;
+    /// Where syslog messages are sent: `udp://host:514`, `tcp://host:601`, `unix:/dev/log`. Empty:
+    /// nowhere.
+    syslog: String = String::new();
+    /// The least severe level that is sent to syslog. Default: `log_level`.
+    syslog_level: Level = Level::Info;
 }

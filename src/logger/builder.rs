@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Guard, MetaLogger};
 use crate::config::{
-    ConfigError, Configuration, Idle, Origin, Overflow, Settings, Threading, UseColors,
-    parameter_methods,
+    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Settings,
+    SyncPolicy, Threading, TimePrecision, TimeZone, UseColors, parameter_methods,
 };
 use crate::engine::{self, Place, StartError};
 use crate::level::Level;
