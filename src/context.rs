@@ -1,7 +1,7 @@
 //! Contexts: named values that are bound once and stand on every entry of a logger.
 
 use crate::definition::{self, ContextDefinition, DefinitionBytes};
-use crate::processors::NameMask;
+use crate::processors::Masking;
 use crate::record::{Args, Stored, Value};
 
 /// Named values to bind to a logger; made by [`context!`](crate::context).
@@ -19,11 +19,11 @@ impl Context {
         Self { bytes: definition::encode_context(names, values) }
     }
 
-    /// Masks the values of sensitive names and tells how many those were.
-    pub(crate) fn mask(&mut self, mask: &NameMask) -> u64 {
-        let Some((masked, values)) = mask.context(&self.bytes) else { return 0 };
-        self.bytes = masked;
-        values
+    /// Masks the values of sensitive names, and secrets in texts.
+    pub(crate) fn mask(&mut self, masking: &Masking) {
+        if let Some(masked) = masking.context(&self.bytes) {
+            self.bytes = masked;
+        }
     }
 
     /// This context's values, and those of `outer` that no name here hides.

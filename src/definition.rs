@@ -261,16 +261,40 @@ impl ContextDefinition {
     }
 }
 
-/// The names in an encoded context, up to where it makes no sense. Allocates nothing.
-pub(crate) fn context_names(bytes: &[u8]) -> impl Iterator<Item = &str> {
+/// Where the event's text begins in an encoded site: behind its length, a `u16`.
+pub(crate) const SITE_TEXT_OFFSET: usize = 10;
+
+/// The types and names of the fields in an encoded site, up to where it makes no sense. Allocates
+/// nothing.
+pub(crate) fn site_fields(bytes: &[u8]) -> impl Iterator<Item = (TypeCode, &str)> {
+    let mut rest = bytes.get(SITE_TEXT_OFFSET - 2..).unwrap_or_default();
+    let sound = (0..3).all(|_| text(&mut rest).is_ok());
+    std::iter::from_fn(move || {
+        let [code] = take(&mut rest).ok()?;
+        text(&mut rest).ok().filter(|_| sound).map(|name| (TypeCode(code), name))
+    })
+}
+
+/// A field of an encoded context.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContextField<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Value<'a>,
+    /// All of it.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// The fields of an encoded context, up to where it makes no sense. Allocates nothing.
+pub(crate) fn context_fields(bytes: &[u8]) -> impl Iterator<Item = ContextField<'_>> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
+        let whole = rest;
         let [code] = take(&mut rest).ok()?;
         let name = text(&mut rest).ok()?;
         let mut values = Fields::new(rest);
-        values.next(TypeCode(code)).ok()?;
+        let value = values.next(TypeCode(code)).ok()?;
         rest = values.rest();
-        Some(name)
+        Some(ContextField { name, value, bytes: &whole[..whole.len() - rest.len()] })
     })
 }
 
@@ -365,6 +389,9 @@ mod tests {
         assert_eq!((site.level, site.trade, site.line), (Level::Warning, true, 12));
         assert_eq!(&*site.fields[1].name, "type");
         assert_eq!(site.fields[1].code, TypeCode::STR);
+        let fields: Vec<_> = site_fields(&bytes).collect();
+        assert_eq!(fields, [(TypeCode::U64, "qty"), (TypeCode::STR, "type")]);
+        assert!(bytes[SITE_TEXT_OFFSET..].starts_with(spec.text.as_bytes()));
         assert_eq!(
             site.template,
             [

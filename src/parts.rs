@@ -12,7 +12,7 @@ use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
 use crate::level::Level;
-use crate::processors::NameMask;
+use crate::processors::Masking;
 use crate::record::{
     Args, Flags, GAP_RECORD_BYTES, RECORD_HEADER_BYTES, RecordHeader, TimeKind, UnixNanos,
 };
@@ -266,24 +266,24 @@ impl fmt::Debug for Lines {
 
 /// The built-in sensitive names.
 #[derive(Debug)]
-pub struct Mask(NameMask);
+pub struct Mask(Masking);
 
 impl Mask {
     /// The mask of an engine without `mask_keys`.
     #[must_use]
     pub fn new() -> Self {
-        Self(NameMask::new([]))
+        Self(Masking::new(&[], &[]))
     }
 
     /// Whether any of these names is sensitive: what a call site's registration asks.
     #[must_use]
     pub fn finds(&self, names: &[&str]) -> bool {
-        self.0.treatments(names.iter().copied()).is_some()
+        self.0.names().treatments(names.iter().copied()).is_some()
     }
 
-    /// Masks a context's values and tells how many: what a bind asks.
-    pub fn mask(&self, context: &mut Context) -> u64 {
-        context.mask(&self.0)
+    /// Masks a context's values: what a bind asks.
+    pub fn mask(&self, context: &mut Context) {
+        context.mask(&self.0);
     }
 }
 

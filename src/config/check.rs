@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{ConfigError, Origin, Problem};
+use super::masking::{MaskKey, PATTERNS_MAX, compile_pattern};
 use super::model::{Configuration, Overflow};
 
 const KIB: u64 = 1 << 10;
@@ -82,14 +83,25 @@ impl Configuration {
         let host = &self.hostname;
         let accepted = "1 to 255 printable ASCII characters without spaces (RFC 5424, HOSTNAME)";
         findings.refuse_unless(printable(host, 255), "hostname", host, accepted);
-        for key in &self.mask_keys {
-            let name = key.strip_prefix('-').unwrap_or(key);
-            let accepted = "a field's name, or a `-` and the name of one that is not to be masked";
-            let named = name.chars().any(char::is_alphanumeric);
-            findings.refuse_unless(named, "mask_keys", key, accepted);
-        }
+        self.check_masking(findings);
         let facility = self.facility;
         findings.refuse_unless(facility <= 23, "facility", facility, "0 to 23 (RFC 5424, table 1)");
+    }
+
+    fn check_masking(&self, findings: &mut Findings<'_>) {
+        for key in &self.mask_keys {
+            let sound = MaskKey::parse(key).is_some();
+            findings.refuse_unless(sound, "mask_keys", key, MaskKey::ACCEPTED);
+        }
+        let patterns = &self.mask_patterns;
+        let accepted = format!("at most {PATTERNS_MAX} patterns");
+        let few = patterns.len() <= PATTERNS_MAX;
+        findings.refuse_unless(few, "mask_patterns", patterns.len(), &accepted);
+        for pattern in patterns {
+            if let Err(accepted) = compile_pattern(pattern) {
+                findings.refuse_unless(false, "mask_patterns", pattern, &accepted);
+            }
+        }
     }
 
     fn check_files(&self, findings: &mut Findings<'_>) {

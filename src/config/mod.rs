@@ -2,9 +2,11 @@
 
 mod check;
 mod error;
+mod masking;
 mod model;
 
 pub use error::{ConfigError, Origin, Problem};
+pub(crate) use masking::{MaskKey, compile_pattern};
 pub(crate) use model::parameter_methods;
 pub use model::{
     Backtrace, BigInts, Configuration, Idle, LogFormat, Overflow, Settings, SyncPolicy, Threading,

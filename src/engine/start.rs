@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
-use crate::processors::{NameMask, Treatment};
+use crate::processors::{Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
@@ -84,8 +83,7 @@ pub(crate) fn start(
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         metrics: Arc::new(metrics),
-        mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
-        masked: AtomicU64::new(0),
+        masking: Arc::new(Masking::new(&configuration.mask_keys, &configuration.mask_patterns)),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,
@@ -182,7 +180,7 @@ impl SiteArea for Core {
     }
 
     fn masks(&self, name: &str) -> bool {
-        self.mask.treatment(name) != Treatment::Show
+        self.masking.names().treatment(name) != Treatment::Show
     }
 }
 

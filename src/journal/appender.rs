@@ -35,6 +35,19 @@ pub(crate) trait Definitions {
     fn context(&self, id: u32) -> Option<&[u8]>;
 }
 
+/// Who looks through records that may hold text before they are written: what it masks reaches no
+/// file.
+pub(crate) trait Screen: std::fmt::Debug + Send {
+    /// Whether records of a site with this definition hold text.
+    fn holds_text(&self, definition: &[u8]) -> bool;
+
+    /// The records with their secrets masked, in as many bytes; `None` if they have none.
+    fn screen(&mut self, ring: u64, records: &[u8], known: &dyn Definitions) -> Option<&[u8]>;
+
+    /// What was screened last is in the segment.
+    fn written(&mut self);
+}
+
 /// Writes runs of records into the current segment. Makes no system call, except for the writes
 /// of a plain writer.
 #[derive(Debug)]
@@ -61,6 +74,7 @@ pub(crate) struct Appender {
     bytes: u64,
     records: u64,
     failure: Option<io::ErrorKind>,
+    screen: Option<Box<dyn Screen>>,
 }
 
 impl Appender {
@@ -86,9 +100,15 @@ impl Appender {
             bytes: 0,
             records: 0,
             failure: None,
+            screen: None,
         };
         appender.open_segment();
         appender
+    }
+
+    /// Has everything screened from now on.
+    pub(crate) fn screen_with(&mut self, screen: Box<dyn Screen>) {
+        self.screen = Some(screen);
     }
 
     /// Records appended since the appender was made, published or not, gap records not counted.
@@ -151,7 +171,7 @@ impl Appender {
         loop {
             let clock = if self.takes_callers_stamps { || 0 } else { self.clock };
             let end = PassEnd::new(self.pass_ticks, self.calibration, clock);
-            let found = survey(&mut self.defined[ring], &records[..limit], end);
+            let mut found = survey(&mut self.defined[ring], &records[..limit], end);
             if found.bytes == 0 {
                 return if found.stopped { Ok(0) } else { Err(AppendError::Malformed) };
             }
@@ -162,14 +182,21 @@ impl Appender {
                     Needed::Context(id) => definitions.context(id),
                 };
                 match definition {
-                    Some(definition) => bytes.push((needed, definition)),
+                    Some(definition) => {
+                        found.texts |= self.note_text(ring, needed, definition);
+                        bytes.push((needed, definition));
+                    }
                     None => self.defined[ring].forget(needed),
                 }
             }
             let frames: usize =
                 bytes.iter().map(|(_, definition)| definition_frame_bytes(definition.len())).sum();
             if self.has_room(frames + RECORDS_HEADER_BYTES + found.bytes) {
-                return self.write_run(position, &records[..found.bytes], &found, &bytes);
+                let records = &records[..found.bytes];
+                if found.texts {
+                    return self.write_screened(position, records, &found, &bytes, definitions);
+                }
+                return self.write_run(position, records, &found, &bytes);
             }
             found.needed.iter().for_each(|&needed| self.defined[ring].forget(needed));
             if self.end > self.opened {
@@ -181,6 +208,37 @@ impl Appender {
             // Even an empty segment is too small for so many definitions at once.
             limit = found.first_bytes.max(found.bytes / 2);
         }
+    }
+
+    /// Whether records of a site that is met for the first time hold text; remembered.
+    fn note_text(&mut self, ring: usize, needed: Needed, definition: &[u8]) -> bool {
+        let (Needed::Site(id), Some(screen)) = (needed, &self.screen) else { return false };
+        let holds_text = screen.holds_text(definition);
+        if holds_text {
+            self.defined[ring].note_text(id);
+        }
+        holds_text
+    }
+
+    /// Writes a run in which there may be text.
+    fn write_screened(
+        &mut self,
+        position: LanePosition,
+        records: &[u8],
+        found: &Survey,
+        bytes: &[Found<'_>],
+        definitions: &impl Definitions,
+    ) -> Result<u32, AppendError> {
+        let Some(mut screen) = self.screen.take() else {
+            return self.write_run(position, records, found, bytes);
+        };
+        let masked = screen.screen(position.ring_id, records, definitions);
+        let written = self.write_run(position, masked.unwrap_or(records), found, bytes);
+        if written.is_ok() {
+            screen.written();
+        }
+        self.screen = Some(screen);
+        written
     }
 
     fn write_run(

@@ -21,13 +21,15 @@ pub(super) struct Defined {
     ring_id: u64,
     /// A bit for each site id.
     sites: Vec<u64>,
+    /// The same, for sites whose records hold text; kept from segment to segment.
+    texts: Vec<u64>,
     /// For each context slot the id that was defined last, 0 for none.
     contexts: Vec<u32>,
 }
 
 impl Defined {
     pub(super) fn new(ring_id: u64) -> Self {
-        Self { ring_id, sites: Vec::new(), contexts: Vec::new() }
+        Self { ring_id, sites: Vec::new(), texts: Vec::new(), contexts: Vec::new() }
     }
 
     pub(super) fn ring_id(&self) -> u64 {
@@ -40,9 +42,21 @@ impl Defined {
         self.contexts.fill(0);
     }
 
-    /// Notes that a record names site `id`; adds it to `needed` the first time.
+    /// Notes that records of site `id` hold text.
+    pub(super) fn note_text(&mut self, id: u32) {
+        let word = id as usize / 64;
+        if id < SITES_MAX {
+            if self.texts.len() <= word {
+                self.texts.resize((word + 1).next_power_of_two(), 0);
+            }
+            self.texts[word] |= 1 << (id % 64);
+        }
+    }
+
+    /// Notes that a record names site `id`; adds it to `needed` the first time. Whether its records
+    /// are known to hold text.
     #[inline]
-    pub(super) fn note_site(&mut self, id: u32, needed: &mut NeededList) {
+    pub(super) fn note_site(&mut self, id: u32, needed: &mut NeededList) -> bool {
         let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
         match self.sites.get_mut(word) {
             Some(bits) if *bits & bit != 0 => {}
@@ -52,6 +66,7 @@ impl Defined {
             }
             None => self.note_high_site(id, needed),
         }
+        self.texts.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     #[cold]

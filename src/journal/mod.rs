@@ -35,7 +35,7 @@ mod store;
 mod survey;
 mod writer;
 
-pub(crate) use appender::{Appender, Definitions};
+pub(crate) use appender::{Appender, Definitions, Screen};
 pub(crate) use bytes::crc32c;
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};

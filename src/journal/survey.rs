@@ -23,6 +23,8 @@ pub(super) struct Survey {
     pub(super) last_time: u64,
     /// What the segment does not define yet.
     pub(super) needed: NeededList,
+    /// Whether there may be text in one of them.
+    pub(super) texts: bool,
 }
 
 /// Where a pass ends: what was made after it began is left to the next one.
@@ -69,8 +71,10 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
         }
         if header.site != last_site {
             last_site = header.site;
-            if last_site != GAP_SITE && last_site != INLINE {
-                defined.note_site(last_site, &mut found.needed);
+            if last_site == INLINE {
+                found.texts = true;
+            } else if last_site != GAP_SITE {
+                found.texts |= defined.note_site(last_site, &mut found.needed);
             }
         }
         if header.context != last_context {

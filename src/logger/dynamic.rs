@@ -89,11 +89,11 @@ impl MetaLogger {
         let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
         let values = Values(fields);
         let class = Class { privileged: trade || level >= Level::Warning, trade };
-        match self.core.mask.treatments(names.iter().copied()) {
+        match self.core.masking.names().treatments(names.iter().copied()) {
             None => self.push_dynamic(spec, class, stamp, &values),
             Some(treatments) => {
                 let masked = Masked::new(&values, &treatments);
-                self.core.count_masked(masked.count());
+                self.core.masking.count_by_name(masked.count());
                 self.push_dynamic(spec, class, stamp, &masked)
             }
         }

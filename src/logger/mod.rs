@@ -69,7 +69,7 @@ impl MetaLogger {
     /// out, the last ones first.
     #[must_use]
     pub fn bind(&self, mut context: Context) -> MetaLogger {
-        self.core.count_masked(context.mask(&self.core.mask));
+        context.mask(&self.core.masking);
         let mut bytes = match &self.bound {
             Some(outer) => context.within(&outer.bytes),
             None => context.into_bytes(),

@@ -2,4 +2,4 @@
 
 mod mask;
 
-pub(crate) use mask::{Masked, NameMask, Treatment};
+pub(crate) use mask::{Masked, Masking, TextScreen, Treatment};

@@ -9,7 +9,7 @@ use super::value::{Decimal, TypeCode, UnixNanos};
 use crate::clock::Ticks;
 
 /// In a stored length or count: something was cut off.
-pub(super) const CUT_BIT: u32 = 1 << 31;
+pub(crate) const CUT_BIT: u32 = 1 << 31;
 
 /// Where an encoder writes: the rest of one record.
 #[derive(Debug)]

@@ -3,6 +3,9 @@
 /// Bytes of a record before its arguments.
 pub(crate) const RECORD_HEADER_BYTES: usize = 24;
 
+/// Where the flags stand in a record.
+pub(crate) const FLAGS_OFFSET: usize = 12;
+
 /// In place of a site or context id: the definition stands in the record itself.
 pub(crate) const INLINE: u32 = u32::MAX;
 
@@ -30,6 +33,8 @@ impl Flags {
     pub(crate) const CONTEXT_INLINE: Flags = Flags(1 << 3);
     /// At least one string was cut to fit.
     pub(crate) const CUT: Flags = Flags(1 << 4);
+    /// A secret in a text was masked: the padding may be longer than 7 bytes.
+    pub(crate) const MASKED: Flags = Flags(1 << 5);
 
     /// The flags of a record stamped by `kind`.
     #[inline]
@@ -128,6 +133,7 @@ mod tests {
         };
         let mut fixed = [0; RECORD_HEADER_BYTES];
         header.write(&mut fixed);
+        assert_eq!(fixed[FLAGS_OFFSET..FLAGS_OFFSET + 2], header.flags.0.to_le_bytes());
         let mut bytes = [0_u8; 32];
         bytes[..RECORD_HEADER_BYTES].copy_from_slice(&fixed);
         assert_eq!(RecordHeader::read(&bytes), Some(header));

@@ -19,9 +19,10 @@ mod text;
 mod value;
 
 pub(crate) use decode::{Fields, Malformed};
+pub(crate) use encode::CUT_BIT;
 pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
 pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
-pub(crate) use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
+pub(crate) use header::{FLAGS_OFFSET, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
 pub use text::{ErrorChain, Text};
 pub(crate) use value::{Cuttable, List, Value};
 pub use value::{Decimal, TypeCode, UnixNanos};

@@ -1,7 +1,6 @@
 //! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bindings::{Bindings, ContextRef};
@@ -12,7 +11,7 @@ use crate::clock;
 use crate::config::{Configuration, Overflow};
 use crate::level::Level;
 use crate::metrics::{Metrics, Where};
-use crate::processors::{Masked, NameMask};
+use crate::processors::{Masked, Masking};
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
 };
@@ -45,9 +44,7 @@ pub(crate) struct Core {
     pub(crate) ticks_per_second: u64,
     /// What the engine measures of itself.
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) mask: NameMask,
-    /// Values that were masked.
-    pub(crate) masked: AtomicU64,
+    pub(crate) masking: Arc<Masking>,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
@@ -229,7 +226,7 @@ impl Core {
         if id != INLINE {
             return self.push_record(lane, known, class, &args);
         }
-        match self.mask.treatments(site.fields().iter().copied()) {
+        match self.masking.names().treatments(site.fields().iter().copied()) {
             None => {
                 let definition = site.definition(A::types);
                 let record = Unusual { definition: &definition, ..known };
@@ -239,21 +236,10 @@ impl Core {
                 let args = Masked::new(&args, &treatments);
                 let definition = site.definition_with(|tell| args.each(&mut |code, _| tell(code)));
                 let record = Unusual { definition: &definition, ..known };
-                self.count_masked(args.count());
+                self.masking.count_by_name(args.count());
                 self.push_record(lane, record, class, &args)
             }
         }
-    }
-
-    /// Counts values that were masked.
-    pub(crate) fn count_masked(&self, values: u64) {
-        if values == 0 {
-            return;
-        }
-        // ORDERING: Relaxed, a statistic of the cold path.
-        // PAIRS WITH: the load in `Stats::of`.
-        // IF WEAKENED: it is the weakest already.
-        self.masked.fetch_add(values, Ordering::Relaxed);
     }
 
     /// Encodes a record with what it must carry, cutting its longest strings until it fits.

@@ -1,6 +1,5 @@
 //! What happened so far, as numbers.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::{Core, ticks_now};
@@ -103,6 +102,8 @@ pub struct Stats {
     pub late_synchronous: u64,
     /// Values that were masked because of their names; a bound one counts once.
     pub masked: u64,
+    /// Secrets that were masked inside texts.
+    pub masked_in_texts: u64,
     /// How often a log was rotated.
     pub rotations: u64,
     /// The drain's passes over the ring.
@@ -151,6 +152,7 @@ impl Stats {
         let views = progress.views;
         let behind = views.records < progress.journaled;
         let block_bytes = u64::from(core.configuration.block_bytes);
+        let [masked, masked_in_texts] = core.masking.counts();
         let flow = core.metrics.flow().unwrap_or_else(|| {
             let since = core.metrics.started().elapsed();
             Flow::of(progress.accepted, progress.journal_bytes, since)
@@ -176,10 +178,8 @@ impl Stats {
             console_dropped: views.console_dropped,
             late: views.late,
             late_synchronous: core.control.late_synchronous(),
-            // ORDERING: Relaxed, a statistic.
-            // PAIRS WITH: the addition in `Core::count_masked`.
-            // IF WEAKENED: it is the weakest already.
-            masked: core.masked.load(Ordering::Relaxed),
+            masked,
+            masked_in_texts,
             rotations: views.rotations,
             passes: progress.passes,
             calls: CallTimes::of(&core.metrics.calls(), core),

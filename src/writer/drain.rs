@@ -10,6 +10,7 @@ use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
 };
 use crate::metrics::Metrics;
+use crate::processors::TextScreen;
 use crate::record::{Gap, RecordHeader, TimeKind};
 use crate::ring::{GapInfo, LossReason, RingDrain};
 use crate::shared::{Control, Core};
@@ -95,11 +96,12 @@ enum Stop {
 impl Drain {
     pub(crate) fn new(
         ring: RingDrain,
-        appender: Appender,
+        mut appender: Appender,
         calibrator: Calibrator,
         supply: Supply,
         core: &Core,
     ) -> Self {
+        appender.screen_with(Box::new(TextScreen::new(Arc::clone(&core.masking))));
         Self {
             ring,
             appender,

@@ -133,11 +133,7 @@ impl Resolver {
         let site = self.site(run, shapes, ring_id, dictionary, &parts);
         let sound = site.filter(|&site| {
             stamp.known
-                && arguments_match(
-                    &run.sites[site as usize],
-                    shapes[site as usize],
-                    parts.arguments,
-                )
+                && arguments_match(&run.sites[site as usize], shapes[site as usize], &parts)
         });
         let Some(site) = sound else {
             return self.undecodable(run, shapes, header.site, header.length, stamp);
@@ -325,9 +321,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether the arguments decode as the site says; up to 7 bytes of padding may follow.
+/// Whether the arguments decode as the site says; up to 7 bytes of padding may follow, or any
+/// number where a secret was masked.
 #[inline]
-fn arguments_match(site: &SiteDefinition, shape: Option<u32>, arguments: &[u8]) -> bool {
+fn arguments_match(site: &SiteDefinition, shape: Option<u32>, parts: &Parts<'_>) -> bool {
+    let arguments = parts.arguments;
     let rest = match shape {
         Some(fixed) => arguments.len().checked_sub(fixed as usize),
         None => {
@@ -336,7 +334,7 @@ fn arguments_match(site: &SiteDefinition, shape: Option<u32>, arguments: &[u8]) 
             sound.then(|| values.rest().len())
         }
     };
-    rest.is_some_and(|rest| rest < 8)
+    rest.is_some_and(|rest| rest < 8 || parts.header.flags.contains(Flags::MASKED))
 }
 
 /// When an entry happened, and where that puts it.

@@ -1,0 +1,100 @@
+//! A call's arguments with what stands under sensitive names replaced.
+
+use smallvec::SmallVec;
+
+use super::MASK;
+use super::names::Treatment;
+use crate::record::{Args, Fields, Sink, Stored, TypeCode, Value};
+
+/// Values of which the end is kept are looked at up to here; what is longer is hidden.
+const KEPT_BYTES_MAX: usize = 256;
+
+/// The arguments of a call with its secrets masked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Masked<'a, A> {
+    args: &'a A,
+    treatments: &'a [Treatment],
+}
+
+impl<'a, A: Args> Masked<'a, A> {
+    /// `treatments` has one for each argument.
+    pub(crate) fn new(args: &'a A, treatments: &'a [Treatment]) -> Self {
+        Self { args, treatments }
+    }
+
+    /// How many values are masked.
+    pub(crate) fn count(&self) -> u64 {
+        let masked = self.treatments.iter().filter(|treatment| **treatment != Treatment::Show);
+        masked.count() as u64
+    }
+}
+
+impl<A: Args> Args for Masked<'_, A> {
+    const FIXED: usize = 0;
+
+    fn extra(&self, cap: usize) -> usize {
+        let mut bytes = 0;
+        self.each(&mut |_, value| bytes += value.bytes(cap));
+        bytes
+    }
+
+    fn put(&self, sink: &mut Sink<'_>, cap: usize) {
+        self.each(&mut |_, value| value.put_stored(sink, cap));
+    }
+
+    fn types(_tell: &mut dyn FnMut(TypeCode)) {
+        // They depend on the treatments: `each` tells them.
+    }
+
+    fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+        let mut treatments = self.treatments.iter();
+        self.args.each(&mut |code, value| match treatments.next() {
+            Some(Treatment::Show) => tell(code, value),
+            Some(Treatment::Keep(chars)) => {
+                let mut stored = SmallVec::<[u8; KEPT_BYTES_MAX]>::new();
+                stored.resize(value.bytes(KEPT_BYTES_MAX), 0);
+                value.put_stored(&mut Sink::new(&mut stored), KEPT_BYTES_MAX);
+                let value = Fields::new(&stored).next(code).unwrap_or(Value::None);
+                tell(TypeCode::STR, &shortened(value, *chars).as_str());
+            }
+            // A value that no treatment stands for is hidden, to be on the safe side.
+            Some(Treatment::Hide) | None => tell(TypeCode::STR, &MASK),
+        });
+    }
+}
+
+/// A mask and the value's last characters, if there are more of them.
+pub(super) fn shortened(value: Value<'_>, kept_chars: u8) -> Short {
+    let mut text = Short::from(MASK);
+    let mut number = itoa::Buffer::new();
+    let whole = match value {
+        Value::Str(text) if !text.cut => text.content,
+        Value::Unsigned(value) => number.format(value),
+        Value::Signed(value) => number.format(value),
+        _ => "",
+    };
+    let chars = whole.chars().count();
+    if chars > usize::from(kept_chars) {
+        whole.chars().skip(chars - usize::from(kept_chars)).for_each(|char| text.push(char));
+    }
+    text
+}
+
+/// A short text that stays on the stack.
+#[derive(Debug, Default)]
+pub(super) struct Short(pub(super) SmallVec<[u8; 64]>);
+
+impl Short {
+    fn from(text: &str) -> Self {
+        Self(SmallVec::from_slice(text.as_bytes()))
+    }
+
+    pub(super) fn push(&mut self, char: char) {
+        self.0.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Only whole characters are pushed.
+        std::str::from_utf8(&self.0).unwrap_or(MASK)
+    }
+}

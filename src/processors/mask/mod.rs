@@ -1,0 +1,22 @@
+//! Masking: what is secret reaches no file.
+//!
+//! *By name*, on the caller's side: what stands under a sensitive name does not even enter the ring
+//! ([`names`], [`args`]). *By its look*, in the drain, before anything is written: keys, tokens and
+//! `name=value` inside texts ([`texts`], [`records`]).
+
+mod args;
+mod glance;
+mod live;
+mod named;
+mod names;
+mod records;
+mod shapes;
+mod texts;
+
+pub(crate) use args::Masked;
+pub(crate) use live::Masking;
+pub(crate) use names::Treatment;
+pub(crate) use records::TextScreen;
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
