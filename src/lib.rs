@@ -10,6 +10,7 @@ mod definition;
 mod engine;
 mod entry;
 mod face;
+mod filter;
 mod formatters;
 mod handlers;
 mod journal;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::definition::{DefinitionBytes, SiteSpec};
 use crate::level::Level;
 use crate::record::{INLINE, TypeCode};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Tells the types of a call's fields, one after the other.
 pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
@@ -21,10 +21,14 @@ pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
 #[derive(Debug)]
 pub struct Site {
     /// 0 until the first use; [`INLINE`] when some ring had no room for the definition, or some
-    /// engine masks one of the fields.
+    /// engine masks one of the fields or filters the calls out.
     id: AtomicU32,
+    /// The number that it has, whether records name it or not.
+    number: OnceLock<u32>,
     types: OnceLock<Types>,
     next: OnceLock<Option<&'static Site>>,
+    /// The least level that an engine's filter keeps here, below the number of that filter.
+    kept: AtomicU64,
     spec: SiteSpec<'static>,
 }
 
@@ -40,8 +44,10 @@ impl Site {
     ) -> Self {
         Self {
             id: AtomicU32::new(0),
+            number: OnceLock::new(),
             types: OnceLock::new(),
             next: OnceLock::new(),
+            kept: AtomicU64::new(0),
             spec: SiteSpec { level, trade, line, text, target, file, fields },
         }
     }
@@ -88,8 +94,9 @@ impl Site {
 
     /// Gives the site its number and writes its definition into every ring.
     ///
-    /// Gives [`INLINE`] where a ring has no room or its engine masks one of the fields, and, for this one call, where the registry stays
-    /// locked for a millisecond (another thread registers, or a signal handler interrupted that).
+    /// Gives [`INLINE`] where a ring has no room, or its engine masks one of the fields or filters
+    /// the calls out, and, for this one call, where the registry stays locked for a millisecond
+    /// (another thread registers, or a signal handler interrupted that).
     #[cold]
     #[inline(never)]
     pub(crate) fn register(&'static self, types: Types) -> u32 {
@@ -102,8 +109,23 @@ impl Site {
         }
     }
 
-    fn is_masked_in(&self, area: &dyn SiteArea) -> bool {
-        self.spec.fields.iter().any(|name| area.masks(name))
+    /// The least level that is kept here by the filter of this number; `find` finds it out.
+    #[inline]
+    pub(crate) fn kept_by(&self, filter: u32, find: impl FnOnce(&str) -> u8) -> u8 {
+        // ORDERING: Relaxed, a note of one word.
+        // PAIRS WITH: the store below.
+        // IF WEAKENED: it is the weakest already.
+        let [kept, _, _, _, number @ ..] = self.kept.load(Ordering::Relaxed).to_le_bytes();
+        if u32::from_le_bytes(number) == filter {
+            return kept;
+        }
+        let kept = find(self.spec.target);
+        let note = u64::from(filter) << 32 | u64::from(kept);
+        // ORDERING: Relaxed, as above.
+        // PAIRS WITH: the load above.
+        // IF WEAKENED: it is the weakest already.
+        self.kept.store(note, Ordering::Relaxed);
+        kept
     }
 
     /// The definition's bytes with types that are known at run time.
@@ -115,6 +137,9 @@ impl Site {
     }
 
     fn set_id(&self, id: u32) {
+        if self.id() == id {
+            return;
+        }
         // ORDERING: Release, publishes the definition written to every ring before.
         // PAIRS WITH: the Acquire load in `id`.
         // IF WEAKENED: see there.
@@ -127,8 +152,9 @@ pub(crate) trait SiteArea: Send + Sync {
     /// Writes the definition of site `id`; false when there is no room.
     fn define_site(&self, id: u32, definition: &[u8]) -> bool;
 
-    /// Whether values of this name are masked: then each record of the site is looked at.
-    fn masks(&self, name: &str) -> bool;
+    /// Whether each record of the site is to be looked at: one of its values is masked, or its calls
+    /// are filtered out.
+    fn looks_at(&self, site: &Site) -> bool;
 }
 
 struct Registry {
@@ -142,46 +168,51 @@ static REGISTRY: Mutex<Registry> =
 
 impl Registry {
     fn add(&mut self, site: &'static Site, types: Types) -> u32 {
-        let areas = || self.areas.iter().filter_map(Weak::upgrade);
-        if areas().any(|area| site.is_masked_in(&*area)) {
-            site.set_id(INLINE);
-            return INLINE;
-        }
-        let definition = site.definition(types);
-        let id = self.count + 1;
-        let mut fits = true;
-        for area in areas() {
-            fits &= area.define_site(id, &definition);
-        }
-        if !fits {
-            site.set_id(INLINE);
-            return INLINE;
-        }
-        let linked = site.types.set(types).is_ok() && site.next.set(self.newest).is_ok();
-        debug_assert!(linked, "a site is added once");
+        let new = site.types.set(types).is_ok() && site.next.set(self.newest).is_ok();
+        debug_assert!(new, "a site is added once");
         self.newest = Some(site);
-        self.count = id;
-        site.set_id(id);
-        id
+        self.settle(site, types);
+        site.id()
+    }
+
+    /// Gives the site its number, or takes it away, as its rings and their engines have it now.
+    fn settle(&mut self, site: &'static Site, types: Types) {
+        let areas = || self.areas.iter().filter_map(Weak::upgrade);
+        if areas().any(|area| area.looks_at(site)) {
+            site.set_id(INLINE);
+            return;
+        }
+        // A number that was taken is never another site's: some ring may define it.
+        let number = *site.number.get_or_init(|| self.count + 1);
+        let definition = site.definition(types);
+        let fits = areas().fold(true, |fits, area| area.define_site(number, &definition) && fits);
+        self.count = self.count.max(number);
+        site.set_id(if fits { number } else { INLINE });
+    }
+
+    fn settle_all(&mut self) {
+        let mut next = self.newest;
+        while let Some(site) = next {
+            next = site.next.get().copied().flatten();
+            if let Some(types) = site.types.get() {
+                self.settle(site, *types);
+            }
+        }
     }
 }
 
-/// Writes every known site into a new ring, and every later one too.
+/// Writes every known site into a new ring, and every later one too. Nobody logs into it yet.
 pub(crate) fn attach(area: Weak<dyn SiteArea>) {
-    let Some(strong) = area.upgrade() else { return };
     let mut registry = REGISTRY.lock();
-    let mut next = registry.newest;
-    while let Some(site) = next {
-        next = site.next.get().copied().flatten();
-        let (id, Some(types)) = (site.id(), site.types.get()) else { continue };
-        let defined = || strong.define_site(id, &site.definition(*types));
-        if id != INLINE && (site.is_masked_in(&*strong) || !defined()) {
-            // Nobody logs into the new ring yet, so no record there can name the number.
-            site.set_id(INLINE);
-        }
-    }
     registry.areas.retain(|known| known.strong_count() > 0);
     registry.areas.push(area);
+    registry.settle_all();
+}
+
+/// Looks at every known site again: what an engine masks or filters has changed. Calls that begin
+/// after this has returned go by it.
+pub(crate) fn review() {
+    REGISTRY.lock().settle_all();
 }
 
 #[cfg(test)]
@@ -196,6 +227,7 @@ mod tests {
     struct Area {
         defined: Mutex<Vec<(u32, Vec<u8>)>>,
         full: bool,
+        blind: std::sync::atomic::AtomicBool,
     }
 
     impl SiteArea for Area {
@@ -206,8 +238,8 @@ mod tests {
             !self.full
         }
 
-        fn masks(&self, name: &str) -> bool {
-            name == "secret"
+        fn looks_at(&self, site: &Site) -> bool {
+            !self.blind.load(Ordering::Relaxed) && site.fields() == ["secret"]
         }
     }
 
@@ -225,6 +257,21 @@ mod tests {
             SiteDefinition::decode(bytes).unwrap().fields.iter().any(|f| &*f.name == "secret")
         };
         assert!(!area.defined.lock().iter().any(secret));
+
+        area.blind.store(true, Ordering::Relaxed);
+        review();
+        assert!(EARLY.id() != INLINE && LATE.id() != INLINE && EARLY.id() != LATE.id());
+        assert_eq!(area.defined.lock().iter().filter(|one| secret(one)).count(), 2);
+        area.blind.store(false, Ordering::Relaxed);
+        review();
+        assert_eq!((EARLY.id(), LATE.id()), (INLINE, INLINE));
+    }
+
+    #[test]
+    fn what_a_filter_keeps_is_found_out_once() {
+        static SITE: Site = Site::new(Level::Info, false, "kept", ("bot::risk", "f.rs", 5), &[]);
+        let found = |filter, kept| SITE.kept_by(filter, |target| target.len() as u8 + kept);
+        assert_eq!((found(1, 0), found(1, 7), found(2, 7), found(1, 0)), (9, 9, 16, 9));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::{ConfigError, Origin, Problem};
 use super::masking::{MaskKey, PATTERNS_MAX, compile_pattern};
 use super::model::{Configuration, Overflow};
+use crate::filter::Filter;
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -84,6 +85,9 @@ impl Configuration {
         let accepted = "1 to 255 printable ASCII characters without spaces (RFC 5424, HOSTNAME)";
         findings.refuse_unless(printable(host, 255), "hostname", host, accepted);
         self.check_masking(findings);
+        if let Err(accepted) = Filter::parse(&self.log_filter) {
+            findings.refuse_unless(false, "log_filter", &self.log_filter, &accepted);
+        }
         let facility = self.facility;
         findings.refuse_unless(facility <= 23, "facility", facility, "0 to 23 (RFC 5424, table 1)");
     }
@@ -209,6 +213,16 @@ impl Configuration {
     pub(crate) fn log(&self, file: &Path) -> PathBuf {
         self.log_dir.join(file)
     }
+}
+
+/// Refuses what is no key of `mask_keys`; for a change while running.
+pub(crate) fn check_mask_keys(keys: &[String]) -> Result<(), ConfigError> {
+    let mut findings = Findings { origins: &[("mask_keys", Origin::Code)], problems: Vec::new() };
+    for key in keys {
+        let sound = MaskKey::parse(key).is_some();
+        findings.refuse_unless(sound, "mask_keys", key, MaskKey::ACCEPTED);
+    }
+    if findings.problems.is_empty() { Ok(()) } else { Err(ConfigError::new(findings.problems)) }
 }
 
 /// The system's name with what RFC 5424 does not allow in a HOSTNAME replaced.

@@ -5,6 +5,7 @@ mod error;
 mod masking;
 mod model;
 
+pub(crate) use check::check_mask_keys;
 pub use error::{ConfigError, Origin, Problem};
 pub(crate) use masking::{MaskKey, compile_pattern};
 pub(crate) use model::parameter_methods;

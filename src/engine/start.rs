@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::processors::{Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
-use crate::site::{self, SiteArea};
+use crate::site::{self, Site, SiteArea};
 use crate::writer::{
     self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
 };
@@ -83,6 +84,7 @@ pub(crate) fn start(
         ticks_per_second: line.ticks_in(1_000_000_000),
         control: Arc::clone(&control),
         metrics: Arc::new(metrics),
+        filter: AtomicU32::new(Core::next_filter()),
         masking: Arc::new(Masking::new(&configuration.mask_keys, &configuration.mask_patterns)),
         alive: Arc::new(()),
         ring_id: ring.id(),
@@ -179,8 +181,10 @@ impl SiteArea for Core {
         self.ring.definitions().define_site(id, definition)
     }
 
-    fn masks(&self, name: &str) -> bool {
-        self.masking.names().treatment(name) != Treatment::Show
+    fn looks_at(&self, site: &Site) -> bool {
+        let names = self.masking.names();
+        let masked = |name: &&str| names.treatment(name) != Treatment::Show;
+        site.fields().iter().any(masked) || !site.is_trade() && self.filters_out(site)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The writing end of the journal; owned by the drain.
 
+use std::borrow::Cow;
 use std::io;
 
 use smallvec::SmallVec;
@@ -17,6 +18,7 @@ use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{PassEnd, Survey, survey};
 use crate::clock::{Calibration, now};
+use crate::definition::DefinitionBytes;
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
 /// A run is at most this long.
@@ -43,6 +45,12 @@ pub(crate) trait Screen: std::fmt::Debug + Send {
 
     /// The records with their secrets masked, in as many bytes; `None` if they have none.
     fn screen(&mut self, ring: u64, records: &[u8], known: &dyn Definitions) -> Option<&[u8]>;
+
+    /// Whether other names are masked than when this was last asked: contexts are then defined anew.
+    fn renew(&mut self) -> bool;
+
+    /// A context with its secrets masked; `None` if it has none, or was masked when it was bound.
+    fn context(&mut self, definition: &[u8]) -> Option<DefinitionBytes>;
 
     /// What was screened last is in the segment.
     fn written(&mut self);
@@ -167,6 +175,9 @@ impl Appender {
             return Ok(0);
         }
         let ring = self.defined_of(position.ring_id);
+        if self.screen.as_mut().is_some_and(|screen| screen.renew()) {
+            self.defined.iter_mut().for_each(Defined::forget_contexts);
+        }
         let mut limit = records.len().min(RUN_BYTES_MAX);
         loop {
             let clock = if self.takes_callers_stamps { || 0 } else { self.clock };
@@ -184,7 +195,7 @@ impl Appender {
                 match definition {
                     Some(definition) => {
                         found.texts |= self.note_text(ring, needed, definition);
-                        bytes.push((needed, definition));
+                        bytes.push((needed, self.screened(needed, definition)));
                     }
                     None => self.defined[ring].forget(needed),
                 }
@@ -220,6 +231,17 @@ impl Appender {
         holds_text
     }
 
+    /// A definition as it is to be written.
+    fn screened<'a>(&mut self, needed: Needed, definition: &'a [u8]) -> Cow<'a, [u8]> {
+        match (needed, &mut self.screen) {
+            (Needed::Context(_), Some(screen)) => match screen.context(definition) {
+                Some(masked) => Cow::Owned(masked.into_vec()),
+                None => Cow::Borrowed(definition),
+            },
+            _ => Cow::Borrowed(definition),
+        }
+    }
+
     /// Writes a run in which there may be text.
     fn write_screened(
         &mut self,
@@ -248,8 +270,8 @@ impl Appender {
         found: &Survey,
         definitions: &[Found<'_>],
     ) -> Result<u32, AppendError> {
-        for &(needed, bytes) in definitions {
-            let (kind, id) = match needed {
+        for (needed, bytes) in definitions {
+            let (kind, id) = match *needed {
                 Needed::Site(id) => (Kind::SITE, id),
                 Needed::Context(id) => (Kind::CONTEXT, id),
             };
@@ -585,4 +607,4 @@ impl Appender {
     }
 }
 
-type Found<'a> = (Needed, &'a [u8]);
+type Found<'a> = (Needed, Cow<'a, [u8]>);

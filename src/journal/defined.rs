@@ -95,6 +95,11 @@ impl Defined {
         }
     }
 
+    /// Every context is needed again.
+    pub(super) fn forget_contexts(&mut self) {
+        self.contexts.fill(0);
+    }
+
     /// Takes a note back: the definition was not written.
     pub(super) fn forget(&mut self, needed: Needed) {
         match needed {

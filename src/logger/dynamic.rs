@@ -82,7 +82,10 @@ impl MetaLogger {
         let category = fields.iter().find(|(name, _)| *name == "category");
         let own_trade = category.map(|(_, value)| *value == DynamicValue::Str("trade"));
         let trade = trade || own_trade.unwrap_or(self.trade);
-        if !self.enabled(level, trade) {
+        let levels = &self.core.levels;
+        // It is of no module: `log_filter` counts it among the others.
+        let filtered = !trade && levels.by_module() && (level as u8) < levels.kept_of("");
+        if filtered || !self.enabled(level, trade) {
             return Ok(());
         }
         let stamp = Stamp::own();

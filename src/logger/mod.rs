@@ -8,12 +8,14 @@ mod producer;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 pub use builder::Builder;
 pub use guard::Guard;
 pub use producer::{Producer, With};
 
+use crate::config::{ConfigError, check_mask_keys};
 use crate::context::{self, Context};
 use crate::definition::fit_context;
 use crate::face::{Call, Face};
@@ -69,14 +71,25 @@ impl MetaLogger {
     /// out, the last ones first.
     #[must_use]
     pub fn bind(&self, mut context: Context) -> MetaLogger {
-        context.mask(&self.core.masking);
-        let mut bytes = match &self.bound {
-            Some(outer) => context.within(&outer.bytes),
-            None => context.into_bytes(),
+        let Core { ring, masking, .. } = &*self.core;
+        let (bytes, bound) = loop {
+            let changes = masking.changes();
+            context.mask(masking);
+            let mut bytes = match &self.bound {
+                Some(outer) => context.clone().within(&outer.masked(ring, masking)),
+                None => context.clone().into_bytes(),
+            };
+            // Half a record at most, so that there is room for the call's own values beside it.
+            fit_context(&mut bytes, self.core.record_bytes_max as usize / 2);
+            let bound = Bound::new(ring, &bytes, changes);
+            // PAIRS WITH: the fence in `Drain::mask_contexts`: either this sees the change, or the
+            //   drain, which masks what was bound before it, sees the context.
+            // IF WEAKENED: a context that is bound while the keys change may stay unmasked.
+            fence(Ordering::SeqCst);
+            if masking.changes() == changes {
+                break (bytes, bound);
+            }
         };
-        // Half a record at most, so that there is room for the call's own values beside it.
-        fit_context(&mut bytes, self.core.record_bytes_max as usize / 2);
-        let bound = Bound::new(&self.core.ring, &bytes);
         MetaLogger {
             core: Arc::clone(&self.core),
             context: bound.id,
@@ -102,7 +115,23 @@ impl MetaLogger {
     /// Changes `log_level`, and with it the levels that follow it. Takes effect at once for later
     /// calls of every clone.
     pub fn set_level(&self, level: Level) {
-        self.core.levels.set_log_level(level);
+        self.core.set_level(level);
+    }
+
+    /// Changes which names are masked while running: `keys` take the place of `mask_keys`, with the
+    /// same rules.
+    ///
+    /// When it has returned, no later call of any thread lets a value of such a name into the ring.
+    /// What is bound already is masked with the next records, in the ring, too. Entries that were
+    /// accepted before stay as they are, in the journal and in the logs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists what is no key; then nothing has changed.
+    pub fn set_mask_keys<K: AsRef<str>>(&self, keys: &[K]) -> Result<(), ConfigError> {
+        let keys: Vec<_> = keys.iter().map(|key| key.as_ref().to_owned()).collect();
+        check_mask_keys(&keys)?;
+        self.core.set_mask_keys(&keys);
+        Ok(())
     }
 
     /// Waits until every entry accepted before this call is in the logs.

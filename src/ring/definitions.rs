@@ -214,6 +214,63 @@ impl Definitions {
         Some(unsafe { self.slots.bytes(start, length) })
     }
 
+    /// Writes the contexts anew for which `change` gives other bytes. What is too long for its slot
+    /// is cut by `change`, or stays away: then the context is empty.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the drain, and borrows no context's bytes.
+    pub(super) unsafe fn change_contexts(&self, change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
+        let slot_bytes = self.geometry.slot_bytes as usize;
+        for (slot, tag) in self.tags.iter().enumerate() {
+            // ORDERING: Acquire, before the bytes are read.
+            // PAIRS WITH: the Release store in `define_context`.
+            // IF WEAKENED: see there.
+            let known = tag.load(Ordering::Acquire);
+            if low(known) & 1 == 0 {
+                continue;
+            }
+            let (start, length) = (slot * slot_bytes, (low(known) >> 1) as usize);
+            // SAFETY: `define_context` wrote and published these bytes; a published slot is freed,
+            // and claimed again, only after the drain says so, which is the caller.
+            let bytes = unsafe { self.slots.bytes(start, length) }.to_vec();
+            let Some(mut changed) = change(&bytes) else { continue };
+            if changed.len() > slot_bytes {
+                changed = vec![0, 0];
+            }
+            // SAFETY: as above; nobody but the drain reads the bytes of a published slot.
+            unsafe { self.slots.write(start, &changed) };
+            let length = u32::try_from(changed.len()).unwrap_or(0);
+            // ORDERING: Relaxed, only the drain reads the length; others look at the generation,
+            // which stays.
+            tag.store(join(high(known), length << 1 | 1), Ordering::Relaxed);
+        }
+        self.wipe_free_slots();
+    }
+
+    /// Overwrites what contexts have left behind that are no more.
+    fn wipe_free_slots(&self) {
+        let slot_bytes = self.geometry.slot_bytes as usize;
+        let zeros = vec![0; slot_bytes];
+        for (index, word) in self.free.iter().enumerate() {
+            // ORDERING: Acquire, as in `claim_slot`: the slots of this word are claimed, all of them.
+            // PAIRS WITH: the Release in `free_slots`.
+            // IF WEAKENED: see there.
+            let claimed = word.swap(0, Ordering::Acquire);
+            let mut rest = claimed;
+            while rest != 0 {
+                let slot = index * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                // SAFETY: the slot was claimed above, and nothing reads one that is not published.
+                unsafe { self.slots.write(slot * slot_bytes, &zeros) };
+            }
+            // ORDERING: Release, gives them back behind the writes.
+            // PAIRS WITH: the Acquire exchange in `claim_slot`.
+            // IF WEAKENED: a context's bytes may be overwritten after they were written.
+            word.fetch_or(claimed, Ordering::Release);
+        }
+    }
+
     /// Number of words in a [`Retired`].
     pub(super) fn retired_words(&self) -> usize {
         self.retired.len()

@@ -105,6 +105,12 @@ impl RingDrain {
         &self.ring.lanes[lane as usize]
     }
 
+    /// Writes the contexts in the ring anew for which `change` gives other bytes.
+    pub(crate) fn change_contexts(&mut self, change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
+        // SAFETY: this is the drain, and who borrows a context borrows it, too.
+        unsafe { self.ring.definitions.change_contexts(change) };
+    }
+
     /// Begins a pass over all lanes.
     pub(crate) fn begin_pass(&mut self) {
         if self.ring.process().forked() {

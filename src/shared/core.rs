@@ -1,6 +1,7 @@
 //! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bindings::{Bindings, ContextRef};
@@ -16,7 +17,7 @@ use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
 };
 use crate::ring::{Class, LaneHandle, PushError, Ring};
-use crate::site::Site;
+use crate::site::{self, Site};
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     /// What the engine measures of itself.
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) masking: Arc<Masking>,
+    /// The number of the filter in force: call sites remember it with what the filter keeps.
+    pub(crate) filter: AtomicU32,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
@@ -92,6 +95,47 @@ impl Core {
     #[inline(always)]
     pub(crate) fn enabled(&self, level: Level, trade: bool) -> bool {
         self.levels.admits(level, trade)
+    }
+
+    /// A number that no filter of the process has.
+    pub(crate) fn next_filter() -> u32 {
+        static FILTERS: AtomicU32 = AtomicU32::new(1);
+        // ORDERING: Relaxed, the number alone is what counts.
+        // PAIRS WITH: nothing.
+        // IF WEAKENED: it is the weakest already.
+        FILTERS.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether `log_filter` keeps none of a site's calls but trade events.
+    #[inline]
+    pub(crate) fn filters_out(&self, site: &Site) -> bool {
+        // ORDERING: Acquire, before the levels are read.
+        // PAIRS WITH: the Release store in `set_level`.
+        // IF WEAKENED: what the old levels keep is remembered under the new number.
+        let filter = self.filter.load(Ordering::Acquire);
+        let by_module = self.levels.by_module();
+        by_module && (site.level() as u8) < site.kept_by(filter, |target| self.levels.kept_of(target))
+    }
+
+    /// Puts other names to be masked in force. The keys were checked.
+    pub(crate) fn set_mask_keys(&self, keys: &[String]) {
+        if self.masking.set_keys(keys) {
+            site::review();
+            // The drain masks what is bound.
+            self.control.wake_drain();
+        }
+    }
+
+    /// Changes `log_level`, and what follows it.
+    pub(crate) fn set_level(&self, level: Level) {
+        self.levels.set_log_level(level);
+        if self.levels.by_module() {
+            // ORDERING: Release, publishes the levels set above.
+            // PAIRS WITH: the Acquire load in `filters_out`.
+            // IF WEAKENED: see there.
+            self.filter.store(Self::next_filter(), Ordering::Release);
+            site::review();
+        }
     }
 
     /// Whether this is a forked child: the writer's threads and locks are its parent's. One system
@@ -166,6 +210,9 @@ impl Core {
         (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
+        if self.filters_out(site) && !is_trade(site, &args, bindings.context().trade) {
+            return Ok(());
+        }
         lanes.with(self, |lane| self.push_timed(lane, bindings, site, Stamp { time, kind }, args))
     }
 
@@ -220,7 +267,7 @@ impl Core {
             known => known,
         };
         let context = bindings.context();
-        let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);
+        let trade = is_trade(site, &args, context.trade);
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
         let known = Unusual { site: id, definition: &[], context, stamp };
         if id != INLINE {
@@ -250,7 +297,9 @@ impl Core {
         class: Class,
         args: &A,
     ) -> Result<(), PushError> {
-        let Some(plan) = self.plan(&record, args) else {
+        let bound = record.context.bound.filter(|_| record.context.id == INLINE);
+        let context = bound.map(|bound| bound.masked(&self.ring, &self.masking));
+        let Some(plan) = self.plan(&record, context.as_deref().unwrap_or_default(), args) else {
             lane.count_loss(PushError::TooLong, class);
             return Err(PushError::TooLong);
         };
@@ -279,13 +328,18 @@ impl Core {
         let context = ContextRef { id: 0, trade: false, bound: None };
         let record = Unusual { site: id, definition: &definition, context, stamp: Stamp::own() };
         let class = Class { privileged: site.level() >= Level::Warning, trade: false };
-        let plan = self.plan(&record, args).ok_or(PushError::TooLong)?;
+        let plan = self.plan(&record, &[], args).ok_or(PushError::TooLong)?;
         // A lane for this one record: an idle one would keep a block.
         plan.push(&self.ring.register(), class, args)
     }
 
     /// How a record is encoded; none if it is too long even without its strings.
-    fn plan<'a, A: Args>(&self, record: &Unusual<'a>, args: &A) -> Option<Plan<'a>> {
+    fn plan<'a, A: Args>(
+        &self,
+        record: &Unusual<'a>,
+        bound: &'a [u8],
+        args: &A,
+    ) -> Option<Plan<'a>> {
         let Unusual { site, definition, context, stamp } = *record;
         let mut flags = Flags::of_time(stamp.kind);
         let mut inline: [&[u8]; 2] = [&[], &[]];
@@ -295,7 +349,7 @@ impl Core {
         }
         if context.id == INLINE {
             flags = flags.with(Flags::CONTEXT_INLINE);
-            inline[1] = context.bound.map_or(&[], |bound| &bound.bytes);
+            inline[1] = bound;
         }
         let carried: usize =
             inline.iter().filter(|part| !part.is_empty()).map(|part| 4 + part.len()).sum();
@@ -335,6 +389,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether a call is a trade event: by its macro, by its own field, by its logger's context.
+fn is_trade(site: &Site, args: &impl Args, bound: bool) -> bool {
+    site.is_trade() || is_trade_by_field(site, args).unwrap_or(bound)
 }
 
 /// What the call's own `category` says, if it has one: it wins over the bound one.

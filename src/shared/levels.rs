@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::config::Configuration;
+use crate::filter::Filter;
 use crate::level::Level;
 
 /// Which entries are kept, and which are shown where.
@@ -18,6 +19,8 @@ pub(crate) struct Levels {
     /// Whether the console and the journal follow `log_level`.
     console_follows: bool,
     journal_follows: bool,
+    /// Levels by module; in place of `log` where they name one.
+    filter: Filter,
     /// Whether calls wait until their entry is written; it stands here because every call reads
     /// the gates' cache line anyway.
     synchronous: bool,
@@ -29,19 +32,53 @@ fn code(level: Level) -> u8 {
 
 impl Levels {
     pub(crate) fn new(configuration: &Configuration) -> Self {
-        let journal = configuration.journal_level;
-        Self {
-            gate: [
-                AtomicU8::new(code(journal)),
-                AtomicU8::new(code(journal.min(configuration.trade_log_level))),
-            ],
-            log: AtomicU8::new(code(configuration.log_level)),
-            console: AtomicU8::new(code(configuration.console_level)),
+        // What does not parse was refused with the configuration.
+        let filter = Filter::parse(&configuration.log_filter).unwrap_or_default();
+        let log = filter.others().unwrap_or(code(configuration.log_level));
+        let console =
+            if configuration.console_follows { log } else { code(configuration.console_level) };
+        let journal = code(configuration.journal_level);
+        let levels = Self {
+            gate: [AtomicU8::new(journal), AtomicU8::new(journal)],
+            log: AtomicU8::new(log),
+            console: AtomicU8::new(console),
             trade: AtomicU8::new(code(configuration.trade_log_level)),
             console_follows: configuration.console_follows,
             journal_follows: configuration.journal_follows,
+            filter,
             synchronous: !configuration.async_logging,
+        };
+        levels.set_gates(journal);
+        levels
+    }
+
+    /// Lets through what the journal keeps: the least level that anything shows, or a fixed one.
+    fn set_gates(&self, fixed: u8) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the loads in `admits`.
+        // IF WEAKENED: they are the weakest already.
+        let log = self.filter.least(self.log.load(Relaxed));
+        let console = if self.console_follows { log } else { self.console.load(Relaxed) };
+        let gate = if self.journal_follows { log.min(console) } else { fixed };
+        self.gate[0].store(gate, Relaxed);
+        self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
+    }
+
+    /// Whether modules have levels of their own: then the gates alone do not decide.
+    pub(crate) fn by_module(&self) -> bool {
+        self.filter.names_modules()
+    }
+
+    /// The least level of a module's calls that the journal keeps; trade events apart.
+    pub(crate) fn kept_of(&self, target: &str) -> u8 {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the stores in `set_log_level`.
+        // IF WEAKENED: they are the weakest already.
+        if !self.journal_follows {
+            return self.gate[0].load(Relaxed);
         }
+        let log = self.filter.level_of(target, self.log.load(Relaxed));
+        if self.console_follows { log } else { log.min(self.console.load(Relaxed)) }
     }
 
     /// Whether a call of this level is kept.
@@ -59,12 +96,13 @@ impl Levels {
         self.synchronous
     }
 
-    /// The least level of `expert.log`.
-    pub(crate) fn shows_in_log(&self, level: Level) -> bool {
+    /// Whether `expert.log` shows a module's entries of this level.
+    pub(crate) fn shows_in_log(&self, level: Level, target: &str) -> bool {
         // ORDERING: Relaxed, see the type.
         // PAIRS WITH: the store in `set_log_level`.
         // IF WEAKENED: it is the weakest already.
-        code(level) >= self.log.load(Relaxed)
+        let log = self.log.load(Relaxed);
+        code(level) >= if self.by_module() { self.filter.level_of(target, log) } else { log }
     }
 
     /// The least level of trade events in `trades.log`.
@@ -75,15 +113,19 @@ impl Levels {
         code(level) >= self.trade.load(Relaxed)
     }
 
-    /// The least level of the console.
-    pub(crate) fn shows_on_console(&self, level: Level) -> bool {
+    /// Whether the console shows a module's entries of this level.
+    pub(crate) fn shows_on_console(&self, level: Level, target: &str) -> bool {
+        if self.console_follows {
+            return self.shows_in_log(level, target);
+        }
         // ORDERING: Relaxed, see the type.
         // PAIRS WITH: the store in `set_log_level`.
         // IF WEAKENED: it is the weakest already.
         code(level) >= self.console.load(Relaxed)
     }
 
-    /// Changes `log_level`, and the levels that follow it.
+    /// Changes `log_level`, and the levels that follow it: the level of all modules that
+    /// `log_filter` does not name.
     pub(crate) fn set_log_level(&self, level: Level) {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
@@ -93,9 +135,7 @@ impl Levels {
             self.console.store(code(level), Relaxed);
         }
         if self.journal_follows {
-            let gate = code(level).min(self.console.load(Relaxed));
-            self.gate[0].store(gate, Relaxed);
-            self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
+            self.set_gates(code(level));
         }
     }
 }
@@ -114,19 +154,38 @@ mod tests {
     fn trade_events_have_a_level_of_their_own() {
         let levels = levels(Settings::default().log_level(Level::Error));
         assert!(!levels.admits(Level::Info, false) && levels.admits(Level::Info, true));
-        assert!(levels.shows_in_trades(Level::Info) && !levels.shows_in_log(Level::Info));
+        assert!(levels.shows_in_trades(Level::Info) && !levels.shows_in_log(Level::Info, ""));
     }
 
     #[test]
     fn a_changed_level_takes_the_levels_along_that_follow_it() {
         let following = levels(Settings::default());
         following.set_log_level(Level::Debug);
-        assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug));
+        assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug, ""));
 
         let fixed =
             levels(Settings::default().console_level(Level::Error).journal_level(Level::Debug));
         fixed.set_log_level(Level::Critical);
         assert!(fixed.admits(Level::Debug, false), "the journal keeps its own level");
-        assert!(fixed.shows_on_console(Level::Error) && !fixed.shows_in_log(Level::Error));
+        assert!(fixed.shows_on_console(Level::Error, "") && !fixed.shows_in_log(Level::Error, ""));
+    }
+
+    #[test]
+    fn modules_have_levels_of_their_own_and_the_others_follow_the_log_level() {
+        let text = "warning,bot::risk=debug,bot::noise=off";
+        let levels = levels(Settings::default().log_filter(text).log_level(Level::Error));
+        assert!(levels.by_module() && levels.admits(Level::Debug, false));
+        let shown = |level, target| {
+            let kept = level as u8 >= levels.kept_of(target);
+            assert_eq!(kept, levels.shows_in_log(level, target), "{level} {target}");
+            assert_eq!(kept, levels.shows_on_console(level, target), "{level} {target}");
+            kept
+        };
+        assert!(shown(Level::Debug, "bot::risk::var") && !shown(Level::Trace, "bot::risk"));
+        assert!(!shown(Level::Info, "bot") && shown(Level::Warning, "bot"));
+        assert!(!shown(Level::Critical, "bot::noise"));
+        levels.set_log_level(Level::Info);
+        assert!(shown(Level::Info, "bot") && !shown(Level::Debug, "bot"));
+        assert!(shown(Level::Debug, "bot::risk"), "what is named stays");
     }
 }

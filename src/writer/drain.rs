@@ -1,16 +1,18 @@
 //! The drain: from the ring into the journal.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use super::bite::{STEP_BYTES, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
+use crate::definition::fit_context;
 use crate::handlers::notice;
 use crate::journal::{
     AppendError, Appender, Definitions, JournalError, LanePosition, Position, Prepared,
 };
 use crate::metrics::Metrics;
-use crate::processors::TextScreen;
+use crate::processors::{Masking, TextScreen};
 use crate::record::{Gap, RecordHeader, TimeKind};
 use crate::ring::{GapInfo, LossReason, RingDrain};
 use crate::shared::{Control, Core};
@@ -28,6 +30,9 @@ pub(crate) struct Drain {
     supply: Supply,
     control: Arc<Control>,
     metrics: Arc<Metrics>,
+    masking: Arc<Masking>,
+    /// The changes of what is masked that the ring's contexts have gone through.
+    mask_changes: u64,
     pass: Option<Pass>,
     /// Bytes that one poll takes at most, and when it need not go on in small steps.
     bite_bytes: u64,
@@ -109,6 +114,8 @@ impl Drain {
             supply,
             control: Arc::clone(&core.control),
             metrics: Arc::clone(&core.metrics),
+            masking: Arc::clone(&core.masking),
+            mask_changes: 0,
             pass: None,
             bite_bytes: bite_bytes(&core.configuration),
             bite_bytes_max: bite_bytes(&core.configuration),
@@ -248,6 +255,7 @@ impl Drain {
         let flush = self.control.flushes();
         let ticks = now_after_loads().0;
         self.begun_ticks = [ticks, self.begun_ticks[0]];
+        self.mask_contexts();
         self.ring.begin_pass();
         let calibration = self.calibrator.poll(ticks);
         self.appender.begin_pass(ticks, calibration);
@@ -255,6 +263,25 @@ impl Drain {
             self.appender.take_callers_stamps();
         }
         Pass { flush, lane: 0, lane_bytes: 0 }
+    }
+
+    /// Masks in the ring what was bound before its name became a sensitive one. What is written to
+    /// the journal meanwhile is masked by the screen.
+    fn mask_contexts(&mut self) {
+        let changes = self.masking.changes();
+        if std::mem::replace(&mut self.mask_changes, changes) != changes {
+            // PAIRS WITH: the fence in `MetaLogger::bind`: who did not see the change there has
+            //   published its context before this.
+            // IF WEAKENED: see there.
+            fence(Ordering::SeqCst);
+            let slot_bytes = self.ring.ring().definitions().context_bytes_max();
+            let masking = &self.masking;
+            self.ring.change_contexts(&mut |bytes| {
+                let mut masked = masking.context(bytes)?;
+                fit_context(&mut masked, slot_bytes);
+                Some(masked.into_vec())
+            });
+        }
     }
 
     /// Takes what there is, lane by lane, then tells silent losses and marks a flush.

@@ -82,7 +82,8 @@ impl Outlets {
         self.counts.records += u64::from(!is_gap);
         let levels = &self.core.levels;
         let level = entry.level();
-        let in_log = is_gap || levels.shows_in_log(level);
+        let target = &*entry.site().target;
+        let in_log = is_gap || levels.shows_in_log(level, target);
         let is_trade = entry.category() == Category::Trade;
         let trade = is_trade && (is_gap || levels.shows_in_trades(level));
         if let Some(capture) = &self.capture {
@@ -91,7 +92,7 @@ impl Outlets {
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
         }
-        let on_console = is_gap || self.core.levels.shows_on_console(level);
+        let on_console = is_gap || self.core.levels.shows_on_console(level, target);
         if on_console && self.console.is_some() && !is_metrics(entry) {
             self.render_console(entry);
         }

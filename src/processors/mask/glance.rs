@@ -123,7 +123,6 @@ mod tests {
             "O-51",
             "order accepted by the exchange, 3 fills",
             "5f0c1d1e-9b1f-4c42-9c39-0f8e7d6c5b4a",
-            "src/processors/mask/glance.rs",
             "0.00012345",
         ] {
             assert_eq!(glance(text.as_bytes()), Seen::default(), "{text}");

@@ -15,7 +15,6 @@ use crate::record::{Malformed, TypeCode, Value};
 /// Names that were in force, or are.
 #[derive(Debug)]
 struct Version {
-    number: u64,
     names: NameMask,
     /// Those that took their place. A change keeps what it replaces: readers need no lock, also in
     /// a signal handler that interrupts the change.
@@ -26,6 +25,8 @@ struct Version {
 #[derive(Debug)]
 pub(crate) struct Masking {
     first: Version,
+    /// How often they have changed.
+    changes: AtomicU64,
     change: Mutex<()>,
     texts: Texts,
     /// Values that were masked because of their names.
@@ -39,7 +40,8 @@ impl Masking {
     pub(crate) fn new(keys: &[String], patterns: &[String]) -> Self {
         let names = NameMask::new(keys.iter().map(String::as_str));
         Self {
-            first: Version { number: 0, names, next: OnceLock::new() },
+            first: Version { names, next: OnceLock::new() },
+            changes: AtomicU64::new(0),
             change: Mutex::new(()),
             texts: Texts::new(patterns.iter().map(String::as_str)),
             by_name: AtomicU64::new(0),
@@ -58,6 +60,30 @@ impl Masking {
     /// The names in force.
     pub(crate) fn names(&self) -> &NameMask {
         &self.newest().names
+    }
+
+    /// How often the names have changed. What is read later is at least as new.
+    pub(crate) fn changes(&self) -> u64 {
+        // ORDERING: Acquire, before the names are read.
+        // PAIRS WITH: the Release addition in `set_keys`.
+        // IF WEAKENED: who notes this number may have masked by the names before.
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Puts the built-in names and `keys` in force; whether that changes anything.
+    pub(crate) fn set_keys(&self, keys: &[String]) -> bool {
+        let _one_at_a_time = self.change.lock();
+        let names = NameMask::new(keys.iter().map(String::as_str));
+        let newest = self.newest();
+        if newest.names == names {
+            return false;
+        }
+        let changed = newest.next.set(Box::new(Version { names, next: OnceLock::new() })).is_ok();
+        // ORDERING: Release, publishes the names.
+        // PAIRS WITH: the Acquire load in `changes`.
+        // IF WEAKENED: see there.
+        self.changes.fetch_add(1, Ordering::Release);
+        changed
     }
 
     /// How secrets are found in texts.

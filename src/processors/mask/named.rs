@@ -254,7 +254,7 @@ mod tests {
             (r#"{"api_secret": "x\"y", "qty": 3}"#, r#"{"api_secret": "***", "qty": 3}"#),
             (r#"{\"token\":\"t-1\",\"a\":1}"#, r#"{\"token\":\"***\",\"a\":1}"#),
             ("GET /o?symbol=X&signature=c0ff&x=1", "GET /o?symbol=X&signature=***&x=1"),
-            ("/v5/order?api_key=K1&sign=2", "/v5/order?api_key=***&sign=2"),
+            ("/v5/order?api_key=K1x&sign=2", "/v5/order?api_key=***&sign=2"),
             (
                 r#"Credentials { api_key: "k", passphrase: "p q", account_id: "ACC-12345" }"#,
                 r#"Credentials { api_key: "*", passphrase: "***", account_id: "***345" }"#,

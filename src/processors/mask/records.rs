@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::live::Masking;
 use super::names::NameMask;
 use super::texts::{Spans, Texts, put_masked};
-use crate::definition::{SITE_TEXT_OFFSET, site_fields};
+use crate::definition::{DefinitionBytes, SITE_TEXT_OFFSET, site_fields};
 use crate::journal::{Definitions, Screen};
 use crate::record::{
     CUT_BIT, FLAGS_OFFSET, Flags, GAP_SITE, INLINE, RECORD_HEADER_BYTES, RecordHeader, TypeCode,
@@ -103,12 +103,14 @@ pub(crate) struct TextScreen {
     edits: Vec<Edit>,
     /// Secrets masked in `out`.
     masked: u64,
+    /// The changes of the names that were taken note of.
+    changes: u64,
 }
 
 impl TextScreen {
     pub(crate) fn new(masking: Arc<Masking>) -> Self {
         let (plans, out, edits) = (Vec::new(), Vec::new(), Vec::new());
-        Self { masking, ring_id: 0, plans, out, edits, masked: 0 }
+        Self { masking, ring_id: 0, plans, out, edits, masked: 0, changes: 0 }
     }
 }
 
@@ -166,6 +168,15 @@ impl Screen for TextScreen {
             }
         }
         (*masked > 0).then_some(out)
+    }
+
+    fn renew(&mut self) -> bool {
+        let changes = self.masking.changes();
+        std::mem::replace(&mut self.changes, changes) != changes
+    }
+
+    fn context(&mut self, definition: &[u8]) -> Option<DefinitionBytes> {
+        if self.changes == 0 { None } else { self.masking.context(definition) }
     }
 
     fn written(&mut self) {

@@ -88,23 +88,16 @@ fn is_plain_key(word: &[u8]) -> bool {
     }
 }
 
-/// Whether small letters, capitals and digits follow each other as chance has it: then two
-/// neighbours in three are of different kinds; in words at most one in three is.
+/// Whether small letters, capitals and digits follow each other as chance has it: then nearly half of
+/// the neighbours are such as words do not have, in `CamelCase` or otherwise.
 fn looks_random(word: &[u8]) -> bool {
-    let mut seen = [false; 3];
-    let (mut last, mut changes) = (Class::Other, 0);
-    for kind in word.iter().map(|byte| class(*byte)) {
-        let place = match kind {
-            Class::Lower => 0,
-            Class::Upper => 1,
-            Class::Digit => 2,
-            Class::Sign | Class::Other => continue,
-        };
-        seen[place] = true;
-        changes += usize::from(kind != last);
-        last = kind;
-    }
-    seen == [true; 3] && changes * 3 > word.len()
+    use Class::{Digit, Lower, Upper};
+    let kinds = || word.iter().map(|byte| class(*byte)).filter(|kind| *kind != Class::Sign);
+    let unlike_words = |(one, next): &(Class, Class)| {
+        !matches!((one, next), (Lower, Lower | Upper) | (Upper, Lower) | (Digit, Digit))
+    };
+    let mixed = [Lower, Upper, Digit].iter().all(|wanted| kinds().any(|kind| kind == *wanted));
+    mixed && kinds().zip(kinds().skip(1)).filter(unlike_words).count() * 5 > word.len()
 }
 
 /// The bytes in front of what a token does not have.
