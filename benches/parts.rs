@@ -106,6 +106,72 @@ fn formatters(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What looking for secrets inside texts costs, by itself and as a part of what the writer does with
+/// an ordinary record: it frames the record and renders its line.
+fn screen(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("screen");
+    let runs = InMemory::OF_A_SEGMENT;
+    let mut frames = Vec::new();
+    for (name, journal) in [
+        ("frame with 100 records of numbers", InMemory::new()),
+        ("the same, screened", InMemory::new().screened()),
+        ("frame with 100 records with a text of 40 bytes", InMemory::texts()),
+        ("the same, with the texts screened", InMemory::texts().screened()),
+    ] {
+        let mut journal = journal;
+        in_turns(&mut group, name, &mut journal, runs, InMemory::roll, InMemory::append);
+        frames.push(journal);
+    }
+    group.bench_function("text line with a text of 40 bytes", |bencher| {
+        let mut lines = Lines::texts();
+        bencher.iter(|| {
+            black_box(lines.next_line());
+        });
+    });
+    group.finish();
+    let rendered = [Lines::text(), Lines::texts()].map(|mut lines| {
+        nanos_of(|| {
+            black_box(lines.next_line());
+        })
+    });
+    let [plain, screened, texts, texts_screened] = frame_nanos(frames);
+    for (what, without, with, line) in [
+        ("numbers", plain, screened, rendered[0]),
+        ("a text of 40 bytes", texts, texts_screened, rendered[1]),
+    ] {
+        let share = (with - without) / (without + line) * 100.0;
+        println!(
+            "a record of {what}: framed in {without:.1} ns, {with:.1} ns with the look for secrets, \
+             rendered in {line:.1} ns: the look adds {share:.2} % to the writer's work"
+        );
+    }
+}
+
+/// The fastest of many turns, by the call.
+fn nanos_of(mut run: impl FnMut()) -> f64 {
+    let turn = |_| {
+        let begun = Instant::now();
+        (0..1_000).for_each(|_| run());
+        begun.elapsed().as_nanos() as f64 / 1_000.0
+    };
+    (0..300).map(turn).fold(f64::MAX, f64::min)
+}
+
+/// What a record takes in each of the journals, in turns: whatever disturbs one disturbs all.
+fn frame_nanos(mut journals: Vec<InMemory>) -> [f64; 4] {
+    let mut best = [f64::MAX; 4];
+    for _ in 0..200 {
+        for (best, journal) in best.iter_mut().zip(&mut journals) {
+            journal.roll();
+            let begun = Instant::now();
+            (0..InMemory::OF_A_SEGMENT).for_each(|_| journal.append());
+            let records = (InMemory::OF_A_SEGMENT * InMemory::OF_A_RUN) as f64;
+            *best = best.min(begun.elapsed().as_nanos() as f64 / records);
+        }
+    }
+    best
+}
+
 /// What masking by name adds: to a call site's registration, and to a bind.
 fn mask(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mask");
@@ -151,5 +217,5 @@ fn logger(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, ring, journal, formatters, mask, logger);
+criterion_group!(benches, ring, journal, formatters, screen, mask, logger);
 criterion_main!(benches);

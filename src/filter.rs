@@ -45,7 +45,8 @@ impl Filter {
             part.chars().next().is_some_and(|first| !first.is_numeric()) && part.chars().all(sound)
         };
         refuse_if(!module.split("::").all(is_name), || {
-            let advice = if module.contains('-') { " (`-` in a package's name is `_` here)" } else { "" };
+            let advice =
+                if module.contains('-') { " (`-` in a package's name is `_` here)" } else { "" };
             format!("a module's path like my_bot::risk in place of {module:?}{advice}")
         })?;
         let twice = self.modules.iter().any(|(known, _)| **known == *module);
@@ -72,7 +73,9 @@ impl Filter {
     /// The least level of a module, when those that are not named have `others`.
     pub(crate) fn level_of(&self, target: &str, others: u8) -> u8 {
         let within = |module: &str| {
-            target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+            target
+                .strip_prefix(module)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
         let found = self.modules.iter().find(|(module, _)| within(module));
         found.map_or(others, |(_, level)| *level)

@@ -2,6 +2,7 @@
 //! they may change with any release.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::clock::Calibration;
 use crate::context::Context;
@@ -12,7 +13,7 @@ use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
 use crate::level::Level;
-use crate::processors::Masking;
+use crate::processors::{Masking, TextScreen};
 use crate::record::{
     Args, Flags, GAP_RECORD_BYTES, RECORD_HEADER_BYTES, RecordHeader, TimeKind, UnixNanos,
 };
@@ -136,6 +137,12 @@ const SITE: SiteSpec<'static> = SiteSpec {
     fields: &["order_id", "quantity", "price"],
 };
 
+/// The same with a text in place of the second integer.
+const TEXT_SITE: SiteSpec<'static> = SiteSpec { fields: &["order_id", "note", "price"], ..SITE };
+
+/// An ordinary text of 40 bytes.
+const TEXT: &str = "accepted by the exchange, order is new 1";
+
 /// A journal in memory, written through a mapping.
 #[derive(Debug)]
 pub struct InMemory {
@@ -147,7 +154,9 @@ pub struct InMemory {
 
 impl InMemory {
     /// Runs that one segment surely holds.
-    pub const OF_A_SEGMENT: u64 = 512;
+    pub const OF_A_SEGMENT: u64 = 384;
+    /// Records of a run.
+    pub const OF_A_RUN: u64 = RUN_RECORDS as u64;
     /// Bytes of a run's records.
     pub const RUN_BYTES: u64 = (RUN_RECORDS * BYTES) as u64;
 
@@ -157,6 +166,28 @@ impl InMemory {
     /// When there is no memory.
     #[must_use]
     pub fn new() -> Self {
+        let args: Sample = ((((), 1), 2), 0.5);
+        Self::of(SITE, &args)
+    }
+
+    /// The same for records with a text of 40 bytes in place of the second integer.
+    ///
+    /// # Panics
+    /// When there is no memory.
+    #[must_use]
+    pub fn texts() -> Self {
+        Self::of(TEXT_SITE, &((((), 1_u64), TEXT), 0.5))
+    }
+
+    /// The same, looking through the records for secrets as the drain does.
+    #[must_use]
+    pub fn screened(mut self) -> Self {
+        let screen = TextScreen::new(Arc::new(Masking::new(&[], &[])));
+        self.appender.screen_with(Box::new(screen));
+        self
+    }
+
+    fn of<A: Args>(spec: SiteSpec<'_>, args: &A) -> Self {
         let options = JournalOptions {
             place: Place::Memory,
             segment_bytes: 4 << 20,
@@ -177,9 +208,11 @@ impl InMemory {
         let line = Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
         let mut appender = Appender::new(first, line);
         appender.begin_pass(2, None);
-        let mut record = [0; 48];
-        encode_record(&mut record, (1, 2, 0.5));
-        let site = OneSite(SITE.encode(Sample::types).to_vec());
+        let length = RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX);
+        let mut record = vec![0; length.next_multiple_of(8)];
+        let header = RecordHeader { length: record.len() as u32, ..header() };
+        encode(&mut record, header, &[], args, usize::MAX);
+        let site = OneSite(spec.encode(A::types).to_vec());
         Self { store, appender, records: record.repeat(RUN_RECORDS), site }
     }
 
@@ -232,6 +265,12 @@ impl Lines {
         Self::new(Box::new(TextFormatter::new(false)))
     }
 
+    /// In the text format, with a text of 40 bytes in place of the second integer.
+    #[must_use]
+    pub fn texts() -> Self {
+        Self::of(Box::new(TextFormatter::new(false)), TEXT_SITE, &((((), 1_u64), TEXT), 0.5))
+    }
+
     /// In the JSON format.
     #[must_use]
     pub fn json() -> Self {
@@ -251,8 +290,12 @@ impl Lines {
 
     fn new(formatter: Box<dyn Formatter>) -> Self {
         let args: Sample = ((((), 1_234_567), 3), 70_010.25);
+        Self::of(formatter, SITE, &args)
+    }
+
+    fn of<A: Args>(formatter: Box<dyn Formatter>, spec: SiteSpec<'_>, args: &A) -> Self {
         let time = UnixNanos(1_767_323_045_123_456_789);
-        let Some(entry) = OwnEntry::new(SITE, &args, time) else { panic!("an entry decodes") };
+        let Some(entry) = OwnEntry::new(spec, args, time) else { panic!("an entry decodes") };
         Self { formatter, entry, after: 0, line: Vec::new() }
     }
 

@@ -185,7 +185,7 @@ impl Registry {
         // A number that was taken is never another site's: some ring may define it.
         let number = *site.number.get_or_init(|| self.count + 1);
         let definition = site.definition(types);
-        let fits = areas().fold(true, |fits, area| area.define_site(number, &definition) && fits);
+        let fits = areas().all(|area| area.define_site(number, &definition));
         self.count = self.count.max(number);
         site.set_id(if fits { number } else { INLINE });
     }

@@ -59,7 +59,8 @@ fn each_module_has_its_level_and_the_others_follow_the_log_level() {
     let desk = Desk::new();
     let builder = desk.builder().log_filter("info, filter::risk=debug,filter::noise=off");
     let (log, guard) = builder.log_level(Level::Error).build().unwrap();
-    for (round, level) in [Level::Info, Level::Debug, Level::Warning, Level::Info].iter().enumerate()
+    for (round, level) in
+        [Level::Info, Level::Debug, Level::Warning, Level::Info].iter().enumerate()
     {
         if round > 0 {
             log.set_level(*level);
@@ -72,8 +73,9 @@ fn each_module_has_its_level_and_the_others_follow_the_log_level() {
     assert_eq!(log.stats().lost.total(), 0);
     drop(guard);
 
-    let of_risk = ["risk debug", "risk info", "limits debug"];
-    let with = |others: &[&str]| [others, &of_risk].concat();
+    fn with(others: &[&'static str]) -> Vec<&'static str> {
+        [others, &["risk debug", "risk info", "limits debug"]].concat()
+    }
     let info = with(&["main info", "main warning", "trade", "dynamic info"]);
     assert_eq!(shown(&desk, 0), info, "the filter's own level, not log_level");
     let all = ["main debug", "main info", "main warning", "trade"];

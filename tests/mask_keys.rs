@@ -109,7 +109,10 @@ fn what_is_no_key_is_refused_and_changes_nothing() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let told = log.set_mask_keys(&["user", "a*b", "x:9"]).unwrap_err().to_string();
-    assert!(told.contains(r#"mask_keys = "a*b""#) && told.contains(r#"mask_keys = "x:9""#), "{told}");
+    assert!(
+        told.contains(r#"mask_keys = "a*b""#) && told.contains(r#"mask_keys = "x:9""#),
+        "{told}"
+    );
     log_pin(&log, "p-66666");
     drop(guard);
     assert!(desk.lines("expert.log")[0].contains("user=ann"));

@@ -77,16 +77,18 @@ pub(crate) fn compile_pattern(pattern: &str) -> Result<Regex, String> {
         .build()
         .map_err(|error| format!("a regular expression ({})", one_line(&error.to_string())))?;
     if compiled.is_match("") {
-        return Err("a pattern that does not match the empty text: it would find a secret between \
+        return Err(
+            "a pattern that does not match the empty text: it would find a secret between \
                     any two characters"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(compiled)
 }
 
 /// The last line of a regex error says what is wrong; the others draw where.
 fn one_line(error: &str) -> String {
-    let told = error.lines().map(str::trim).filter(|line| !line.is_empty()).next_back();
+    let told = error.lines().map(str::trim).rfind(|line| !line.is_empty());
     told.unwrap_or(error).trim_start_matches("error: ").to_owned()
 }
 
@@ -115,6 +117,10 @@ mod tests {
         assert_eq!(wrong("(a"), "a regular expression (unclosed group)");
         assert!(wrong("a*").contains("empty text"));
         assert!(wrong(&"a".repeat(1025)).contains("1024 bytes"));
-        assert!(wrong(r"(\w{1000}){1000}").contains("size limit"), "{}", wrong(r"(\w{1000}){1000}"));
+        assert!(
+            wrong(r"(\w{1000}){1000}").contains("size limit"),
+            "{}",
+            wrong(r"(\w{1000}){1000}")
+        );
     }
 }

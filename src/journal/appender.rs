@@ -15,10 +15,10 @@ use super::frame::{
 };
 use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
 use super::position::{Position, Progress};
+use super::screen::Screen;
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{PassEnd, Survey, survey};
 use crate::clock::{Calibration, now};
-use crate::definition::DefinitionBytes;
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
 /// A run is at most this long.
@@ -35,25 +35,6 @@ pub(crate) trait Definitions {
     fn site(&self, id: u32) -> Option<&[u8]>;
     /// The bytes of context `id`.
     fn context(&self, id: u32) -> Option<&[u8]>;
-}
-
-/// Who looks through records that may hold text before they are written: what it masks reaches no
-/// file.
-pub(crate) trait Screen: std::fmt::Debug + Send {
-    /// Whether records of a site with this definition hold text.
-    fn holds_text(&self, definition: &[u8]) -> bool;
-
-    /// The records with their secrets masked, in as many bytes; `None` if they have none.
-    fn screen(&mut self, ring: u64, records: &[u8], known: &dyn Definitions) -> Option<&[u8]>;
-
-    /// Whether other names are masked than when this was last asked: contexts are then defined anew.
-    fn renew(&mut self) -> bool;
-
-    /// A context with its secrets masked; `None` if it has none, or was masked when it was bound.
-    fn context(&mut self, definition: &[u8]) -> Option<DefinitionBytes>;
-
-    /// What was screened last is in the segment.
-    fn written(&mut self);
 }
 
 /// Writes runs of records into the current segment. Makes no system call, except for the writes

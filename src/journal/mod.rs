@@ -29,13 +29,14 @@ mod layout;
 mod merge;
 mod position;
 mod reader;
+mod screen;
 mod segment;
 mod segment_reader;
 mod store;
 mod survey;
 mod writer;
 
-pub(crate) use appender::{Appender, Definitions, Screen};
+pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
@@ -46,6 +47,7 @@ pub(crate) use layout::SegmentHeader;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
+pub(crate) use screen::Screen;
 pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;

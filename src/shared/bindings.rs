@@ -31,9 +31,9 @@ impl Bound {
         if Arc::ptr_eq(ring, &self.ring) && self.mask_changes == masking.changes() {
             return Cow::Borrowed(&self.bytes);
         }
-        masking.context(&self.bytes).map_or(Cow::Borrowed(&self.bytes), |masked| {
-            Cow::Owned(masked.into_vec())
-        })
+        masking
+            .context(&self.bytes)
+            .map_or(Cow::Borrowed(&self.bytes), |masked| Cow::Owned(masked.into_vec()))
     }
 }
 

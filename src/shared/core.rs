@@ -114,7 +114,8 @@ impl Core {
         // IF WEAKENED: what the old levels keep is remembered under the new number.
         let filter = self.filter.load(Ordering::Acquire);
         let by_module = self.levels.by_module();
-        by_module && (site.level() as u8) < site.kept_by(filter, |target| self.levels.kept_of(target))
+        by_module
+            && (site.level() as u8) < site.kept_by(filter, |target| self.levels.kept_of(target))
     }
 
     /// Puts other names to be masked in force. The keys were checked.

@@ -161,7 +161,9 @@ mod tests {
     fn a_changed_level_takes_the_levels_along_that_follow_it() {
         let following = levels(Settings::default());
         following.set_log_level(Level::Debug);
-        assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug, ""));
+        assert!(
+            following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug, "")
+        );
 
         let fixed =
             levels(Settings::default().console_level(Level::Error).journal_level(Level::Debug));

@@ -132,8 +132,7 @@ impl Resolver {
         };
         let site = self.site(run, shapes, ring_id, dictionary, &parts);
         let sound = site.filter(|&site| {
-            stamp.known
-                && arguments_match(&run.sites[site as usize], shapes[site as usize], &parts)
+            stamp.known && arguments_match(&run.sites[site as usize], shapes[site as usize], &parts)
         });
         let Some(site) = sound else {
             return self.undecodable(run, shapes, header.site, header.length, stamp);

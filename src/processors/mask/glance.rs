@@ -38,7 +38,7 @@ pub(super) fn glance(text: &[u8]) -> Seen {
             signs[lane] |= u8::from(byte == b'=') | u8::from(byte == b':');
             gaps[lane] = u8::from(byte <= b'.' && byte != b'+') | u8::from(byte == b'_');
         }
-        long |= u128::from_ne_bytes(gaps) == 0;
+        long |= u128::from_le_bytes(gaps) == 0;
     }
     let (lasts, _) = text.get(BEARER_LAST..).unwrap_or_default().as_chunks::<LANES>();
     let (blanks, _) = text.get(BEARER_BLANK..).unwrap_or_default().as_chunks::<LANES>();
@@ -50,8 +50,8 @@ pub(super) fn glance(text: &[u8]) -> Seen {
     }
     let rest = blanks.len() * LANES;
     Seen {
-        signs: u128::from_ne_bytes(signs) != 0,
-        words: long || u128::from_ne_bytes(bearer) != 0 || short_bearer(&text[rest..]),
+        signs: u128::from_le_bytes(signs) != 0,
+        words: long || u128::from_le_bytes(bearer) != 0 || short_bearer(&text[rest..]),
     }
 }
 
@@ -61,7 +61,7 @@ fn short_signs(text: &[u8]) -> bool {
         return text.iter().any(|byte| matches!(byte, b'=' | b':'));
     };
     [first, last].iter().any(|word| {
-        let word = u64::from_ne_bytes(**word);
+        let word = u64::from_le_bytes(**word);
         has_byte(word, b'=') || has_byte(word, b':')
     })
 }
@@ -91,9 +91,9 @@ mod tests {
 
     fn slowly(text: &[u8]) -> Seen {
         let gap = |byte: &u8| *byte <= b'.' && *byte != b'+' || *byte == b'_';
-        let bearer = text.windows(7).any(|seven| {
-            seven[..6].eq_ignore_ascii_case(b"bearer") && seven[6] == b' '
-        });
+        let bearer = text
+            .windows(7)
+            .any(|seven| seven[..6].eq_ignore_ascii_case(b"bearer") && seven[6] == b' ');
         Seen {
             signs: text.iter().any(|byte| matches!(byte, b'=' | b':')),
             words: text.split(gap).any(|word| word.len() >= 31)

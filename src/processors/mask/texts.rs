@@ -167,7 +167,8 @@ mod tests {
         masked(&Texts::new([]), &NameMask::new([]), text)
     }
 
-    const JWT: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3";
+    const JWT: &str =
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3";
 
     #[test]
     fn tokens_are_masked_and_sentences_are_not() {
