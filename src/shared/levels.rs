@@ -19,6 +19,8 @@ pub(crate) struct Levels {
     /// Whether the console and the journal follow `log_level`.
     console_follows: bool,
     journal_follows: bool,
+    /// The least level of an outlet that follows nothing.
+    fixed: u8,
     /// Levels by module; in place of `log` where they name one.
     filter: Filter,
     /// Whether calls wait until their entry is written; it stands here because every call reads
@@ -45,6 +47,11 @@ impl Levels {
             trade: AtomicU8::new(code(configuration.trade_log_level)),
             console_follows: configuration.console_follows,
             journal_follows: configuration.journal_follows,
+            fixed: if configuration.syslog.is_empty() || configuration.syslog_follows {
+                u8::MAX
+            } else {
+                code(configuration.syslog_level)
+            },
             filter,
             synchronous: !configuration.async_logging,
         };
@@ -53,13 +60,14 @@ impl Levels {
     }
 
     /// Lets through what the journal keeps: the least level that anything shows, or a fixed one.
-    fn set_gates(&self, fixed: u8) {
+    fn set_gates(&self, journal: u8) {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads in `admits`.
         // IF WEAKENED: they are the weakest already.
         let log = self.filter.least(self.log.load(Relaxed));
         let console = if self.console_follows { log } else { self.console.load(Relaxed) };
-        let gate = if self.journal_follows { log.min(console) } else { fixed };
+        let shown = log.min(console).min(self.fixed);
+        let gate = if self.journal_follows { shown } else { journal };
         self.gate[0].store(gate, Relaxed);
         self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
     }
@@ -78,7 +86,8 @@ impl Levels {
             return self.gate[0].load(Relaxed);
         }
         let log = self.filter.level_of(target, self.log.load(Relaxed));
-        if self.console_follows { log } else { log.min(self.console.load(Relaxed)) }
+        let console = if self.console_follows { log } else { self.console.load(Relaxed) };
+        log.min(console).min(self.fixed)
     }
 
     /// Whether a call of this level is kept.
