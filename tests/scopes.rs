@@ -1,5 +1,7 @@
 //! Scopes: values that stand on every entry of a thread, or of a future, as long as they are open.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::future::Future;
@@ -47,7 +49,7 @@ fn the_inner_value_wins_wherever_it_was_given() {
         "b desk=1 symbol=scope order_id=1",
         "c desk=1 order_id=1 symbol=inside",
         "d order_id=3 desk=1 trade_id=5 symbol=inner",
-        "e symbol=inner order_id=2",
+        "e order_id=2 symbol=inner",
         "f desk=1 order_id=1 symbol=inside trade_id=5",
         "g symbol=outside desk=1",
         "h",

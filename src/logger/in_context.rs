@@ -39,7 +39,7 @@ impl<F: Future> InContext for F {}
 #[must_use = "futures do nothing unless polled"]
 pub struct Contextual<F> {
     /// None while the future is polled.
-    frame: Option<Box<Frame>>,
+    frame: Option<Frame>,
     /// None once it is dropped.
     future: Option<Pin<Box<F>>>,
 }

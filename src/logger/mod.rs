@@ -164,7 +164,7 @@ impl MetaLogger {
     }
 
     /// What a future takes along: the open scopes, and `context` inside of them.
-    fn frame_of_a_future(&self, context: Context) -> Box<scopes::Frame> {
+    fn frame_of_a_future(&self, context: Context) -> scopes::Frame {
         let whole = self.masked(context).within(self.scope_context());
         scopes::Frame::new(&self.core, whole, true)
     }

@@ -24,7 +24,7 @@ thread_local! {
     /// How many scopes are open on the thread. Outside scopes nothing else is looked at.
     static OPEN: Cell<usize> = const { Cell::new(0) };
     /// The open scopes, the innermost last.
-    static FRAMES: RefCell<Vec<Box<Frame>>> = const { RefCell::new(Vec::new()) };
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The number of the scope that was opened last, in the whole process.
@@ -37,7 +37,7 @@ pub(super) struct Frame {
     number: u64,
     /// The ring of the engine that it belongs to.
     ring: u64,
-    context: Context,
+    context: Box<[u8]>,
     /// Whether it hides the scopes around it: it holds what they held when it was made.
     whole: bool,
     /// What the contexts of loggers became.
@@ -55,17 +55,18 @@ struct Merged {
 
 impl Frame {
     /// A scope of these values, which are masked already.
-    pub(super) fn new(core: &Core, context: Context, whole: bool) -> Box<Self> {
+    pub(super) fn new(core: &Core, context: Context, whole: bool) -> Self {
         // ORDERING: Relaxed, only the number itself matters.
         // PAIRS WITH: itself on other threads.
         // IF WEAKENED: it is the weakest already.
         let number = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
         let ring = core.ring_id;
-        Box::new(Self { number, ring, context, whole, merged: Vec::new(), next: 0 })
+        let context = context.bytes().into();
+        Self { number, ring, context, whole, merged: Vec::new(), next: 0 }
     }
 
     fn layer(&self) -> Layer<'_> {
-        Layer { bytes: self.context.bytes(), depths: &[], depth_min: self.number }
+        Layer { bytes: &self.context, depths: &[], depth_min: self.number }
     }
 
     /// What the logger's context became, if it is known.
@@ -90,10 +91,10 @@ impl Frame {
 }
 
 /// The scopes of a ring that count, the outermost first.
-fn in_force(frames: &[Box<Frame>], ring: u64) -> SmallVec<[&Frame; 8]> {
+fn in_force(frames: &[Frame], ring: u64) -> SmallVec<[&Frame; 8]> {
     let mut found = SmallVec::new();
     for frame in frames.iter().rev().filter(|frame| frame.ring == ring) {
-        found.push(&**frame);
+        found.push(frame);
         if frame.whole {
             break;
         }
@@ -104,7 +105,7 @@ fn in_force(frames: &[Box<Frame>], ring: u64) -> SmallVec<[&Frame; 8]> {
 
 /// Whether the calling thread has a scope of this ring open.
 pub(super) fn any_open(ring: u64) -> bool {
-    let look = |frames: &RefCell<Vec<Box<Frame>>>| match frames.try_borrow() {
+    let look = |frames: &RefCell<Vec<Frame>>| match frames.try_borrow() {
         Ok(frames) => frames.iter().any(|frame| frame.ring == ring),
         // The caller interrupts work on the scopes: there are some.
         Err(_) => true,
@@ -117,7 +118,7 @@ pub(super) fn innermost(ring: u64) -> u64 {
     if OPEN.get() == 0 {
         return 0;
     }
-    let look = |frames: &RefCell<Vec<Box<Frame>>>| {
+    let look = |frames: &RefCell<Vec<Frame>>| {
         let frames = frames.try_borrow().ok()?;
         frames.iter().rfind(|frame| frame.ring == ring).map(|frame| frame.number)
     };
@@ -126,7 +127,7 @@ pub(super) fn innermost(ring: u64) -> u64 {
 
 /// What the calling thread's scopes hold for this ring.
 pub(super) fn current(ring: u64) -> Context {
-    let look = |frames: &RefCell<Vec<Box<Frame>>>| {
+    let look = |frames: &RefCell<Vec<Frame>>| {
         let frames = frames.try_borrow().ok()?;
         let layers = in_force(&frames, ring).into_iter().map(Frame::layer);
         Some(Context::from_bytes(merge(layers).bytes))
@@ -139,7 +140,7 @@ pub(super) fn scoped(core: &Core, context: ContextRef<'_>) -> Scoped {
     if OPEN.get() == 0 {
         return Scoped::Outside;
     }
-    let look = |frames: &RefCell<Vec<Box<Frame>>>| {
+    let look = |frames: &RefCell<Vec<Frame>>| {
         let Ok(mut frames) = frames.try_borrow_mut() else { return Scoped::Busy };
         let Some(top) = frames.iter().rposition(|frame| frame.ring == core.ring_id) else {
             return Scoped::Outside;
@@ -149,7 +150,8 @@ pub(super) fn scoped(core: &Core, context: ContextRef<'_>) -> Scoped {
         }
         let own = context.bound.map(|bound| bound.layer());
         let scopes = in_force(&frames, core.ring_id).into_iter().map(Frame::layer);
-        let merged = Arc::new(Bound::new(core, merge(own.into_iter().chain(scopes))));
+        // Of two fields of one depth, the one that was bound is inside of the scope.
+        let merged = Arc::new(Bound::new(core, merge(scopes.chain(own))));
         frames[top].keep(context.bound, &merged);
         Scoped::Inside(merged)
     };
@@ -159,12 +161,12 @@ pub(super) fn scoped(core: &Core, context: ContextRef<'_>) -> Scoped {
 
 /// Opens a scope on the calling thread; gives it back where that is too late (a destructor of
 /// thread-local storage) or too early (a signal handler interrupts work on the scopes).
-fn open(frame: Box<Frame>) -> Result<(), Box<Frame>> {
+fn open(frame: Frame) -> Result<(), Frame> {
     // First of all: from here on, calls ask for the scopes.
     OPEN.set(OPEN.get() + 1);
     lanes::forget_usual(frame.ring);
     let mut frame = Some(frame);
-    let put = |frames: &RefCell<Vec<Box<Frame>>>| {
+    let put = |frames: &RefCell<Vec<Frame>>| {
         if let Ok(mut frames) = frames.try_borrow_mut() {
             frames.extend(frame.take());
         }
@@ -177,8 +179,8 @@ fn open(frame: Box<Frame>) -> Result<(), Box<Frame>> {
 }
 
 /// Ends a scope, whatever its place among the others.
-fn close(number: u64) -> Option<Box<Frame>> {
-    let take = |frames: &RefCell<Vec<Box<Frame>>>| {
+fn close(number: u64) -> Option<Frame> {
+    let take = |frames: &RefCell<Vec<Frame>>| {
         let mut frames = frames.try_borrow_mut().ok()?;
         let at = frames.iter().rposition(|frame| frame.number == number)?;
         let frame = frames.remove(at);
@@ -206,7 +208,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn open(frame: Box<Frame>) -> Self {
+    pub(super) fn open(frame: Frame) -> Self {
         let number = frame.number;
         // Where it cannot be opened, there is nothing to close either.
         let number = open(frame).map_or(0, |()| number);
@@ -229,12 +231,12 @@ impl fmt::Debug for Scope {
 /// A frame that is open while this lives, and goes back to where it came from.
 #[derive(Debug)]
 pub(super) struct Inside<'a> {
-    home: &'a mut Option<Box<Frame>>,
+    home: &'a mut Option<Frame>,
     number: u64,
 }
 
 impl<'a> Inside<'a> {
-    pub(super) fn enter(home: &'a mut Option<Box<Frame>>) -> Self {
+    pub(super) fn enter(home: &'a mut Option<Frame>) -> Self {
         let mut number = 0;
         if let Some(frame) = home.take() {
             number = frame.number;
