@@ -235,19 +235,6 @@ impl ContextDefinition {
         self.category
     }
 
-    /// Each field with the bytes that encode it.
-    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = RawField<'_>> {
-        let starts = self.fields.iter().map(|(field, value)| {
-            // type u8, length u16 and the name stand before the value.
-            (*value as usize) - 3 - field.name.len()
-        });
-        let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
-        self.fields.iter().zip(starts.zip(ends)).map(|((field, _), (start, end))| RawField {
-            name: &field.name,
-            bytes: &self.bytes[start..end],
-        })
-    }
-
     /// Whether one of the values is a reading of the tick counter, or a list of them: what it
     /// shows then depends on a calibration.
     pub(crate) fn has_ticks(&self) -> bool {
@@ -275,26 +262,17 @@ pub(crate) fn site_fields(bytes: &[u8]) -> impl Iterator<Item = (TypeCode, &str)
     })
 }
 
-/// A field of an encoded context.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ContextField<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: Value<'a>,
-    /// All of it.
-    pub(crate) bytes: &'a [u8],
-}
-
 /// The fields of an encoded context, up to where it makes no sense. Allocates nothing.
-pub(crate) fn context_fields(bytes: &[u8]) -> impl Iterator<Item = ContextField<'_>> {
+pub(crate) fn context_fields(bytes: &[u8]) -> impl Iterator<Item = RawField<'_>> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
         let whole = rest;
         let [code] = take(&mut rest).ok()?;
         let name = text(&mut rest).ok()?;
         let mut values = Fields::new(rest);
-        let value = values.next(TypeCode(code)).ok()?;
+        values.next(TypeCode(code)).ok()?;
         rest = values.rest();
-        Some(ContextField { name, value, bytes: &whole[..whole.len() - rest.len()] })
+        Some(RawField { name, bytes: &whole[..whole.len() - rest.len()] })
     })
 }
 
@@ -311,9 +289,8 @@ pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
     if bytes.len() <= bytes_max {
         return;
     }
-    let Ok(context) = ContextDefinition::decode(bytes) else { return };
     let (mut end, mut count) = (2, 0_u16);
-    for field in context.raw_fields() {
+    for field in context_fields(bytes) {
         if end + field.bytes.len() > bytes_max {
             break;
         }
@@ -329,6 +306,24 @@ pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
 pub(crate) struct RawField<'a> {
     pub(crate) name: &'a str,
     pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> RawField<'a> {
+    /// The stored type of the value.
+    pub(crate) fn code(&self) -> TypeCode {
+        TypeCode(self.bytes.first().copied().unwrap_or_default())
+    }
+
+    /// The value.
+    pub(crate) fn value(&self) -> Value<'a> {
+        Fields::new(self.stored()).next(self.code()).unwrap_or(Value::None)
+    }
+
+    /// The value in its stored form.
+    pub(crate) fn stored(&self) -> &'a [u8] {
+        // type u8, length u16 and the name stand before it.
+        self.bytes.get(3 + self.name.len()..).unwrap_or_default()
+    }
 }
 
 /// Appends a field to an encoded context.

@@ -270,7 +270,7 @@ impl Drain {
     fn mask_contexts(&mut self) {
         let changes = self.masking.changes();
         if std::mem::replace(&mut self.mask_changes, changes) != changes {
-            // PAIRS WITH: the fence in `MetaLogger::bind`: who did not see the change there has
+            // PAIRS WITH: the fence in `Bound::new`: who did not see the change there has
             //   published its context before this.
             // IF WEAKENED: see there.
             fence(Ordering::SeqCst);

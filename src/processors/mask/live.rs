@@ -9,7 +9,7 @@ use super::MASK;
 use super::args::shortened;
 use super::names::{NameMask, Treatment};
 use super::texts::{Spans, Texts, put_masked};
-use crate::definition::{ContextField, DefinitionBytes, context_fields, put_context_field};
+use crate::definition::{DefinitionBytes, context_fields, put_context_field};
 use crate::record::{Malformed, TypeCode, Value};
 
 /// Names that were in force, or are.
@@ -97,25 +97,27 @@ impl Masking {
         let (mut by_name, mut in_texts) = (0, 0);
         let mut masked = DefinitionBytes::new();
         masked.extend_from_slice(bytes.get(..2)?);
-        for ContextField { name, value, bytes } in context_fields(bytes) {
-            let mut put = |text: &str| put_context_field(&mut masked, name, TypeCode::STR, &text);
-            match names.treatment(name) {
+        for field in context_fields(bytes) {
+            let value = field.value();
+            let (text, by) = match names.treatment(field.name) {
                 Treatment::Show => match self.secrets(names, value) {
-                    Some((text, secrets)) => {
-                        put(&text);
-                        in_texts += secrets;
+                    Some((text, secrets)) => (text, (0, secrets)),
+                    None => {
+                        masked.extend_from_slice(field.bytes);
+                        continue;
                     }
-                    None => masked.extend_from_slice(bytes),
                 },
-                Treatment::Hide => {
-                    put(MASK);
-                    by_name += 1;
-                }
-                Treatment::Keep(chars) => {
-                    put(shortened(value, chars).as_str());
-                    by_name += 1;
-                }
+                Treatment::Hide => (MASK.to_owned(), (1, 0)),
+                Treatment::Keep(chars) => (shortened(value, chars).as_str().to_owned(), (1, 0)),
+            };
+            if value == Value::from(&*text) {
+                // It was masked before.
+                masked.extend_from_slice(field.bytes);
+                continue;
             }
+            put_context_field(&mut masked, field.name, TypeCode::STR, &&*text);
+            by_name += by.0;
+            in_texts += by.1;
         }
         if by_name + in_texts == 0 {
             return None;
