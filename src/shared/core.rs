@@ -1,7 +1,7 @@
 //! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bindings::{Bindings, ContextRef};
@@ -21,9 +21,6 @@ use crate::site::Site;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
-
-/// How long a call that waits for room sleeps between two attempts; the kernel adds its timer slack.
-const RETRY: Duration = Duration::from_micros(20);
 
 /// The engine, as its producers see it.
 ///
@@ -48,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) mask: NameMask,
     /// Values that were masked.
     pub(crate) masked: AtomicU64,
+    /// Calls that have waited long for room.
+    pub(crate) urgent: AtomicU32,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
@@ -269,7 +268,8 @@ impl Core {
             return Err(PushError::TooLong);
         };
         let begun = self.waits().then(Instant::now);
-        let pushed = self.push_waiting(|| plan.push(lane, class, args));
+        let length = plan.header.length;
+        let pushed = self.push_waiting(lane, length, class, || plan.push(lane, class, args));
         if let Err(error) = pushed {
             lane.count_loss(error, class);
         } else if !self.configuration.async_logging {
@@ -328,27 +328,6 @@ impl Core {
     fn waits(&self) -> bool {
         !self.configuration.async_logging || self.configuration.overflow != Overflow::Drop
     }
-
-    /// Tries again while the ring is full, as long as `overflow` says.
-    fn push_waiting(&self, push: impl Fn() -> Result<(), PushError>) -> Result<(), PushError> {
-        let first = push();
-        let Overflow::Block(wait) = self.configuration.overflow else { return first };
-        if !first.is_err_and(may_pass_by_waiting) {
-            return first;
-        }
-        let deadline = Instant::now() + wait;
-        self.control.wake_drain();
-        loop {
-            // Asleep, not polling: the drain may need this very core (PERF.md, "waiting").
-            std::thread::sleep(RETRY);
-            // The deadline is looked at first: the last attempt is one after it has passed.
-            let last = Instant::now() >= deadline;
-            let again = push();
-            if last || !again.is_err_and(may_pass_by_waiting) {
-                return again;
-            }
-        }
-    }
 }
 
 /// What the call's own `category` says, if it has one: it wins over the bound one.
@@ -392,10 +371,6 @@ impl Plan<'_> {
             encode(slot.bytes_mut(), self.header, &self.inline, args, self.cap);
         })
     }
-}
-
-fn may_pass_by_waiting(error: PushError) -> bool {
-    matches!(error, PushError::Full | PushError::Lane)
 }
 
 /// The largest number of bytes to which strings and lists may be cut so that the record fits:
