@@ -16,7 +16,7 @@ use crate::processors::{Masked, NameMask};
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
 };
-use crate::ring::{Class, LaneHandle, PushError, Ring};
+use crate::ring::{Class, LaneHandle, Passed, PushError, Ring};
 use crate::site::Site;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
@@ -171,6 +171,7 @@ impl Core {
         lanes.with(self, |lane| self.push_timed(lane, bindings, site, Stamp { time, kind }, args))
     }
 
+    /// The usual case beyond a limit: as short as can be, for it runs in cold caches.
     fn push_timed<A: Args>(
         &self,
         lane: &LaneHandle,
@@ -181,16 +182,19 @@ impl Core {
     ) -> Result<(), PushError> {
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        if let Some(calls) = lane.pass_sample_point(length) {
-            let begun = clock::now_after_loads().0;
+        let left = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
+        if let Some(passed) = lane.pass_limit(length, self.nobody_waits_long()) {
+            let (begun, calls) = match passed {
+                Passed::Sample { calls } => (clock::now_after_loads().0, calls),
+                Passed::Block => (left, 1),
+            };
             if self.push_usual(lane, bindings.context_id(), Call { site, stamp }, &args) {
                 self.note_call(lane, begun, calls, || site.into());
                 return Ok(());
             }
         }
-        let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
         let pushed = self.push_exceptional(lane, bindings, site, stamp, args);
-        self.note_call(lane, begun, 1, || site.into());
+        self.note_call(lane, left, 1, || site.into());
         pushed
     }
 
@@ -207,8 +211,9 @@ impl Core {
         self.metrics.slow.note(ticks, place);
     }
 
-    /// A first use, a full block, a record that carries definitions or must be cut, the policies
-    /// that wait.
+    /// A first use, a full ring, a record that carries definitions or must be cut, the policies that
+    /// wait.
+    #[inline(never)]
     fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,

@@ -49,6 +49,14 @@ impl Core {
         }
     }
 
+    /// Whether any call may take the last block.
+    pub(super) fn nobody_waits_long(&self) -> bool {
+        // ORDERING: Relaxed, a hint, as in `leaves_room`.
+        // PAIRS WITH: the additions in `Urgent`.
+        // IF WEAKENED: it is the weakest already.
+        self.urgent.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether a call that needs a block leaves it to those that have waited longer: a thread that
     /// does not sleep would otherwise take every block before one that does wakes up.
     fn leaves_room(&self, lane: &LaneHandle, bytes: u32, class: Class) -> bool {
