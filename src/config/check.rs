@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Origin, Problem};
 use super::model::{Configuration, Overflow};
+use super::syslog::SyslogTarget;
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -44,11 +45,18 @@ impl Configuration {
         let set = |key| origins.iter().any(|(known, _)| *known == key);
         self.console_follows = !set("console_level");
         self.journal_follows = !set("journal_level");
+        self.syslog_follows = !set("syslog_level");
         if self.console_follows {
             self.console_level = self.log_level;
         }
+        if self.syslog_follows {
+            self.syslog_level = self.log_level;
+        }
         if self.journal_follows {
             self.journal_level = self.log_level.min(self.console_level);
+            if !self.syslog.is_empty() {
+                self.journal_level = self.journal_level.min(self.syslog_level);
+            }
         }
         if !set("ring_dir") {
             let uid = rustix::process::getuid().as_raw();
@@ -90,11 +98,14 @@ impl Configuration {
         }
         let facility = self.facility;
         findings.refuse_unless(facility <= 23, "facility", facility, "0 to 23 (RFC 5424, table 1)");
+        if let Err(accepted) = self.syslog_target() {
+            findings.refuse_unless(false, "syslog", &self.syslog, &accepted);
+        }
     }
 
     fn check_files(&self, findings: &mut Findings<'_>) {
-        let accepted = "at least one of log_to_file and log_to_console must be true";
-        let anywhere = self.log_to_file || self.log_to_console;
+        let accepted = "at least one of log_to_file and log_to_console must be true, or syslog set";
+        let anywhere = self.log_to_file || self.log_to_console || !self.syslog.is_empty();
         findings.refuse_unless(anywhere, "log_to_file", self.log_to_file, accepted);
         let size = self.log_max_file_size;
         let accepted = "1 byte to 1 GiB";
@@ -188,6 +199,17 @@ impl Configuration {
         findings.refuse_unless(fits, "latency_warning", warning, "0 (off), or 1 µs to 1 min");
     }
 
+    /// Where syslog messages go, if anywhere.
+    ///
+    /// # Errors
+    /// What is wrong with the key `syslog`.
+    pub(crate) fn syslog_target(&self) -> Result<Option<SyslogTarget>, String> {
+        match &*self.syslog {
+            "" => Ok(None),
+            url => SyslogTarget::parse(url).map(Some),
+        }
+    }
+
     /// The paths of expert.log, trades.log and errors.log.
     pub(crate) fn log_paths(&self) -> [PathBuf; 3] {
         [&self.log_file, &self.trade_log_file, &self.error_log_file].map(|file| self.log(file))
@@ -248,6 +270,22 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("block_bytes = 5000 (from the program's code): a power of two"));
         assert!(text.starts_with("wrong log configuration, 5 problems:"));
+    }
+
+    #[test]
+    fn syslog_alone_is_enough_and_its_level_follows() {
+        let alone = Settings::default().log_to_file(false).log_to_console(false);
+        let local = resolve(alone.clone().syslog("unix:/dev/log")).unwrap();
+        assert_eq!(local.syslog_level, Level::Debug, "as log_level");
+        let errors = Settings::default().syslog("udp://h").syslog_level(Level::Trace);
+        assert_eq!(resolve(errors).unwrap().journal_level, Level::Trace);
+        let unused = resolve(Settings::default().syslog_level(Level::Trace)).unwrap();
+        assert_eq!(unused.journal_level, Level::Debug, "nobody would read TRACE");
+        let error = resolve(alone.syslog("udp:h")).unwrap_err();
+        let keys: Vec<_> = error.problems().iter().map(|problem| problem.key).collect();
+        assert_eq!(keys, ["syslog"]);
+        let text = error.to_string();
+        assert!(text.contains("syslog = \"udp:h\" (from the program's code): udp://host:port"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod model;
+mod syslog;
 
 pub use error::{ConfigError, Origin, Problem};
 pub(crate) use model::parameter_methods;
@@ -10,3 +11,4 @@ pub use model::{
     Backtrace, BigInts, Configuration, Idle, LogFormat, Overflow, Settings, SyncPolicy, Threading,
     TimePrecision, TimeZone, UseColors,
 };
+pub(crate) use syslog::SyslogTarget;

@@ -133,6 +133,8 @@ macro_rules! parameters {
             pub(crate) console_follows: bool,
             /// Whether `journal_level` was left to follow the other levels.
             pub(crate) journal_follows: bool,
+            /// Whether `syslog_level` was left to follow `log_level`.
+            pub(crate) syslog_follows: bool,
         }
 
         /// One layer of settings: what is not set is left to the layers below.
@@ -165,7 +167,12 @@ macro_rules! parameters {
         impl Configuration {
             /// Every parameter's built-in default.
             pub(crate) fn built_in() -> Self {
-                Self { $($key: $default,)* console_follows: true, journal_follows: true }
+                Self {
+                    $($key: $default,)*
+                    console_follows: true,
+                    journal_follows: true,
+                    syslog_follows: true,
+                }
             }
 
             /// Lays the layers over the built-in defaults, lowest first, and checks the result.
@@ -199,7 +206,7 @@ parameters! {
     /// The least severe level on the console. Default: `log_level`.
     console_level: Level = Level::Info;
     /// The least severe level that is kept in the journal; the logs show no more than the journal
-    /// has. Default: the lower of `log_level` and `console_level`.
+    /// has. Default: the lowest of `log_level`, `console_level` and, with `syslog`, `syslog_level`.
     journal_level: Level = Level::Info;
     /// Levels by module, below `log_level`: `info,my_bot::risk=debug`. A directive without a module is
     /// the level of all others. Empty: none.
@@ -212,7 +219,8 @@ parameters! {
     trade_log_file: PathBuf = PathBuf::from("trades.log");
     /// The log of ERROR and CRITICAL entries.
     error_log_file: PathBuf = PathBuf::from("errors.log");
-    /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made.
+    /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made. One
+    /// of files, console and `syslog` is needed.
     log_to_file: bool = true;
     /// Whether `expert.log`, `trades.log` and `errors.log` are written. If not, the journal alone
     /// holds the entries (`tapelog cat` shows them); with the console off, too, nothing reads it
