@@ -11,9 +11,7 @@ use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
-use crate::handlers::{
-    ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice,
-};
+use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
 use crate::processors::{NameMask, Treatment};

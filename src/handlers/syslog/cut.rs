@@ -141,7 +141,14 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_not_sent_in_part() {
-        for text in ["", "a b c", "<1>1 - - - - -", "<1>1 - - - - - text", "<1>1 - - - - - [x y=\"", "<1>1 - - - - - [x"] {
+        for text in [
+            "",
+            "a b c",
+            "<1>1 - - - - -",
+            "<1>1 - - - - - text",
+            "<1>1 - - - - - [x y=\"",
+            "<1>1 - - - - - [x",
+        ] {
             assert!(!shorten(text.as_bytes(), 4, &mut Vec::new()), "{text}");
         }
     }
