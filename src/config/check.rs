@@ -6,6 +6,7 @@ use super::describe::{self, parameters};
 use super::error::Problem;
 use super::layers;
 use super::parameters::Configuration;
+use super::syslog::SyslogTarget;
 
 const KIB: u64 = 1 << 10;
 
@@ -114,10 +115,14 @@ impl Configuration {
             let named = name.chars().any(char::is_alphanumeric);
             findings.refuse_unless(named, "mask_keys", key, accepted);
         }
+        if let Err(accepted) = self.syslog_target() {
+            findings.refuse_unless(false, "syslog", &self.syslog, &accepted);
+        }
     }
 
     fn check_files(&self, findings: &mut Findings<'_>) {
-        findings.check(self.log_to_file || self.log_to_console, "log_to_file");
+        let anywhere = self.log_to_file || self.log_to_console || !self.syslog.is_empty();
+        findings.check(anywhere, "log_to_file");
         findings.check(names_a_path(&self.log_dir), "log_dir");
         let files = [
             ("log_file", &self.log_file),
@@ -166,6 +171,17 @@ impl Configuration {
         let bytes = self.journal_segment_bytes;
         let roomy = bytes >= 2 * u64::from(self.block_bytes) + 64 * KIB;
         findings.check(bytes.is_multiple_of(4 * KIB) && roomy, "journal_segment_bytes");
+    }
+
+    /// Where syslog messages go, if anywhere.
+    ///
+    /// # Errors
+    /// What is wrong with the key `syslog`.
+    pub(crate) fn syslog_target(&self) -> Result<Option<SyslogTarget>, String> {
+        match &*self.syslog {
+            "" => Ok(None),
+            url => SyslogTarget::parse(url).map(Some),
+        }
     }
 
     /// The paths of expert.log, trades.log and errors.log.

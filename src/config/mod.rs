@@ -19,6 +19,7 @@ mod raw;
 mod show;
 mod special;
 mod suggest;
+mod syslog;
 mod units;
 
 #[cfg(feature = "clap")]
@@ -33,3 +34,4 @@ pub use kinds::{
 pub(crate) use layers::Layers;
 pub(crate) use parameters::parameter_methods;
 pub use parameters::{Configuration, Settings};
+pub(crate) use syslog::SyslogTarget;

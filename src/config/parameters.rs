@@ -73,7 +73,7 @@ parameters! {
         r#""/var/log/bot-errors.log""#, restart;
     /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made.
     log_to_file: bool = true,
-        Flag, "true or false; at least one of log_to_file and log_to_console is true",
+        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
         "false", restart;
     /// Whether `expert.log`, `trades.log` and `errors.log` are written. If not, the journal alone
     /// holds the entries (`tapelog cat` shows them); with the console off, too, nothing reads it
@@ -83,7 +83,7 @@ parameters! {
         "false", restart;
     /// Whether entries are shown on stderr.
     log_to_console: bool = true,
-        Flag, "true or false; at least one of log_to_file and log_to_console is true",
+        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
         "false", live;
     /// JSON instead of text in `expert.log` and `errors.log`.
     structured_logging: bool = false,

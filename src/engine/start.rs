@@ -11,7 +11,7 @@ use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
-use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
+use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
 use crate::processors::{NameMask, Treatment};
@@ -20,7 +20,8 @@ use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
 use crate::writer::{
-    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
+    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, SyslogOutlet,
+    SyslogThread, View,
 };
 
 /// Bytes of the first segment that are ready before the start returns.
@@ -50,6 +51,7 @@ pub(crate) struct Engine {
     core: Arc<Core>,
     threads: Vec<JoinHandle<()>>,
     janitor: Option<JoinHandle<()>>,
+    syslog: Option<SyslogThread>,
     /// Given back when everything is written.
     owned: Option<Owned>,
     pid: u32,
@@ -87,6 +89,7 @@ pub(crate) fn start(
         mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
         masked: AtomicU64::new(0),
         urgent: AtomicU32::new(0),
+        syslog: Arc::new(SyslogCounts::default()),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,
@@ -257,7 +260,7 @@ fn no_memory(source: io::Error) -> StartError {
 }
 
 /// The outlets that the configuration asks for.
-fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
+fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Outlets {
     let configuration = &core.configuration;
     let open = |path: PathBuf| {
         LogFile::open(FileOptions {
@@ -286,7 +289,20 @@ fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
     let wanted = configuration.log_to_console
         || (configuration.log_to_file && matches!(place, Place::Memory));
     let console = (wanted && capture.is_none()).then(|| Console::stderr(choice));
-    Outlets::new(Arc::clone(core), logs, console, capture)
+    Outlets::new(Arc::clone(core), logs, console, syslog, capture)
+}
+
+/// The outlet for syslog and its thread, where a receiver is configured. Tests send nothing.
+fn start_syslog(
+    core: &Core,
+    place: &Place,
+) -> Result<Option<(SyslogOutlet, SyslogThread)>, StartError> {
+    let target = match place {
+        Place::Capture(_) => None,
+        Place::Directory | Place::Memory => core.configuration.syslog_target().ok().flatten(),
+    };
+    let started = target.map(|target| writer::start_syslog(core, target)).transpose();
+    started.map_err(|source| StartError::System { what: "a thread", source })
 }
 
 /// Puts the parts together and starts the threads.
@@ -304,7 +320,8 @@ fn run(
     let resume = if index.is_memory() { Resume::default() } else { resume };
     core.control.set_in_files(in_files && !index.is_memory());
     // Torn lines were taken back: now the logs can be opened.
-    let outlets = outlets(core, &place);
+    let (outlet, syslog) = start_syslog(core, &place)?.unzip();
+    let outlets = outlets(core, &place, outlet);
     let sequence = first.sequence();
     core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());
@@ -328,6 +345,7 @@ fn run(
         core: Arc::clone(core),
         threads,
         janitor: Some(janitor),
+        syslog,
         owned,
         pid: std::process::id(),
     })
@@ -361,6 +379,7 @@ impl Engine {
         if std::process::id() != self.pid {
             // A forked child: the threads, the files and the ring are its parent's.
             std::mem::forget((std::mem::take(&mut self.threads), self.janitor.take()));
+            std::mem::forget(self.syslog.take());
             return;
         }
         let core = &self.core;
@@ -375,6 +394,9 @@ impl Engine {
         let mut whole = busy == 0;
         for thread in self.threads.drain(..).chain(self.janitor.take()) {
             whole &= thread.join().is_ok();
+        }
+        if let Some(syslog) = self.syslog.take() {
+            syslog.finish(deadline);
         }
         self.say_what_is_left();
         if whole && self.core.control.progress().drained {

@@ -10,6 +10,7 @@ use super::levels::Levels;
 use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
+use crate::handlers::SyslogCounts;
 use crate::level::Level;
 use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, NameMask};
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) masked: AtomicU64,
     /// Calls that have waited long for room.
     pub(crate) urgent: AtomicU32,
+    /// What became of the messages to syslog.
+    pub(crate) syslog: Arc<SyslogCounts>,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,

@@ -15,13 +15,19 @@ pub(crate) struct Levels {
     log: AtomicU8,
     console: AtomicU8,
     trade: AtomicU8,
-    /// Whether the console and the journal follow `log_level`.
+    /// [`NOTHING`] without `syslog`.
+    syslog: AtomicU8,
+    /// Whether the console, syslog and the journal follow `log_level`.
     console_follows: bool,
+    syslog_follows: bool,
     journal_follows: bool,
     /// Whether calls wait until their entry is written; it stands here because every call reads
     /// the gates' cache line anyway.
     synchronous: bool,
 }
+
+/// Above every level.
+const NOTHING: u8 = u8::MAX;
 
 fn code(level: Level) -> u8 {
     level as u8
@@ -30,6 +36,8 @@ fn code(level: Level) -> u8 {
 impl Levels {
     pub(crate) fn new(configuration: &Configuration) -> Self {
         let journal = configuration.journal_level;
+        let has_syslog = !configuration.syslog.is_empty();
+        let syslog = if has_syslog { code(configuration.syslog_level) } else { NOTHING };
         Self {
             gate: [
                 AtomicU8::new(code(journal)),
@@ -38,7 +46,9 @@ impl Levels {
             log: AtomicU8::new(code(configuration.log_level)),
             console: AtomicU8::new(code(configuration.console_level)),
             trade: AtomicU8::new(code(configuration.trade_log_level)),
+            syslog: AtomicU8::new(syslog),
             console_follows: configuration.console_follows,
+            syslog_follows: configuration.syslog_follows && has_syslog,
             journal_follows: configuration.journal_follows,
             synchronous: !configuration.async_logging,
         }
@@ -83,6 +93,14 @@ impl Levels {
         code(level) >= self.console.load(Relaxed)
     }
 
+    /// The least level that is sent to syslog.
+    pub(crate) fn shows_in_syslog(&self, level: Level) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the store in `set_log_level`.
+        // IF WEAKENED: it is the weakest already.
+        code(level) >= self.syslog.load(Relaxed)
+    }
+
     /// Changes `log_level`, and the levels that follow it.
     pub(crate) fn set_log_level(&self, level: Level) {
         // ORDERING: Relaxed for all of them, see the type.
@@ -92,8 +110,11 @@ impl Levels {
         if self.console_follows {
             self.console.store(code(level), Relaxed);
         }
+        if self.syslog_follows {
+            self.syslog.store(code(level), Relaxed);
+        }
         if self.journal_follows {
-            let gate = code(level).min(self.console.load(Relaxed));
+            let gate = code(level).min(self.console.load(Relaxed)).min(self.syslog.load(Relaxed));
             self.gate[0].store(gate, Relaxed);
             self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
         }
@@ -122,6 +143,16 @@ mod tests {
         let following = levels(Settings::default());
         following.set_log_level(Level::Debug);
         assert!(following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug));
+
+        let quiet = levels(Settings::default());
+        assert!(!quiet.shows_in_syslog(Level::Critical), "there is no receiver");
+        let sent = Settings::default().syslog("udp://h").syslog_level(Level::Debug);
+        let sent = levels(sent);
+        sent.set_log_level(Level::Error);
+        assert!(sent.admits(Level::Debug, false) && sent.shows_in_syslog(Level::Debug));
+        let along = levels(Settings::default().syslog("udp://h"));
+        along.set_log_level(Level::Error);
+        assert!(!along.admits(Level::Info, false) && !along.shows_in_syslog(Level::Info));
 
         let fixed =
             levels(Settings::default().console_level(Level::Error).journal_level(Level::Debug));

@@ -97,6 +97,13 @@ pub struct Stats {
     pub log_lines_missed: u64,
     /// Lines that the console did not take in time.
     pub console_dropped: u64,
+    /// Messages that were sent to syslog: the kernel took them.
+    pub syslog_sent: u64,
+    /// Messages that found no room while the receiver was away or too slow, that could not be sent,
+    /// or that were left at the end.
+    pub syslog_dropped: u64,
+    /// Messages that were shortened to fit into a datagram.
+    pub syslog_cut: u64,
     /// Entries that came too late to be put into order.
     pub late: u64,
     /// Entries of synchronous calls that were not in the logs within 5 ms.
@@ -174,6 +181,9 @@ impl Stats {
             error_lines: views.error_lines,
             log_lines_missed: views.missed,
             console_dropped: views.console_dropped,
+            syslog_sent: core.syslog.sent(),
+            syslog_dropped: core.syslog.dropped(),
+            syslog_cut: core.syslog.cut(),
             late: views.late,
             late_synchronous: core.control.late_synchronous(),
             // ORDERING: Relaxed, a statistic.

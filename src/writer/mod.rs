@@ -13,6 +13,7 @@ mod logs;
 mod reporter;
 mod routing;
 mod supply;
+mod syslog;
 mod threads;
 mod view;
 
@@ -25,5 +26,6 @@ pub(crate) use logs::{LogFile, Logs};
 pub(crate) use reporter::tell_slow_call;
 pub(crate) use routing::Outlets;
 pub(crate) use supply::Janitor;
+pub(crate) use syslog::{SyslogOutlet, SyslogThread, start_syslog};
 pub(crate) use threads::{Placement, spawn};
 pub(crate) use view::{Resume, View};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use crate::clock::Source;
+use crate::config::Configuration;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
@@ -16,6 +17,7 @@ use crate::shared::{Core, ViewCounts};
 use super::capture::CaptureSink;
 use super::logs::{LogFile, LogState, Logs};
 use super::reporter;
+use super::syslog::SyslogOutlet;
 
 /// The view's outlets with their formatters.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Outlets {
     core: Arc<Core>,
     logs: Option<Logs>,
     console: Option<ConsoleOutlet>,
+    syslog: Option<SyslogOutlet>,
     capture: Option<CaptureSink>,
     text: TextFormatter,
     json: JsonFormatter,
@@ -47,15 +50,11 @@ impl Outlets {
         core: Arc<Core>,
         logs: Option<Logs>,
         console: Option<Console>,
+        syslog: Option<SyslogOutlet>,
         capture: Option<CaptureSink>,
     ) -> Self {
         let configuration = &core.configuration;
-        let identity = Identity {
-            app_name: configuration.log_name.clone(),
-            hostname: configuration.hostname.clone(),
-            procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
-            facility: configuration.facility,
-        };
+        let identity = identity(configuration);
         let console = console.map(|console| ConsoleOutlet {
             coloured: console.colours().then(|| TextFormatter::new(true)),
             console,
@@ -64,6 +63,7 @@ impl Outlets {
         Self {
             logs,
             console,
+            syslog,
             capture,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity),
@@ -94,6 +94,11 @@ impl Outlets {
         let on_console = is_gap || self.core.levels.shows_on_console(level);
         if on_console && self.console.is_some() && !is_metrics(entry) {
             self.render_console(entry);
+        }
+        if let Some(syslog) = &mut self.syslog
+            && (is_gap || self.core.levels.shows_in_syslog(level))
+        {
+            syslog.entry(entry);
         }
     }
 
@@ -135,7 +140,10 @@ impl Outlets {
 
     /// Whether nothing is to be rendered at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.logs.is_none() && self.console.is_none() && self.capture.is_none()
+        self.logs.is_none()
+            && self.console.is_none()
+            && self.syslog.is_none()
+            && self.capture.is_none()
     }
 
     /// Counts records from here on.
@@ -148,8 +156,9 @@ impl Outlets {
         let logs = self.logs.as_mut().is_some_and(|logs| {
             logs.each().into_iter().any(|log| log.batch().bytes().len() >= BATCH_BYTES)
         });
-        let console = &self.console;
-        logs || console.as_ref().is_some_and(|outlet| outlet.batch.bytes().len() >= BATCH_BYTES)
+        let console = self.console.as_ref().map_or(0, |outlet| outlet.batch.bytes().len());
+        let syslog = self.syslog.as_ref().map_or(0, SyslogOutlet::gathered_bytes);
+        logs || console.max(syslog) >= BATCH_BYTES
     }
 
     /// The logs, for who notes their lengths.
@@ -190,6 +199,9 @@ impl Outlets {
             outlet.console.write(&outlet.batch);
             outlet.batch.clear();
             outlet.console.settle();
+        }
+        if let Some(syslog) = &mut self.syslog {
+            syslog.write();
         }
         self.fallback.settle();
         settle_notices();
@@ -239,6 +251,16 @@ impl Outlets {
     }
 }
 
+/// What the structured formats say of this process.
+pub(super) fn identity(configuration: &Configuration) -> Identity {
+    Identity {
+        app_name: configuration.log_name.clone(),
+        hostname: configuration.hostname.clone(),
+        procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
+        facility: configuration.facility,
+    }
+}
+
 /// Whether the entry tells of lost records instead of being one.
 fn is_gap(entry: &Entry<'_>) -> bool {
     let site = entry.site();
@@ -252,7 +274,7 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 }
 
 /// The text of entries that tell of losses.
-const GAP: &str = "logger.gap";
+pub(super) const GAP: &str = "logger.gap";
 
 /// In which form a log is kept.
 #[derive(Debug, Clone, Copy)]
