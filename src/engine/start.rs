@@ -193,6 +193,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         segment_bytes: configuration.journal_segment_bytes,
         segments: configuration.journal_segments,
         mapped: configuration.journal_mapped,
+        guarded: configuration.sigbus_guard,
         prepare_bytes: PREPARED_BYTES,
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
@@ -305,7 +306,7 @@ fn run(
     // Torn lines were taken back: now the logs can be opened.
     let outlets = outlets(core, &place);
     let sequence = first.sequence();
-    core.control.set_journal_mapped(store.is_mapped());
+    core.control.set_journal_mapped(first.is_mapped());
     let appender = Appender::new(first, calibrator.current());
     let (janitor, supply, floor) = Janitor::new(store, core);
     let view = if outlets.is_empty() {

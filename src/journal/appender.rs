@@ -41,6 +41,8 @@ pub(crate) trait Definitions {
 pub(crate) struct Appender {
     segment: Segment,
     end: u32,
+    /// Where the part ends that is published.
+    published: u32,
     /// Where the part of the segment begins that nothing but its opening is written into.
     opened: u32,
     last_definition: u32,
@@ -72,6 +74,7 @@ impl Appender {
             defined: SmallVec::from_iter([Defined::new(header.writer)]),
             segment: first.segment,
             end: FIRST_OFFSET,
+            published: FIRST_OFFSET,
             opened: FIRST_OFFSET,
             last_definition: 0,
             released: false,
@@ -307,12 +310,25 @@ impl Appender {
     /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
     /// has appended since the last publication is not in the journal.
     pub(crate) fn abandon(&mut self, next: Prepared) -> Retired {
+        self.cut_unpublished();
         self.switch(next)
+    }
+
+    /// Takes back what the unfinished pass has left in the file: it is written again elsewhere, and
+    /// a reader of the whole file would find it twice.
+    fn cut_unpublished(&self) {
+        let file = &self.segment.file;
+        let published = u64::from(self.published);
+        if file.metadata().is_ok_and(|found| found.len() > published) {
+            // A medium that takes neither frames nor this can show them twice, but loses none.
+            let _ = file.set_len(published);
+        }
     }
 
     fn switch(&mut self, next: Prepared) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
         self.end = FIRST_OFFSET;
+        self.published = FIRST_OFFSET;
         self.last_definition = 0;
         self.released = false;
         self.next_index = 1;
@@ -406,7 +422,9 @@ impl Appender {
 
     fn publish(&mut self) -> Result<(), JournalError> {
         let published = self.segment.writer.publish(self.end.into());
-        published.map_err(|source| self.failed(source))
+        published.map_err(|source| self.failed(source))?;
+        self.published = self.end;
+        Ok(())
     }
 
     fn open_segment(&mut self) {

@@ -97,6 +97,8 @@ pub(crate) struct Control {
     /// Segments before this one were synced.
     synced_before: AtomicU64,
     degraded: Mutex<Option<String>>,
+    /// Pages of segments that a SIGBUS was caught for.
+    sigbus_caught: AtomicU64,
 }
 
 impl Control {
@@ -318,6 +320,22 @@ impl Control {
         // PAIRS WITH: the load there.
         // IF WEAKENED: it is the weakest already.
         self.synced_before.fetch_max(sequence, Ordering::Relaxed);
+    }
+
+    /// Counts pages of a segment that a SIGBUS was caught for.
+    pub(crate) fn count_sigbus(&self, pages: u32) {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the load in `sigbus_caught`.
+        // IF WEAKENED: it is the weakest already.
+        self.sigbus_caught.fetch_add(pages.into(), Ordering::Relaxed);
+    }
+
+    /// How many pages of segments a SIGBUS was caught for.
+    pub(crate) fn sigbus_caught(&self) -> u64 {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the addition in `count_sigbus`.
+        // IF WEAKENED: it is the weakest already.
+        self.sigbus_caught.load(Ordering::Relaxed)
     }
 
     /// Notes why the engine runs with less than was asked for; the first reason stays.

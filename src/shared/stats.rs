@@ -138,6 +138,9 @@ pub struct Stats {
     pub crash_safe: bool,
     /// Whether the journal is written through a memory mapping, not by `write`.
     pub journal_mapped: bool,
+    /// Pages of the journal's files that were gone under a store (a truncated file, a disk that gave
+    /// way): the SIGBUS was caught, and the records were written to another segment.
+    pub sigbus_caught: u64,
     /// Why the engine runs with less than was asked for, if it does.
     pub degraded: Option<String>,
 }
@@ -196,6 +199,7 @@ impl Stats {
             lanes: occupancy.lanes_active,
             crash_safe: core.ring.crash_safe(),
             journal_mapped: core.control.journal_mapped(),
+            sigbus_caught: core.control.sigbus_caught(),
             degraded: core.control.degraded(),
         }
     }

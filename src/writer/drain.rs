@@ -234,7 +234,9 @@ impl Drain {
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
-        self.supply.give_back(self.appender.abandon(next));
+        let given_up = self.appender.abandon(next);
+        self.control.count_sigbus(given_up.holes());
+        self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
         self.broken = false;

@@ -151,6 +151,8 @@ impl View {
         // Taken before reading: everything up to it is read when the reader meets the end of data.
         let progress = self.core.control.progress();
         self.known = progress.journal;
+        // An abandoned segment has no end that says so.
+        self.reader.set_ended_before(progress.journal.sequence.max(self.first));
         let (read, at_end) = self.read(progress.journal);
         let mut ended = false;
         if at_end {

@@ -1,0 +1,317 @@
+//! A hole under a mapped segment (somebody has truncated the file) does not kill the program: the
+//! records go to another segment, and what was lost is told. Every other SIGBUS goes where it would
+//! have gone without the logger.
+//!
+//! Row 7 of the faults, as far as the live segment is concerned. Each scenario runs in a child,
+//! because a failure would be a signal's death.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "signals and mappings are the subject")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::ffi::{c_int, c_void};
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Desk, PATIENCE, child, number, role, run};
+use tapelog::{MetaLogger, info, try_info};
+
+const SEGMENT: u64 = 512 << 10;
+
+fn segments(desk: &Desk) -> Vec<PathBuf> {
+    let entries = fs::read_dir(desk.logs().join("journal")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = paths.filter(|path| path.extension() == Some("tape".as_ref())).collect();
+    found.sort();
+    found
+}
+
+/// Cuts every segment there is, the live one among them.
+fn truncate_all(desk: &Desk, bytes: u64) -> u64 {
+    let mut cut = 0;
+    for path in segments(desk) {
+        if let Ok(file) = OpenOptions::new().write(true).open(path) {
+            cut += u64::from(file.metadata().unwrap().len() > bytes);
+            file.set_len(bytes).unwrap();
+        }
+    }
+    cut
+}
+
+/// Waits until something holds.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}: not in time");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The numbers in expert.log; each stands there once, in order.
+fn logged(desk: &Desk) -> Vec<u64> {
+    let lines = desk.lines("expert.log");
+    let ours = lines.iter().filter(|line| line.contains("] entry number="));
+    let numbers: Vec<_> = ours.map(|line| number(line, "number")).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "an entry twice, or out of order");
+    numbers
+}
+
+#[test]
+fn fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
+    const TEST: &str = "fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold";
+    if role().is_none() {
+        let output = run(child(TEST, "producer"));
+        let told = String::from_utf8_lossy(&output.stderr).matches("the file has a hole").count();
+        assert!(told >= 1, "it is told");
+        return;
+    }
+    let desk = Desk::new();
+    let builder = desk.builder().journal_segment_bytes(SEGMENT).journal_segments(8_u32);
+    let (log, guard) = builder.log_backup_count(1000_u32).build().unwrap();
+    if !log.stats().journal_mapped {
+        println!("skipped: segments are not mapped on this file system");
+        eprintln!("the file has a hole (skipped)");
+        return;
+    }
+    let stop = AtomicBool::new(false);
+    let pushed = thread::scope(|scope| {
+        let producer = scope.spawn(|| {
+            let mut pushed = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                pushed += u64::from(try_info!(log, "entry", number = pushed).is_ok());
+                if pushed.is_multiple_of(64) {
+                    thread::sleep(Duration::from_micros(200));
+                }
+            }
+            pushed
+        });
+        let mut rounds = 0;
+        while rounds < 20 {
+            let caught = log.stats().sigbus_caught;
+            truncate_all(&desk, if rounds % 2 == 0 { 0 } else { 8192 });
+            until("a hole was met", || log.stats().sigbus_caught > caught);
+            rounds += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+        producer.join().unwrap()
+    });
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!(stats.accepted, pushed);
+    assert_eq!(stats.journaled, pushed, "every accepted record was written");
+    info!(log, "entry", number = u64::MAX);
+    drop(guard);
+    let mut seen = logged(&desk);
+    assert_eq!(seen.pop(), Some(u64::MAX), "the logs go on");
+    // What a log lacks stood in a part of the file that was cut before the view had read it.
+    let lacking = pushed - seen.len() as u64;
+    let gaps = desk.lines("expert.log").iter().filter(|line| line.contains("logger.gap")).count();
+    println!("{pushed} records, {lacking} cut away, {gaps} gaps told, {} holes", stats.sigbus_caught);
+    assert!(lacking == 0 || gaps > 0, "{lacking} entries are missing and nothing says so");
+    // Everything from the last 1,000 before the end is there: the segments of then were never cut.
+    assert!(log.stats().degraded.is_none(), "{:?}", log.stats().degraded);
+}
+
+#[test]
+fn an_idle_engine_finds_the_hole_and_what_comes_next_is_in_the_logs() {
+    const TEST: &str = "an_idle_engine_finds_the_hole_and_what_comes_next_is_in_the_logs";
+    if role().is_none() {
+        run(child(TEST, "idle"));
+        return;
+    }
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    for number in 0..100_u64 {
+        info!(log, "entry", number);
+    }
+    log.flush(PATIENCE).unwrap();
+    assert!(truncate_all(&desk, 0) > 0);
+    for number in 100..200_u64 {
+        info!(log, "entry", number);
+    }
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    assert_eq!(logged(&desk), Vec::from_iter(0..200), "nothing is lost, nothing stands twice");
+}
+
+#[test]
+fn without_the_guard_segments_are_written_plainly() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().sigbus_guard(false).build().unwrap();
+    assert!(!log.stats().journal_mapped);
+    info!(log, "entry", number = 1_u64);
+    drop(guard);
+    assert_eq!(logged(&desk), [1]);
+    assert_eq!(disposition(), STD.load(Ordering::Relaxed).max(disposition()));
+}
+
+/// The page at which the host's handler was called.
+static HOSTS: AtomicUsize = AtomicUsize::new(0);
+static STD: AtomicUsize = AtomicUsize::new(0);
+
+/// What a host might do about a SIGBUS of its own: puts a page there, too.
+extern "C" fn hosts(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    // SAFETY: the kernel hands the description over.
+    let address = unsafe { (*info).si_addr() } as usize;
+    HOSTS.store(address, Ordering::Relaxed);
+    let page = ptr::without_provenance_mut(address & !4095);
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+    );
+    // SAFETY: the page is the host's own, made by `page_with_hole`.
+    unsafe { libc::mmap(page, 4096, access, kind, -1, 0) };
+}
+
+/// The address of the present handler of SIGBUS.
+fn disposition() -> usize {
+    // SAFETY: all zero is an action.
+    let mut now = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    // SAFETY: asks for the action, for which there is room.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut now) }, 0);
+    now.sa_sigaction
+}
+
+fn set_disposition(handler: usize) {
+    // SAFETY: all zero is an action.
+    let mut new = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    new.sa_sigaction = handler;
+    new.sa_flags = libc::SA_SIGINFO;
+    // SAFETY: a whole action, whose handler is one of this test's or a constant.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGBUS, &raw const new, ptr::null_mut()) }, 0);
+}
+
+/// A mapping of the host whose file is empty: a store there is a SIGBUS.
+fn page_with_hole(desk: &Desk) -> *mut u8 {
+    let path = desk.path("host");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.unwrap();
+    file.set_len(4096).unwrap();
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping.
+    let page = unsafe {
+        libc::mmap(ptr::null_mut(), 4096, access, libc::MAP_SHARED, file.as_raw_fd(), 0)
+    };
+    assert_ne!(page, libc::MAP_FAILED);
+    file.set_len(0).unwrap();
+    page.cast()
+}
+
+fn start(desk: &Desk, name: &str) -> (MetaLogger, tapelog::Guard) {
+    support::builder(&desk.path(name)).ring_dir(desk.ring_dir()).build().unwrap()
+}
+
+#[test]
+fn the_hosts_own_handler_gets_its_own_faults_and_is_put_back_by_the_last_engine() {
+    const TEST: &str =
+        "the_hosts_own_handler_gets_its_own_faults_and_is_put_back_by_the_last_engine";
+    if role().is_none() {
+        run(child(TEST, "host"));
+        return;
+    }
+    let desk = Desk::new();
+    set_disposition(hosts as *const () as usize);
+    let before = disposition();
+    let (first, first_guard) = start(&desk, "first");
+    assert_ne!(disposition(), before, "the guard is there");
+    let ours = disposition();
+    let (second, second_guard) = start(&desk, "second");
+    assert_eq!(disposition(), ours, "one handler for all");
+
+    let page = page_with_hole(&desk);
+    // SAFETY: inside the host's mapping; its handler repairs it.
+    unsafe { page.add(8).write_volatile(7) };
+    // SAFETY: as above.
+    assert_eq!(unsafe { page.add(8).read_volatile() }, 7);
+    assert_eq!(HOSTS.load(Ordering::Relaxed), page.addr() + 8);
+    info!(first, "entry", number = 1_u64);
+    assert_eq!(first.stats().sigbus_caught + second.stats().sigbus_caught, 0);
+
+    drop((first, first_guard));
+    assert_eq!(disposition(), ours, "the second engine still needs it");
+    drop((second, second_guard));
+    assert_eq!(disposition(), before, "what was there before is back");
+
+    let (third, third_guard) = start(&desk, "third");
+    set_disposition(libc::SIG_IGN);
+    drop((third, third_guard));
+    assert_eq!(disposition(), libc::SIG_IGN, "what the host has installed since stays");
+}
+
+#[test]
+fn a_fault_elsewhere_still_kills_and_so_does_a_signal_that_was_sent() {
+    const TEST: &str = "a_fault_elsewhere_still_kills_and_so_does_a_signal_that_was_sent";
+    let Some(role) = role() else {
+        for role in ["fault", "sent", "fault, ignored", "fault, the standard library's handler"] {
+            let output = child(TEST, role).output().unwrap();
+            assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{role}: {output:?}");
+        }
+        run(child(TEST, "sent, ignored"));
+        return;
+    };
+    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a whole limit.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core) };
+    let desk = Desk::new();
+    match role.as_str() {
+        "fault" | "sent" => set_disposition(libc::SIG_DFL),
+        "fault, ignored" | "sent, ignored" => set_disposition(libc::SIG_IGN),
+        _ => {}
+    }
+    let (log, guard) = start(&desk, "logs");
+    info!(log, "entry", number = 1_u64);
+    if role.starts_with("sent") {
+        // SAFETY: sends a signal to this thread.
+        unsafe { libc::raise(libc::SIGBUS) };
+    } else {
+        let page = page_with_hole(&desk);
+        // SAFETY: inside the mapping; it is meant to fault.
+        unsafe { page.write_volatile(1) };
+    }
+    drop(guard);
+}
+
+#[test]
+fn every_hole_of_a_long_file_is_filled_while_two_engines_share_the_handler() {
+    const TEST: &str = "every_hole_of_a_long_file_is_filled_while_two_engines_share_the_handler";
+    if role().is_none() {
+        run(child(TEST, "two"));
+        return;
+    }
+    let desk = Desk::new();
+    let engines = ["one", "two"].map(|name| start(&desk, name));
+    let counts: BTreeSet<_> = thread::scope(|scope| {
+        let threads = engines.each_ref().map(|(log, _)| {
+            let desk = &desk;
+            scope.spawn(move || {
+                for number in 0..2000_u64 {
+                    info!(log, "entry", number);
+                    if number % 500 == 250 {
+                        let directory = desk.path(if log.stats().lanes > 0 { "one" } else { "two" });
+                        for entry in fs::read_dir(directory.join("journal")).unwrap() {
+                            let path = entry.unwrap().path();
+                            if path.extension() == Some("tape".as_ref()) {
+                                let _ = OpenOptions::new()
+                                    .write(true)
+                                    .open(path)
+                                    .and_then(|file| file.set_len(0));
+                            }
+                        }
+                    }
+                }
+                log.flush(PATIENCE).unwrap();
+                log.stats().journaled
+            })
+        });
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(counts, BTreeSet::from([2000]));
+}
