@@ -386,7 +386,7 @@ impl Engine {
 
     fn say_what_is_left(&self) {
         let progress = self.core.control.progress();
-        let left = progress.journaled.saturating_sub(progress.views.records);
+        let left = progress.journaled.saturating_sub(progress.views.settled());
         if left > 0 {
             notice(&format!(
                 "{left} records are in the journal but not in the logs yet: the next start in {} \

@@ -42,7 +42,7 @@ pub(crate) use bytes::crc32c;
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
-pub(crate) use frame::LanePosition;
+pub(crate) use frame::{Fault, LanePosition};
 pub(crate) use index::SegmentIndex;
 pub(crate) use layout::SegmentHeader;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};

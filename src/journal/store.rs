@@ -377,9 +377,8 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        let segment =
-            Segment::new(header.clone(), file, mapped, self.guard.as_ref())
-                .map_err(JournalError::io("map", path))?;
+        let segment = Segment::new(header.clone(), file, mapped, self.guard.as_ref())
+            .map_err(JournalError::io("map", path))?;
         self.name(&header, &segment.file, path)?;
         Ok(segment)
     }

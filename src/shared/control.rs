@@ -24,6 +24,9 @@ pub(crate) struct Progress {
     /// The newest flush whose barrier is in the journal, and where that barrier ends.
     pub(crate) barrier: u64,
     pub(crate) barrier_position: Position,
+    /// How often the drain had a segment that it cannot write, and no other: the views then give
+    /// out what waits for its order, so that they need no segment for that.
+    pub(crate) stuck: u64,
     /// How far the views have read.
     pub(crate) viewed: Position,
     /// The newest flush whose entries are in the views.
@@ -69,6 +72,15 @@ pub(crate) struct ViewCounts {
     pub(crate) late: u64,
     /// Rotations of all logs.
     pub(crate) rotations: u64,
+    /// Records that were in the journal and could not be read there any more.
+    pub(crate) unreadable: u64,
+}
+
+impl ViewCounts {
+    /// Records that nothing more will be done about.
+    pub(crate) fn settled(&self) -> u64 {
+        self.records + self.unreadable
+    }
 }
 
 /// The writer's side door: flush requests in, progress out.
@@ -138,7 +150,7 @@ impl Control {
         self.wait_until(timeout, |progress| progress.rendered >= ticket || progress.has_ended())?;
         // When the engine has ended, what is missing will not come any more.
         let progress = self.progress();
-        if progress.rendered < ticket && progress.views.records < progress.accepted {
+        if progress.rendered < ticket && progress.views.settled() < progress.accepted {
             return Err(Unfinished::of(&progress));
         }
         Ok(())
@@ -409,6 +421,6 @@ pub struct Unfinished {
 
 impl Unfinished {
     fn of(progress: &Progress) -> Self {
-        Self { records: progress.accepted.saturating_sub(progress.views.records) }
+        Self { records: progress.accepted.saturating_sub(progress.views.settled()) }
     }
 }

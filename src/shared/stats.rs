@@ -87,6 +87,9 @@ pub struct Stats {
     pub journal_bytes: u64,
     /// Records that the views have dealt with: written to every log they belong to.
     pub shown: u64,
+    /// Records that were in the journal, but cut away or damaged there before the views had read
+    /// them: an entry `logger.gap` says so in the logs.
+    pub unreadable: u64,
     /// Lines in `expert.log`, `trades.log` and `errors.log`.
     pub log_lines: u64,
     /// Lines of `trades.log` alone.
@@ -152,7 +155,7 @@ impl Stats {
         let losses = core.ring.losses();
         let lost = |reason: LossReason| losses.by_reason[reason.index()];
         let views = progress.views;
-        let behind = views.records < progress.journaled;
+        let behind = views.settled() < progress.journaled;
         let block_bytes = u64::from(core.configuration.block_bytes);
         let flow = core.metrics.flow().unwrap_or_else(|| {
             let since = core.metrics.started().elapsed();
@@ -172,6 +175,7 @@ impl Stats {
             journaled: progress.journaled,
             journal_bytes: progress.journal_bytes,
             shown: views.records,
+            unreadable: views.unreadable,
             log_lines: views.log_lines,
             trade_lines: views.trade_lines,
             error_lines: views.error_lines,

@@ -49,6 +49,8 @@ pub(crate) struct Drain {
     position: Position,
     /// Whether the current segment cannot be written.
     broken: bool,
+    /// Whether the views were told that there is no other one.
+    stuck: bool,
     /// Losses that the journal tells once the pass is published.
     told: Vec<(u32, GapInfo)>,
     /// When the oldest record was made that is not published yet, as far as known.
@@ -123,6 +125,7 @@ impl Drain {
             barrier: 0,
             position: Position::default(),
             broken: false,
+            stuck: false,
             told: Vec::new(),
             oldest_ticks: u64::MAX,
             begun_ticks: [u64::MAX; 2],
@@ -137,7 +140,11 @@ impl Drain {
     /// The journal's medium failed; nothing was taken from the ring for good, and the next poll
     /// tries again, in another segment.
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
-        if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
+        if self.control.drain_is_held() {
+            return Ok(DrainPoll::Held);
+        }
+        if self.broken && !self.leave_broken_segment() {
+            self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
         if self.can_wait() {
@@ -202,7 +209,7 @@ impl Drain {
         }
         if self.ahead_bytes() > self.ahead_bytes_max {
             let progress = self.control.progress();
-            (self.viewed, self.rendered) = (progress.viewed, progress.views.records);
+            (self.viewed, self.rendered) = (progress.viewed, progress.views.settled());
             return progress.viewed < self.position && self.ahead_bytes() > self.ahead_bytes_max;
         }
         false
@@ -231,6 +238,14 @@ impl Drain {
         Ok(())
     }
 
+    /// The same where the segment cannot take a barrier. The order of `tapelog cat` can differ from
+    /// that of the logs there, by an order window.
+    fn release_views_without_barrier(&mut self) {
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.control.update(true, |progress| progress.stuck += 1);
+        }
+    }
+
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
@@ -239,7 +254,11 @@ impl Drain {
         self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
-        self.broken = false;
+        (self.broken, self.stuck) = (false, false);
+        // The views need not wait for a pass to leave the segment.
+        let position = Position::start_of(self.appender.sequence());
+        self.position = position;
+        self.control.update(true, |progress| progress.journal = position);
         true
     }
 

@@ -14,6 +14,7 @@ mod reporter;
 mod routing;
 mod supply;
 mod threads;
+mod unreadable;
 mod view;
 
 pub(crate) use agents::{run_both, run_drain, run_view};

@@ -252,7 +252,7 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 }
 
 /// The text of entries that tell of losses.
-const GAP: &str = "logger.gap";
+pub(super) const GAP: &str = "logger.gap";
 
 /// In which form a log is kept.
 #[derive(Debug, Clone, Copy)]

@@ -173,7 +173,8 @@ fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, code
                 handler(signal, info, context);
             } else {
                 // SAFETY: the host has installed this address as a handler without SA_SIGINFO.
-                let handler = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
+                let handler =
+                    unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
                 handler(signal);
             }
         }

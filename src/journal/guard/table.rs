@@ -163,7 +163,8 @@ mod tests {
                     }
                 }
             };
-            let writers = [scope.spawn(move || churn(10, 1000)), scope.spawn(move || churn(2000, 9000))];
+            let writers =
+                [scope.spawn(move || churn(10, 1000)), scope.spawn(move || churn(2000, 9000))];
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     for between in [11, 500, 999, 1500, 5000] {
