@@ -156,7 +156,9 @@ static HOSTS: AtomicUsize = AtomicUsize::new(0);
 /// What a host might do about a SIGBUS of its own: puts a page there, too.
 extern "C" fn hosts(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     // SAFETY: the kernel hands the description over.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let described = unsafe { &*info };
+    // SAFETY: the signal was raised by a fault, which has an address.
+    let address = unsafe { described.si_addr() } as usize;
     HOSTS.store(address, Ordering::Relaxed);
     let page = ptr::without_provenance_mut(address & !4095);
     let (access, kind) = (
@@ -221,12 +223,12 @@ fn the_hosts_own_handler_gets_its_own_faults_and_is_put_back_by_the_last_engine(
     let (second, second_guard) = start(&desk, "second");
     assert_eq!(disposition(), ours, "one handler for all");
 
-    let page = page_with_hole(&desk);
+    let place = page_with_hole(&desk).wrapping_add(8);
     // SAFETY: inside the host's mapping; its handler repairs it.
-    unsafe { page.add(8).write_volatile(7) };
+    unsafe { place.write_volatile(7) };
     // SAFETY: as above.
-    assert_eq!(unsafe { page.add(8).read_volatile() }, 7);
-    assert_eq!(HOSTS.load(Ordering::Relaxed), page.addr() + 8);
+    assert_eq!(unsafe { place.read_volatile() }, 7);
+    assert_eq!(HOSTS.load(Ordering::Relaxed), place.addr());
     info!(first, "entry", number = 1_u64);
     assert_eq!(first.stats().sigbus_caught + second.stats().sigbus_caught, 0);
 

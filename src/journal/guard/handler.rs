@@ -114,9 +114,10 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut
     // SAFETY: as above; the interrupted code may be about to read it.
     let kept = unsafe { errno.read() };
     // SAFETY: the kernel hands the description over to a handler with SA_SIGINFO.
-    let code = unsafe { (*info).si_code };
+    let described = unsafe { &*info };
+    let code = described.si_code;
     // SAFETY: as above; for a signal that was sent it means nothing, and is not used.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let address = unsafe { described.si_addr() } as usize;
     let hole = matches!(code, libc::BUS_ADRERR | libc::BUS_OBJERR | libc::BUS_MCEERR_AR);
     if !hole || !fill_hole(address) {
         pass_on(signal, info, context, code);
