@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{ConfigError, Origin, Problem};
-use super::model::{Configuration, Overflow};
+use super::model::{Configuration, Overflow, SyncPolicy};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -175,6 +175,10 @@ impl Configuration {
         let window = self.order_window;
         let fits = window <= Duration::from_secs(1);
         findings.refuse_unless(fits, "order_window", window, "at most 1 s");
+        if let SyncPolicy::Interval(interval) = self.sync {
+            let range = Duration::from_millis(10)..=Duration::from_secs(3600);
+            findings.refuse_unless(range.contains(&interval), "sync", self.sync, "10 ms to 1 h");
+        }
         let timeout = self.shutdown_timeout;
         let fits = timeout <= Duration::from_secs(3600);
         findings.refuse_unless(fits, "shutdown_timeout", timeout, "at most an hour");

@@ -16,6 +16,7 @@ use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
 use super::position::{Position, Progress};
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{PassEnd, Survey, survey};
+use super::urgent::is_urgent;
 use crate::clock::{Calibration, now};
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
@@ -63,6 +64,8 @@ pub(crate) struct Appender {
     bytes: u64,
     records: u64,
     failure: Option<io::ErrorKind>,
+    /// Whether something urgent was appended since the last publication.
+    urgent: bool,
 }
 
 impl Appender {
@@ -89,9 +92,15 @@ impl Appender {
             bytes: 0,
             records: 0,
             failure: None,
+            urgent: false,
         };
         appender.open_segment();
         appender
+    }
+
+    /// Has urgent records told apart: see [`Progress::urgent`].
+    pub(crate) fn watch_urgent(&mut self) {
+        self.defined.iter_mut().for_each(Defined::watch);
     }
 
     /// Records appended since the appender was made, published or not, gap records not counted.
@@ -201,6 +210,7 @@ impl Appender {
             self.write_frame(kind, 0, 1, definition_frame_bytes(bytes.len()), |frame| {
                 write_definition(frame, position.ring_id, id, bytes);
             })?;
+            self.settle(position.ring_id, needed, bytes);
         }
         let header = RunHeader {
             position,
@@ -217,7 +227,18 @@ impl Appender {
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(records);
         })?;
         self.records += u64::from(found.count - found.gaps);
+        self.urgent |= found.urgent;
         Ok(records.len() as u32)
+    }
+
+    /// Where urgent records are told apart, notes whether those of a new definition are.
+    fn settle(&mut self, ring_id: u64, needed: Needed, bytes: &[u8]) {
+        let ring = self.defined_of(ring_id);
+        if self.defined[ring].watches() {
+            let urgent = is_urgent(needed, bytes);
+            self.defined[ring].settle(needed, urgent);
+            self.urgent |= urgent;
+        }
     }
 
     /// Appends what a silent lane has lost.
@@ -365,7 +386,8 @@ impl Appender {
         }
         self.index_pass()?;
         self.publish()?;
-        Ok(self.progress())
+        let urgent = std::mem::take(&mut self.urgent);
+        Ok(Progress { urgent, ..self.progress() })
     }
 
     /// Ends the journal cleanly: everything is to be given out, and the segment is cut to what is
@@ -396,6 +418,7 @@ impl Appender {
             boundary: self.boundary.max(self.pass_ticks.saturating_sub(self.window_ticks)),
             bytes: self.bytes,
             records: self.records,
+            urgent: false,
         }
     }
 
@@ -528,7 +551,11 @@ impl Appender {
         match self.defined.iter().position(|defined| defined.ring_id() == ring_id) {
             Some(at) => at,
             None => {
-                self.defined.push(Defined::new(ring_id));
+                let mut defined = Defined::new(ring_id);
+                if self.defined[0].watches() {
+                    defined.watch();
+                }
+                self.defined.push(defined);
                 self.defined.len() - 1
             }
         }

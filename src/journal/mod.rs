@@ -35,10 +35,12 @@ mod segment;
 mod segment_reader;
 mod store;
 mod survey;
+mod urgent;
 mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
+pub(crate) use disk::sync_segment;
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};

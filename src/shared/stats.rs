@@ -144,6 +144,15 @@ pub struct Stats {
     /// Pages of the journal's files that were gone under a store (a truncated file, a disk that gave
     /// way): the SIGBUS was caught, and the records were written to another segment.
     pub sigbus_caught: u64,
+    /// How often the journal was brought to the disk, by `sync()` or by the policy `sync`.
+    pub syncs: u64,
+    /// Records of this run that are on the disk, in the journal.
+    pub synced_records: u64,
+    /// How often the policy's thread could not sync a file.
+    pub sync_errors: u64,
+    /// Which file that was the last time, and why. It stays, also when later attempts succeed: what
+    /// the kernel could not write then may be missing after a power cut.
+    pub sync_error: Option<String>,
     /// Why the engine runs with less than was asked for, if it does.
     pub degraded: Option<String>,
 }
@@ -157,6 +166,7 @@ impl Stats {
         let views = progress.views;
         let behind = views.settled() < progress.journaled;
         let block_bytes = u64::from(core.configuration.block_bytes);
+        let (sync_errors, sync_error) = core.control.sync_errors();
         let flow = core.metrics.flow().unwrap_or_else(|| {
             let since = core.metrics.started().elapsed();
             Flow::of(progress.accepted, progress.journal_bytes, since)
@@ -204,6 +214,10 @@ impl Stats {
             crash_safe: core.ring.crash_safe(),
             journal_mapped: core.control.journal_mapped(),
             sigbus_caught: core.control.sigbus_caught(),
+            syncs: progress.journal_syncs,
+            synced_records: progress.durable_records,
+            sync_errors,
+            sync_error,
             degraded: core.control.degraded(),
         }
     }

@@ -397,6 +397,9 @@ impl Drain {
             progress.journaled = journaled;
             progress.journal_bytes = journal_bytes;
             progress.passes = passes;
+            if done.urgent {
+                progress.urgent = done.position;
+            }
             if complete {
                 progress.boundary = done.boundary;
             }
@@ -409,6 +412,9 @@ impl Drain {
                 progress.rendered = progress.barrier;
             }
         });
+        if done.urgent {
+            self.control.wake_syncer();
+        }
         Ok(())
     }
 
