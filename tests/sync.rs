@@ -86,7 +86,7 @@ fn an_interval_syncs_everything_without_being_asked() {
     for wrong in [9, 3_600_001] {
         let interval = SyncPolicy::Interval(Duration::from_millis(wrong));
         let error = desk.builder().sync(interval).build().unwrap_err().to_string();
-        assert!(error.contains("sync") && error.contains("10 ms to 1 h"), "{error}");
+        assert!(error.contains("sync") && error.contains("10 ms to an hour"), "{error}");
     }
 }
 

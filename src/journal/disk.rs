@@ -58,7 +58,8 @@ pub(super) fn mappable(directory: &Path) -> bool {
 /// # Errors
 /// What the system says; errors of earlier writing by the kernel included.
 pub(crate) fn sync_segment(path: &Path, end: u64) -> io::Result<()> {
-    let file = open_regular(path, std::fs::OpenOptions::new().read(true))?;
+    // For writing, too: the kernel does nothing for a mapping of a file that is open for reading.
+    let file = open_regular(path, std::fs::OpenOptions::new().read(true).write(true))?;
     let bytes = file.metadata()?.len().min(end) as usize;
     if bytes == 0 {
         // Somebody has truncated it; there is nothing left.
