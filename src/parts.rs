@@ -162,6 +162,7 @@ impl InMemory {
             segment_bytes: 4 << 20,
             segments: 4,
             mapped: true,
+            guarded: true,
             prepare_bytes: 4 << 20,
             ring_id: 1,
             order_window_nanos: 0,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
 use crate::clock::{Calibrator, Source};
-use crate::config::{Configuration, Threading, UseColors};
+use crate::config::{Configuration, SyncPolicy, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
@@ -20,8 +20,8 @@ use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
 use crate::writer::{
-    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, SyslogOutlet,
-    SyslogThread, View,
+    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, Syncer,
+    SyslogOutlet, SyslogThread, View,
 };
 
 /// Bytes of the first segment that are ready before the start returns.
@@ -52,6 +52,8 @@ pub(crate) struct Engine {
     threads: Vec<JoinHandle<()>>,
     janitor: Option<JoinHandle<()>>,
     syslog: Option<SyslogThread>,
+    /// There is one if the policy `sync` asks for it.
+    syncer: Option<JoinHandle<()>>,
     /// Given back when everything is written.
     owned: Option<Owned>,
     pid: u32,
@@ -197,6 +199,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         segment_bytes: configuration.journal_segment_bytes,
         segments: configuration.journal_segments,
         mapped: configuration.journal_mapped,
+        guarded: configuration.sigbus_guard,
         prepare_bytes: PREPARED_BYTES,
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
@@ -323,8 +326,11 @@ fn run(
     let (outlet, syslog) = start_syslog(core, &place)?.unzip();
     let outlets = outlets(core, &place, outlet);
     let sequence = first.sequence();
-    core.control.set_journal_mapped(store.is_mapped());
-    let appender = Appender::new(first, calibrator.current());
+    core.control.set_journal_mapped(first.is_mapped());
+    let mut appender = Appender::new(first, calibrator.current());
+    if core.configuration.sync == SyncPolicy::Critical {
+        appender.watch_urgent();
+    }
     let (janitor, supply, floor) = Janitor::new(store, core);
     let view = if outlets.is_empty() {
         floor.raise(u64::MAX);
@@ -338,6 +344,12 @@ fn run(
     let janitor =
         writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
             .map_err(refused)?;
+    let syncer = Syncer::new(core)
+        .map(|syncer| {
+            writer::spawn(Placement { name: "tapelog-sync", cpu: None }, move || syncer.run())
+        })
+        .transpose()
+        .map_err(refused)?;
     // A view that cannot start takes the drain down again.
     let threads =
         start_agents(core, drain, view).inspect_err(|_| core.control.stop()).map_err(refused)?;
@@ -346,6 +358,7 @@ fn run(
         threads,
         janitor: Some(janitor),
         syslog,
+        syncer,
         owned,
         pid: std::process::id(),
     })
@@ -378,7 +391,8 @@ impl Engine {
     pub(crate) fn shutdown(mut self) {
         if std::process::id() != self.pid {
             // A forked child: the threads, the files and the ring are its parent's.
-            std::mem::forget((std::mem::take(&mut self.threads), self.janitor.take()));
+            let threads = std::mem::take(&mut self.threads);
+            std::mem::forget((threads, self.janitor.take(), self.syncer.take()));
             std::mem::forget(self.syslog.take());
             return;
         }
@@ -398,6 +412,7 @@ impl Engine {
         if let Some(syslog) = self.syslog.take() {
             syslog.finish(deadline);
         }
+        self.sync_the_end(deadline);
         self.say_what_is_left();
         if whole && self.core.control.progress().drained {
             self.core.ring.remove_file();
@@ -406,9 +421,25 @@ impl Engine {
         drop(self.owned.take());
     }
 
+    /// Lets the syncer bring the end to the disk. One that the disk does not let go of is left
+    /// behind when the time is over.
+    fn sync_the_end(&mut self, deadline: Instant) {
+        let Some(syncer) = self.syncer.take() else { return };
+        self.core.control.wake_syncer();
+        while !syncer.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if syncer.is_finished() {
+            // A panic there was printed where it happened.
+            let _done = syncer.join();
+        } else {
+            notice("the disk is not done with the last entries: a power cut may take them");
+        }
+    }
+
     fn say_what_is_left(&self) {
         let progress = self.core.control.progress();
-        let left = progress.journaled.saturating_sub(progress.views.records);
+        let left = progress.journaled.saturating_sub(progress.views.settled());
         if left > 0 {
             notice(&format!(
                 "{left} records are in the journal but not in the logs yet: the next start in {} \

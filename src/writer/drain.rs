@@ -55,6 +55,8 @@ pub(crate) struct Drain {
     position: Position,
     /// Whether the current segment cannot be written.
     broken: bool,
+    /// Whether the views were told that there is no other one.
+    stuck: bool,
     /// Losses that the journal tells once the pass is published.
     told: Vec<(u32, GapInfo)>,
     /// When the oldest record was made that is not published yet, as far as known.
@@ -131,6 +133,7 @@ impl Drain {
             barrier: 0,
             position: Position::default(),
             broken: false,
+            stuck: false,
             told: Vec::new(),
             oldest_ticks: u64::MAX,
             begun_ticks: [u64::MAX; 2],
@@ -145,7 +148,11 @@ impl Drain {
     /// The journal's medium failed; nothing was taken from the ring for good, and the next poll
     /// tries again, in another segment.
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
-        if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
+        if self.control.drain_is_held() {
+            return Ok(DrainPoll::Held);
+        }
+        if self.broken && !self.leave_broken_segment() {
+            self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
         if self.can_wait() {
@@ -208,7 +215,7 @@ impl Drain {
         }
         if self.ahead_bytes() + self.bite_bytes_max > self.ahead_bytes_max {
             let progress = self.control.progress();
-            (self.viewed, self.rendered) = (progress.viewed, progress.views.records);
+            (self.viewed, self.rendered) = (progress.viewed, progress.views.settled());
             let left = self.ahead_bytes_max.saturating_sub(self.ahead_bytes());
             self.bite_bytes = left.clamp(STEP_BYTES, self.bite_bytes_max);
             let waited = now().0.wrapping_sub(self.went_on_ticks);
@@ -240,13 +247,27 @@ impl Drain {
         Ok(())
     }
 
+    /// The same where the segment cannot take a barrier. The order of `tapelog cat` can differ from
+    /// that of the logs there, by an order window.
+    fn release_views_without_barrier(&mut self) {
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.control.update(true, |progress| progress.stuck += 1);
+        }
+    }
+
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
-        self.supply.give_back(self.appender.abandon(next));
+        let given_up = self.appender.abandon(next);
+        self.control.count_sigbus(given_up.holes());
+        self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
-        self.broken = false;
+        (self.broken, self.stuck) = (false, false);
+        // The views need not wait for a pass to leave the segment.
+        let position = Position::start_of(self.appender.sequence());
+        self.position = position;
+        self.control.update(true, |progress| progress.journal = position);
         true
     }
 
@@ -385,6 +406,9 @@ impl Drain {
             progress.journaled = journaled;
             progress.journal_bytes = journal_bytes;
             progress.passes = passes;
+            if done.urgent {
+                progress.urgent = done.position;
+            }
             if complete {
                 progress.boundary = done.boundary;
             }
@@ -397,6 +421,9 @@ impl Drain {
                 progress.rendered = progress.barrier;
             }
         });
+        if done.urgent {
+            self.control.wake_syncer();
+        }
         Ok(())
     }
 

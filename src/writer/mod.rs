@@ -13,8 +13,10 @@ mod logs;
 mod reporter;
 mod routing;
 mod supply;
+mod syncer;
 mod syslog;
 mod threads;
+mod unreadable;
 mod view;
 
 pub(crate) use agents::{run_both, run_drain, run_view};
@@ -26,6 +28,7 @@ pub(crate) use logs::{LogFile, Logs};
 pub(crate) use reporter::tell_slow_call;
 pub(crate) use routing::Outlets;
 pub(crate) use supply::Janitor;
+pub(crate) use syncer::Syncer;
 pub(crate) use syslog::{SyslogOutlet, SyslogThread, start_syslog};
 pub(crate) use threads::{Placement, spawn};
 pub(crate) use view::{Resume, View};
