@@ -13,12 +13,14 @@ use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::level::Level;
 use crate::metrics::Metrics;
 use crate::processors::{NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
+use crate::stack::Stacks;
 use crate::writer::{
     self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
 };
@@ -86,6 +88,7 @@ pub(crate) fn start(
         metrics: Arc::new(metrics),
         mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
         masked: AtomicU64::new(0),
+        stacks: Stacks::new(configuration.backtrace),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,
@@ -183,6 +186,10 @@ impl SiteArea for Core {
 
     fn masks(&self, name: &str) -> bool {
         self.mask.treatment(name) != Treatment::Show
+    }
+
+    fn traces(&self, level: Level) -> bool {
+        self.stacks.wanted(level)
     }
 }
 

@@ -106,11 +106,9 @@ impl MetaLogger {
         stamp: Stamp,
         values: &impl Args,
     ) -> Result<(), PushError> {
-        let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
-        let context = self.context();
-        let record = Unusual { site: INLINE, definition: &definition, context, stamp };
+        let record = Unusual { site: INLINE, definition: &[], context: self.context(), stamp };
         lanes::OfThread.with(&self.core, |lane| {
-            let pushed = self.core.push_record(lane, record, class, values);
+            let pushed = self.core.push_inline(lane, record, class, &spec, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed
         })

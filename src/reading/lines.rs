@@ -7,6 +7,7 @@ use super::error::ReadError;
 use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
+use crate::stack::{AtOnce, Shower};
 
 /// Lines are handed to the output in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -21,6 +22,7 @@ pub(super) struct Lines<'a, W> {
     out: &'a mut W,
     text: TextFormatter,
     json: JsonFormatter,
+    backtraces: Shower<AtOnce>,
     /// The ring of the engine whose entries are rendered.
     writer: Option<u64>,
     piece: Vec<u8>,
@@ -35,6 +37,7 @@ impl<'a, W: Write> Lines<'a, W> {
             out,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity(None)),
+            backtraces: Shower::new(AtOnce),
             writer: None,
             piece: Vec::with_capacity(PIECE_BYTES + 4096),
             entries: 0,
@@ -58,9 +61,12 @@ impl<'a, W: Write> Lines<'a, W> {
             if self.since.is_some_and(|since| entry.time() < since) {
                 continue;
             }
+            let shown =
+                if entry.site().has_backtrace { self.backtraces.show(&entry) } else { None };
+            let entry = shown.as_ref().unwrap_or(&entry);
             match self.format {
-                Format::Text => self.text.line(&entry, &mut self.piece),
-                Format::Json => self.json.line(&entry, &mut self.piece),
+                Format::Text => self.text.line(entry, &mut self.piece),
+                Format::Json => self.json.line(entry, &mut self.piece),
             }
             self.piece.push(b'\n');
             self.entries += 1;

@@ -13,6 +13,7 @@ mod logs;
 mod reporter;
 mod routing;
 mod supply;
+mod symbols;
 mod threads;
 mod view;
 
