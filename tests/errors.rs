@@ -36,7 +36,7 @@ impl fmt::Display for Deep {
 
 impl Error for Deep {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.source.as_deref().map(|source| -> &(dyn Error + 'static) { source })
     }
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for Long {
 
 impl Error for Long {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.as_ref().map(|source| source as _)
+        self.0.as_ref().map(|source| -> &(dyn Error + 'static) { source })
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
 use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
 use crate::stack::{AtOnce, Shower};
@@ -13,6 +13,9 @@ use crate::stack::{AtOnce, Shower};
 const PIECE_BYTES: usize = 64 << 10;
 /// The facility that programs log with unless they are told otherwise: local0.
 const FACILITY: u8 = 16;
+/// The enterprise number that structured data has unless it is configured: the one of RFC 5612, for
+/// documentation.
+const ENTERPRISE_NUMBER: u32 = 32473;
 
 /// Renders entries and writes them.
 #[derive(Debug)]
@@ -20,8 +23,7 @@ pub(super) struct Lines<'a, W> {
     format: Format,
     since: Option<UnixNanos>,
     out: &'a mut W,
-    text: TextFormatter,
-    json: JsonFormatter,
+    formatter: Box<dyn Formatter>,
     backtraces: Shower<AtOnce>,
     /// The ring of the engine whose entries are rendered.
     writer: Option<u64>,
@@ -35,8 +37,7 @@ impl<'a, W: Write> Lines<'a, W> {
             format,
             since,
             out,
-            text: TextFormatter::new(false),
-            json: JsonFormatter::new(identity(None)),
+            formatter: formatter(format, None),
             backtraces: Shower::new(AtOnce),
             writer: None,
             piece: Vec::with_capacity(PIECE_BYTES + 4096),
@@ -52,7 +53,7 @@ impl<'a, W: Write> Lines<'a, W> {
     /// The entries that come next were written by the engine with ring `writer`.
     pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<SegmentHeader>) {
         self.writer = Some(writer);
-        self.json = JsonFormatter::new(identity(origin));
+        self.formatter = formatter(self.format, origin);
     }
 
     /// Renders all entries that are due.
@@ -63,11 +64,7 @@ impl<'a, W: Write> Lines<'a, W> {
             }
             let shown =
                 if entry.site().has_backtrace { self.backtraces.show(&entry) } else { None };
-            let entry = shown.as_ref().unwrap_or(&entry);
-            match self.format {
-                Format::Text => self.text.line(entry, &mut self.piece),
-                Format::Json => self.json.line(entry, &mut self.piece),
-            }
+            self.formatter.line(shown.as_ref().unwrap_or(&entry), &mut self.piece);
             self.piece.push(b'\n');
             self.entries += 1;
             if self.piece.len() >= PIECE_BYTES {
@@ -88,6 +85,15 @@ impl<'a, W: Write> Lines<'a, W> {
         let written = self.out.write_all(&self.piece);
         self.piece.clear();
         written.map_err(|source| ReadError::Output { source })
+    }
+}
+
+/// Renders what the engine of `origin` wrote.
+fn formatter(format: Format, origin: Option<SegmentHeader>) -> Box<dyn Formatter> {
+    match format {
+        Format::Text => Box::new(TextFormatter::new(false)),
+        Format::Json => Box::new(JsonFormatter::new(identity(origin))),
+        Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), ENTERPRISE_NUMBER)),
     }
 }
 
