@@ -129,9 +129,12 @@ fn a_backtrace_of_a_killed_run_is_named_by_the_same_build_at_the_next_start() {
     if let Some(directory) = role() {
         let builder = support::builder(directory.as_ref()).render_logs(true);
         let (log, guard) = builder.backtrace(Backtrace::Error).build().unwrap();
+        // From here on the logs have a place to go on at.
+        info!(log, "started");
+        log.flush(PATIENCE).unwrap();
         on_tick(&log, 99);
-        // Into the journal, not into the logs: those are left to the next start.
-        until("the journal", || log.stats().journaled > 0);
+        // Into the journal; what the logs lack is left to the next start.
+        until("the journal", || log.stats().journaled > 1);
         std::mem::forget(guard);
         std::process::abort();
     }
@@ -141,14 +144,14 @@ fn a_backtrace_of_a_killed_run_is_named_by_the_same_build_at_the_next_start() {
     // The journal shows it at once, whoever reads it: here a program of the same build.
     let mut text = Vec::new();
     Journal::open(desk.logs()).unwrap().write_to(Format::Json, &mut text).unwrap();
-    let entry = support::json(String::from_utf8(text).unwrap().lines().next().unwrap());
+    let entry = support::json(String::from_utf8(text).unwrap().lines().nth(1).unwrap());
     let frames = functions(&entry);
     assert!(frames[0].starts_with(LOGGED) && frames[1].starts_with(CALLED), "{frames:?}");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reader.py");
     let output = Command::new("python3").arg(script).arg(desk.logs().join("journal")).output();
     let output = output.expect("python3");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let read = support::json(String::from_utf8(output.stdout).unwrap().lines().next().unwrap());
+    let read = support::json(String::from_utf8(output.stdout).unwrap().lines().nth(1).unwrap());
     let program = std::env::current_exe().unwrap();
     let program = program.file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(read["fields"][0], serde_json::json!(["qty", 99]));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
+use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
@@ -33,7 +34,7 @@ const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENTS: u32 = 4;
 
 /// How long the gate waits for calls that are under way.
-const GATE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
 /// Where an engine's entries go.
 #[derive(Debug, Clone)]
@@ -98,7 +99,22 @@ pub(crate) fn start(
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)
         .inspect_err(|_| core.ring.remove_file())?;
+    watch_process(&core);
     Ok((core, engine))
+}
+
+/// Installs in the host what the configuration allows.
+fn watch_process(core: &Arc<Core>) {
+    if core.configuration.panic_hook {
+        panics::watch(core);
+    }
+    if core.configuration.handle_signals
+        && let Err(error) = signals::watch(core)
+    {
+        let reason = format!("handle_signals = true, but signals are not handled: {error}");
+        notice(&reason);
+        core.control.degrade(&reason);
+    }
 }
 
 /// Takes possession of the log directory; where the disk is of no use, memory takes its place.
@@ -370,6 +386,7 @@ impl Engine {
             return;
         }
         let core = &self.core;
+        panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
         writer::tell_slow_call(core);
         let busy = core.ring.close_gate(GATE_WAIT);
@@ -385,6 +402,9 @@ impl Engine {
         self.say_what_is_left();
         if whole && self.core.control.progress().drained {
             self.core.ring.remove_file();
+        }
+        if self.core.configuration.handle_signals {
+            signals::unwatch(&self.core);
         }
         finish_notices();
         drop(self.owned.take());

@@ -47,7 +47,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Whether nothing will change any more.
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.drain_ended && self.views_ended
     }
 }

@@ -213,7 +213,7 @@ impl Core {
 
     /// A first use, a full block, a record that carries definitions or must be cut, the policies
     /// that wait.
-    fn push_exceptional<A: Args>(
+    pub(super) fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,
         bindings: &impl Bindings,

@@ -2,10 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::bindings::{Bindings, ContextRef};
 use super::core::{Core, Unusual};
+use crate::call::Stamp;
 use crate::definition::{SiteSpec, mark_backtrace};
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode, Values};
 use crate::ring::{Class, LaneHandle, PushError};
+use crate::site::Site;
 use crate::stack::Trace;
 
 /// A call's values, with a backtrace behind them if there is one.
@@ -40,7 +43,33 @@ impl Args for WithTrace<'_> {
     }
 }
 
+/// The bindings of an entry that belongs to no logger.
+struct Unbound;
+
+impl Bindings for Unbound {
+    fn context_id(&self) -> u32 {
+        0
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef { id: 0, trade: false, bound: None }
+    }
+}
+
 impl Core {
+    /// Logs an entry through a lane of its own: also while a push of the calling thread is under
+    /// way, which its own lane would refuse.
+    ///
+    /// # Errors
+    /// [`PushError`] when it is refused; the loss has been counted.
+    pub(crate) fn push_apart<A: Args>(
+        &self,
+        site: &'static Site,
+        args: A,
+    ) -> Result<(), PushError> {
+        self.push_exceptional(&self.ring.register(), &Unbound, site, Stamp::own(), args)
+    }
+
     /// Encodes a record with the definition of its site, which is `spec`; and with a backtrace, if
     /// entries of its level have one. `record` names no definition yet.
     ///

@@ -26,5 +26,5 @@ pub(crate) use logs::{LogFile, Logs};
 pub(crate) use reporter::tell_slow_call;
 pub(crate) use routing::Outlets;
 pub(crate) use supply::Janitor;
-pub(crate) use threads::{Placement, spawn};
+pub(crate) use threads::{Placement, is_own_thread, spawn};
 pub(crate) use view::{Resume, View};
