@@ -163,7 +163,10 @@ fn however_a_process_ends_what_was_flushed_is_there_and_the_journal_is_whole() {
         for _ in 0..CHILDREN {
             let desk = Desk::new();
             let mut child = start(test, how, &desk);
-            assert_eq!(Told::of(&mut child).next("flushed "), Some(500));
+            let mut told = Told::of(&mut child);
+            assert_eq!(told.next("flushed "), Some(500));
+            // Read to its end: a child whose pipe is closed ends in yet another way.
+            assert_eq!(told.next("flushed "), None);
             let status = wait(&mut child);
             assert!(as_expected(&status), "{how}: {status:?}");
             assert_all_there(&desk, least, how);
