@@ -31,14 +31,17 @@ pub mod testing;
 mod writer;
 
 pub use clock::{Ticks, now};
+#[cfg(feature = "clap")]
+pub use config::LogArgs;
 pub use config::{
-    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Problem,
-    Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
+    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Parameter,
+    Preset, Problem, Settings, Shape, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
+    parameters,
 };
-pub use context::{Context, DynamicValue};
+pub use context::{Context, DynamicValue, Identifier};
 pub use engine::StartError;
 pub use level::{Category, Level, ParseLevelError};
-pub use logger::{Builder, Guard, MetaLogger, Producer, With};
+pub use logger::{Builder, Contextual, Guard, InContext, MetaLogger, Producer, Scope, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
 pub use shared::{CallTimes, Lost, Stats, SyncError, Unfinished};

@@ -8,7 +8,7 @@ use crate::level::Level;
 use crate::processors::Masked;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
-use crate::shared::{Bindings, Lanes, Unusual};
+use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, refuse_nested};
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]
@@ -106,8 +106,14 @@ impl MetaLogger {
         stamp: Stamp,
         values: &impl Args,
     ) -> Result<(), PushError> {
-        let record = Unusual { site: INLINE, definition: &[], context: self.context(), stamp };
         lanes::OfThread.with(&self.core, |lane| {
+            let scoped = lanes::OfThread.scoped(&self.core, self.context());
+            let context = match &scoped {
+                Scoped::Outside => self.context(),
+                Scoped::Inside(merged) => ContextRef::of(merged),
+                Scoped::Busy => return Err(refuse_nested(lane, spec.level, spec.trade)),
+            };
+            let record = Unusual { site: INLINE, definition: &[], context, stamp };
             let pushed = self.core.push_inline(lane, record, class, &spec, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::bindings::{Bindings, ContextRef};
+use super::bindings::ContextRef;
 use super::core::{Core, Unusual};
 use crate::call::Stamp;
 use crate::definition::{SiteSpec, mark_backtrace};
@@ -43,19 +43,6 @@ impl Args for WithTrace<'_> {
     }
 }
 
-/// The bindings of an entry that belongs to no logger.
-struct Unbound;
-
-impl Bindings for Unbound {
-    fn context_id(&self) -> u32 {
-        0
-    }
-
-    fn context(&self) -> ContextRef<'_> {
-        ContextRef { id: 0, trade: false, bound: None }
-    }
-}
-
 impl Core {
     /// Logs an entry through a lane of its own: also while a push of the calling thread is under
     /// way, which its own lane would refuse.
@@ -67,7 +54,7 @@ impl Core {
         site: &'static Site,
         args: A,
     ) -> Result<(), PushError> {
-        self.push_exceptional(&self.ring.register(), &Unbound, site, Stamp::own(), args)
+        self.push_exceptional(&self.ring.register(), ContextRef::NONE, site, Stamp::own(), args)
     }
 
     /// Encodes a record with the definition of its site, which is `spec`; and with a backtrace, if
