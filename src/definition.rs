@@ -25,6 +25,9 @@ const CONTEXT_VALUE_BYTES_MAX: usize = 512;
 /// The flag of a site whose entries are trade events.
 const TRADE: u8 = 1;
 
+/// The flag of a site whose last two fields are a backtrace: return addresses and modules.
+const BACKTRACE: u8 = 2;
+
 /// The field that says whether an entry is a trade event.
 pub(crate) const CATEGORY: &str = "category";
 
@@ -66,6 +69,20 @@ impl SiteSpec<'_> {
         });
         out
     }
+}
+
+/// Marks the last two fields of an encoded site as a backtrace.
+pub(crate) fn mark_backtrace(site: &mut DefinitionBytes) {
+    if let Some(flags) = site.get_mut(1) {
+        *flags |= BACKTRACE;
+    }
+}
+
+/// Whether the last two fields can be a backtrace.
+fn ends_with_backtrace(fields: &[Field]) -> bool {
+    let list = |scalar: TypeCode| TypeCode(scalar.0 | TypeCode::LIST);
+    matches!(fields, [.., frames, modules]
+        if frames.code == list(TypeCode::U64) && modules.code == list(TypeCode::STR))
 }
 
 /// The name behind `r#`, which a field called like a keyword is written with.
@@ -118,6 +135,8 @@ pub(crate) struct SiteDefinition {
     pub fields: Vec<Field>,
     /// Whether one of them is the entry's category.
     pub has_category: bool,
+    /// Whether the last two are a backtrace.
+    pub has_backtrace: bool,
 }
 
 impl SiteDefinition {
@@ -146,6 +165,7 @@ impl SiteDefinition {
             target: target.into(),
             file: file.into(),
             has_category: fields.iter().any(|field| &*field.name == CATEGORY),
+            has_backtrace: flags & BACKTRACE != 0 && ends_with_backtrace(&fields),
             fields,
         })
     }

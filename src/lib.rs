@@ -25,6 +25,7 @@ mod record;
 mod ring;
 mod shared;
 mod site;
+mod stack;
 mod sync;
 pub mod testing;
 mod writer;

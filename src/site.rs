@@ -21,7 +21,7 @@ pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
 #[derive(Debug)]
 pub struct Site {
     /// 0 until the first use; [`INLINE`] when some ring had no room for the definition, or some
-    /// engine masks one of the fields.
+    /// engine masks one of the fields or wants a backtrace.
     id: AtomicU32,
     types: OnceLock<Types>,
     next: OnceLock<Option<&'static Site>>,
@@ -88,8 +88,9 @@ impl Site {
 
     /// Gives the site its number and writes its definition into every ring.
     ///
-    /// Gives [`INLINE`] where a ring has no room or its engine masks one of the fields, and, for this one call, where the registry stays
-    /// locked for a millisecond (another thread registers, or a signal handler interrupted that).
+    /// Gives [`INLINE`] where a ring has no room or its engine masks one of the fields or wants a
+    /// backtrace, and, for this one call, where the registry stays locked for a millisecond (another
+    /// thread registers, or a signal handler interrupted that).
     #[cold]
     #[inline(never)]
     pub(crate) fn register(&'static self, types: Types) -> u32 {
@@ -102,16 +103,14 @@ impl Site {
         }
     }
 
-    fn is_masked_in(&self, area: &dyn SiteArea) -> bool {
-        self.spec.fields.iter().any(|name| area.masks(name))
+    /// Whether each of its records is looked at in this ring, and so carries its own definition.
+    fn is_special_in(&self, area: &dyn SiteArea) -> bool {
+        area.traces(self.spec.level) || self.spec.fields.iter().any(|name| area.masks(name))
     }
 
-    /// The definition's bytes with types that are known at run time.
-    pub(crate) fn definition_with(
-        &self,
-        types: impl FnOnce(&mut dyn FnMut(TypeCode)),
-    ) -> DefinitionBytes {
-        self.spec.encode_with(types)
+    /// All that is known of it.
+    pub(crate) fn spec(&self) -> SiteSpec<'static> {
+        self.spec
     }
 
     fn set_id(&self, id: u32) {
@@ -129,6 +128,9 @@ pub(crate) trait SiteArea: Send + Sync {
 
     /// Whether values of this name are masked: then each record of the site is looked at.
     fn masks(&self, name: &str) -> bool;
+
+    /// Whether entries of this level carry a backtrace.
+    fn traces(&self, level: Level) -> bool;
 }
 
 struct Registry {
@@ -143,7 +145,7 @@ static REGISTRY: Mutex<Registry> =
 impl Registry {
     fn add(&mut self, site: &'static Site, types: Types) -> u32 {
         let areas = || self.areas.iter().filter_map(Weak::upgrade);
-        if areas().any(|area| site.is_masked_in(&*area)) {
+        if areas().any(|area| site.is_special_in(&*area)) {
             site.set_id(INLINE);
             return INLINE;
         }
@@ -175,7 +177,7 @@ pub(crate) fn attach(area: Weak<dyn SiteArea>) {
         next = site.next.get().copied().flatten();
         let (id, Some(types)) = (site.id(), site.types.get()) else { continue };
         let defined = || strong.define_site(id, &site.definition(*types));
-        if id != INLINE && (site.is_masked_in(&*strong) || !defined()) {
+        if id != INLINE && (site.is_special_in(&*strong) || !defined()) {
             // Nobody logs into the new ring yet, so no record there can name the number.
             site.set_id(INLINE);
         }
@@ -209,6 +211,10 @@ mod tests {
         fn masks(&self, name: &str) -> bool {
             name == "secret"
         }
+
+        fn traces(&self, level: Level) -> bool {
+            level == Level::Critical
+        }
     }
 
     #[test]
@@ -225,6 +231,18 @@ mod tests {
             SiteDefinition::decode(bytes).unwrap().fields.iter().any(|f| &*f.name == "secret")
         };
         assert!(!area.defined.lock().iter().any(secret));
+    }
+
+    #[test]
+    fn a_site_whose_entries_carry_a_backtrace_somewhere_has_no_number() {
+        static CRITICAL: Site = Site::new(Level::Critical, false, "c", ("t", "f.rs", 5), &[]);
+        static ERROR: Site = Site::new(Level::Error, false, "e", ("t", "f.rs", 6), &[]);
+        let area = Arc::new(Area::default());
+        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
+        attach(weak);
+        let types = <() as Args>::types;
+        assert_eq!((CRITICAL.register(types), CRITICAL.id()), (INLINE, INLINE));
+        assert_ne!(ERROR.register(types), INLINE);
     }
 
     #[test]

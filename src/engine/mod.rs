@@ -3,6 +3,8 @@
 mod directory;
 mod error;
 mod forked;
+mod panics;
+mod signals;
 mod start;
 
 pub use error::StartError;

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 
 use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
+use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, SyncPolicy, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::level::Level;
 use crate::metrics::Metrics;
 use crate::processors::{NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, SiteArea};
+use crate::stack::Stacks;
 use crate::writer::{
     self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, Syncer,
     SyslogOutlet, SyslogThread, View,
@@ -32,7 +35,7 @@ const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENTS: u32 = 4;
 
 /// How long the gate waits for calls that are under way.
-const GATE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
 /// Where an engine's entries go.
 #[derive(Debug, Clone)]
@@ -92,6 +95,7 @@ pub(crate) fn start(
         masked: AtomicU64::new(0),
         urgent: AtomicU32::new(0),
         syslog: Arc::new(SyslogCounts::default()),
+        stacks: Stacks::new(configuration.backtrace),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,
@@ -101,7 +105,22 @@ pub(crate) fn start(
     site::attach(weak);
     let engine = run(&core, ring_drain, calibrator, place, owned)
         .inspect_err(|_| core.ring.remove_file())?;
+    watch_process(&core);
     Ok((core, engine))
+}
+
+/// Installs in the host what the configuration allows.
+fn watch_process(core: &Arc<Core>) {
+    if core.configuration.panic_hook {
+        panics::watch(core);
+    }
+    if core.configuration.handle_signals
+        && let Err(error) = signals::watch(core)
+    {
+        let reason = format!("handle_signals = true, but signals are not handled: {error}");
+        notice(&reason);
+        core.control.degrade(&reason);
+    }
 }
 
 /// Takes possession of the log directory; where the disk is of no use, memory takes its place.
@@ -189,6 +208,10 @@ impl SiteArea for Core {
 
     fn masks(&self, name: &str) -> bool {
         self.mask.treatment(name) != Treatment::Show
+    }
+
+    fn traces(&self, level: Level) -> bool {
+        self.stacks.wanted(level)
     }
 }
 
@@ -397,6 +420,7 @@ impl Engine {
             return;
         }
         let core = &self.core;
+        panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
         writer::tell_slow_call(core);
         let busy = core.ring.close_gate(GATE_WAIT);
@@ -416,6 +440,9 @@ impl Engine {
         self.say_what_is_left();
         if whole && self.core.control.progress().drained {
             self.core.ring.remove_file();
+        }
+        if self.core.configuration.handle_signals {
+            signals::unwatch(&self.core);
         }
         finish_notices();
         drop(self.owned.take());

@@ -106,7 +106,6 @@ impl MetaLogger {
         stamp: Stamp,
         values: &impl Args,
     ) -> Result<(), PushError> {
-        let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
         lanes::OfThread.with(&self.core, |lane| {
             let scoped = lanes::OfThread.scoped(&self.core, self.context());
             let context = match &scoped {
@@ -114,8 +113,8 @@ impl MetaLogger {
                 Scoped::Inside(merged) => ContextRef::of(merged),
                 Scoped::Busy => return Err(refuse_nested(lane, spec.level, spec.trade)),
             };
-            let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-            let pushed = self.core.push_record(lane, record, class, values);
+            let record = Unusual { site: INLINE, definition: &[], context, stamp };
+            let pushed = self.core.push_inline(lane, record, class, &spec, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed
         })

@@ -19,6 +19,7 @@ mod text;
 mod value;
 
 pub(crate) use decode::{Fields, Malformed};
+pub(crate) use encode::Values;
 pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
 pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
 pub(crate) use header::{Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};

@@ -19,6 +19,7 @@ use crate::record::{
 };
 use crate::ring::{Class, LaneHandle, Passed, PushError, Ring};
 use crate::site::Site;
+use crate::stack::Stacks;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
@@ -44,6 +45,8 @@ pub(crate) struct Core {
     /// What the engine measures of itself.
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) mask: NameMask,
+    /// Which calls carry a backtrace.
+    pub(crate) stacks: Stacks,
     /// Values that were masked.
     pub(crate) masked: AtomicU64,
     /// Calls that have waited long for room.
@@ -236,7 +239,7 @@ impl Core {
     /// A first use, a full ring, a record that carries definitions or must be cut, the policies that
     /// wait.
     #[inline(never)]
-    fn push_exceptional<A: Args>(
+    pub(super) fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,
         context: ContextRef<'_>,
@@ -255,17 +258,11 @@ impl Core {
             return self.push_record(lane, known, class, &args);
         }
         match self.mask.treatments(site.fields().iter().copied()) {
-            None => {
-                let definition = site.definition(A::types);
-                let record = Unusual { definition: &definition, ..known };
-                self.push_record(lane, record, class, &args)
-            }
+            None => self.push_inline(lane, known, class, &site.spec(), &args),
             Some(treatments) => {
                 let args = Masked::new(&args, &treatments);
-                let definition = site.definition_with(|tell| args.each(&mut |code, _| tell(code)));
-                let record = Unusual { definition: &definition, ..known };
                 self.count_masked(args.count());
-                self.push_record(lane, record, class, &args)
+                self.push_inline(lane, known, class, &site.spec(), &args)
             }
         }
     }

@@ -4,6 +4,7 @@
 mod bindings;
 mod control;
 mod core;
+mod inline;
 mod levels;
 mod stats;
 mod sync;

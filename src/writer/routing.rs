@@ -13,10 +13,12 @@ use crate::journal;
 use crate::level::{Category, Level};
 use crate::record::UnixNanos;
 use crate::shared::{Core, ViewCounts};
+use crate::stack::Shower;
 
 use super::capture::CaptureSink;
 use super::logs::{LogFile, LogState, Logs};
 use super::reporter;
+use super::symbols::SymbolThread;
 use super::syslog::SyslogOutlet;
 
 /// The view's outlets with their formatters.
@@ -29,6 +31,7 @@ pub(crate) struct Outlets {
     capture: Option<CaptureSink>,
     text: TextFormatter,
     json: JsonFormatter,
+    backtraces: Option<Box<Shower<SymbolThread>>>,
     fallback: StderrNotice,
     counts: ViewCounts,
     rotations_done: u64,
@@ -67,6 +70,7 @@ impl Outlets {
             capture,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity),
+            backtraces: Some(Box::new(Shower::new(SymbolThread::new(configuration)))),
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
@@ -76,6 +80,18 @@ impl Outlets {
 
     /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
     pub(crate) fn entry(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
+        if !entry.site().has_backtrace {
+            return self.route(entry, late, skip);
+        }
+        // Taken out meanwhile, because what is routed is borrowed from it.
+        let Some(mut backtraces) = self.backtraces.take() else {
+            return self.route(entry, late, skip);
+        };
+        self.route(&backtraces.show(entry).unwrap_or(*entry), late, skip);
+        self.backtraces = Some(backtraces);
+    }
+
+    fn route(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
         self.counts.late += u64::from(late);
         // A loss is told whatever the levels are.
         let is_gap = is_gap(entry);
