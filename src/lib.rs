@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod engine;
 mod entry;
+pub mod expert;
 mod face;
 mod formatters;
 mod handlers;
@@ -36,6 +37,7 @@ pub use config::{
 };
 pub use context::{Context, DynamicValue};
 pub use engine::StartError;
+pub use expert::MetaExpert;
 pub use level::{Category, Level, ParseLevelError};
 pub use logger::{Builder, Guard, MetaLogger, Producer, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};

@@ -6,4 +6,4 @@ mod forked;
 mod start;
 
 pub use error::StartError;
-pub(crate) use start::{Engine, Place, start};
+pub(crate) use start::{Engine, Place, start, start_closed};

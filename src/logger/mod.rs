@@ -2,6 +2,7 @@
 
 mod builder;
 mod dynamic;
+mod fallback;
 mod guard;
 mod lanes;
 mod producer;

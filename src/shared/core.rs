@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bindings::{Bindings, ContextRef};
 use super::control::Control;
 use super::levels::Levels;
+use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
@@ -14,10 +15,10 @@ use crate::level::Level;
 use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, NameMask};
 use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode, UnixNanos,
 };
 use crate::ring::{Class, LaneHandle, PushError, Ring};
-use crate::site::Site;
+use crate::site::{Site, Types};
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
@@ -143,7 +144,7 @@ impl Core {
         // One comparison: 0 means not registered, and INLINE is the one negative number.
         let usual = site.cast_signed() > 0 && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if !(usual && fits) || self.levels.synchronous() {
+        if !(usual && fits) || self.levels.detours() {
             return false;
         }
         let header = RecordHeader {
@@ -169,7 +170,17 @@ impl Core {
         (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
-        lanes.with(self, |lane| self.push_timed(lane, bindings, site, Stamp { time, kind }, args))
+        let stamp = Stamp { time, kind };
+        if let Some(market) = market_time()
+            && let Some(site) = site.with_market_time()
+        {
+            let types = <(A, UnixNanos) as Args>::types;
+            let args = WithMarketTime::new(&args, market);
+            return lanes.with(self, |lane| {
+                self.push_exceptional(lane, bindings, (site, types), stamp, args)
+            });
+        }
+        lanes.with(self, |lane| self.push_timed(lane, bindings, site, stamp, args))
     }
 
     fn push_timed<A: Args>(
@@ -190,7 +201,7 @@ impl Core {
             }
         }
         let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
-        let pushed = self.push_exceptional(lane, bindings, site, stamp, args);
+        let pushed = self.push_exceptional(lane, bindings, (site, A::types), stamp, args);
         self.note_call(lane, begun, 1, || site.into());
         pushed
     }
@@ -214,12 +225,12 @@ impl Core {
         &self,
         lane: &LaneHandle,
         bindings: &impl Bindings,
-        site: &'static Site,
+        (site, types): (&'static Site, Types),
         stamp: Stamp,
         args: A,
     ) -> Result<(), PushError> {
         let id = match site.id() {
-            0 => site.register(A::types),
+            0 => site.register(types),
             known => known,
         };
         let context = bindings.context();
@@ -231,7 +242,7 @@ impl Core {
         }
         match self.mask.treatments(site.fields().iter().copied()) {
             None => {
-                let definition = site.definition(A::types);
+                let definition = site.definition(types);
                 let record = Unusual { definition: &definition, ..known };
                 self.push_record(lane, record, class, &args)
             }

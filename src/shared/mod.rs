@@ -5,6 +5,7 @@ mod bindings;
 mod control;
 mod core;
 mod levels;
+mod market;
 mod stats;
 mod sync;
 
@@ -13,5 +14,6 @@ pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Core, Lanes, Unusual, encode, ticks_now};
 pub(crate) use levels::Levels;
+pub(crate) use market::{MarketClock, Shown, market_time};
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;
