@@ -35,7 +35,7 @@
 //! let summary = expert.run(&mut Buyer::default(), feed);
 //! assert_eq!(summary.events, 3);
 //! # let entries = captured.entries();
-//! # assert_eq!(entries[0].fields["market_time"], "1970-01-01T00:00:01.000000000Z");
+//! # assert_eq!(entries[0].fields["market_time"], "1970-01-01T00:00:01Z");
 //! # assert_eq!(entries[2].context["strategy_id"], "buyer-1");
 //! ```
 //!
