@@ -6,8 +6,9 @@
 
 use std::error::Error;
 use std::num::ParseFloatError;
+use std::path::Path;
 
-use tapelog::expert::{Event, HandlerResult, Mode, Strategy, Tick};
+use tapelog::expert::{Event, HandlerResult, Mode, Strategy, Summary, Tick};
 use tapelog::{MetaExpert, UnixNanos, context, error, info, trade};
 
 /// Buys when the price has fallen three times in a row, sells when it has risen three times.
@@ -76,8 +77,8 @@ fn feed() -> impl Iterator<Item = Result<Event, Box<dyn Error + Send + Sync>>> {
     })
 }
 
-fn main() {
-    let directory = std::env::args().nth(1).unwrap_or_else(|| "logs".to_owned());
+/// Runs the strategy over the feed; the logs go to `directory`.
+pub(crate) fn run(directory: &Path) -> Summary {
     let mut expert = MetaExpert::builder("ThreeInARow")
         .symbol("BTCUSDT")
         .strategy_id("three-in-a-row")
@@ -86,6 +87,11 @@ fn main() {
         .mode(Mode::Backtest)
         .log_dir(directory)
         .build_or_console();
-    let summary = expert.run(&mut ThreeInARow::default(), feed());
-    println!("{} events, {} errors", summary.events, summary.errors);
+    expert.run(&mut ThreeInARow::default(), feed())
 } // Dropping the host writes everything out.
+
+fn main() {
+    let directory = std::env::args_os().nth(1).unwrap_or_else(|| "logs".into());
+    let summary = run(Path::new(&directory));
+    println!("{} events, {} errors", summary.events, summary.errors);
+}

@@ -4,21 +4,18 @@
 
 mod support;
 
-use std::process::Command;
+#[path = "../examples/expert.rs"]
+#[allow(dead_code, reason = "its `main` is for cargo")]
+mod expert;
 
-use support::{Desk, json, run};
+use support::{Desk, json};
 
 /// SC-009: contextual logging inside a strategy.
 #[test]
 fn the_expert_example_logs_each_order_with_the_strategy_s_context_and_its_own() {
     let desk = Desk::new();
-    // Beside this test's own program: cargo builds the examples with the tests.
-    let program = std::env::current_exe().unwrap();
-    let target = program.parent().unwrap().parent().unwrap();
-    let mut command = Command::new(target.join("examples/expert"));
-    command.arg(desk.logs()).current_dir(desk.path("."));
-    let output = run(command);
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("40 events, 0 errors"));
+    let summary = expert::run(&desk.logs());
+    assert_eq!((summary.events, summary.errors), (40, 0));
 
     let trades: Vec<_> = desk.lines("trades.log").iter().map(|line| json(line)).collect();
     assert!(trades.len() > 8, "{}", trades.len());
