@@ -93,7 +93,9 @@ fn journal(criterion: &mut Criterion) {
 /// What the views do with an entry.
 fn formatters(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("format");
-    for (name, mut lines) in [("text", Lines::text()), ("JSON", Lines::json())] {
+    let formats =
+        [("text", Lines::text()), ("JSON", Lines::json()), ("RFC 5424", Lines::rfc5424())];
+    for (name, mut lines) in formats {
         group.throughput(Throughput::Bytes(lines.next_line().len() as u64));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

@@ -7,7 +7,7 @@ use crate::clock::Calibration;
 use crate::context::Context;
 use crate::definition::SiteSpec;
 use crate::entry::OwnEntry;
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
 use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
@@ -235,9 +235,18 @@ impl Lines {
     /// In the JSON format.
     #[must_use]
     pub fn json() -> Self {
+        Self::new(Box::new(JsonFormatter::new(Self::identity())))
+    }
+
+    /// As syslog messages of RFC 5424.
+    #[must_use]
+    pub fn rfc5424() -> Self {
+        Self::new(Box::new(Rfc5424Formatter::new(&Self::identity(), 32473)))
+    }
+
+    fn identity() -> Identity {
         let (app_name, hostname) = ("bot".into(), "desk7".into());
-        let identity = Identity { app_name, hostname, procid: 4711, facility: 16 };
-        Self::new(Box::new(JsonFormatter::new(identity)))
+        Identity { app_name, hostname, procid: 4711, facility: 16 }
     }
 
     fn new(formatter: Box<dyn Formatter>) -> Self {

@@ -4,11 +4,15 @@
 //! the characters that reorder what is shown (U+202A–202E, U+2066–2069). Neither format lets one
 //! of them through as it is:
 //!
-//! | | JSON | text |
-//! |---|---|---|
-//! | newline, return, tab | `\n` `\r` `\t` | `\n` `\r` `\t` |
-//! | any other | `\u001b` | `\u{1b}` |
-//! | `"` and `\` | `\"` `\\` | the same inside quotes; as they are outside |
+//! | | JSON | text | RFC 5424 |
+//! |---|---|---|---|
+//! | newline, return, tab | `\n` `\r` `\t` | `\n` `\r` `\t` | `\\n` `\\r` `\\t` |
+//! | any other | `\u001b` | `\u{1b}` | `\\u{1b}` |
+//! | `"` and `\` | `\"` `\\` | the same inside quotes; as they are outside | `\"` `\\` |
+//! | `]` | | | `\]` |
+//!
+//! In structured data of RFC 5424 a backslash may stand before `"`, `\` and `]` only. So it is
+//! doubled there, and who reads the frame gets what the text format shows.
 
 /// The sign behind what was cut off.
 pub(super) const ELLIPSIS: &str = "…";
@@ -16,24 +20,24 @@ pub(super) const ELLIPSIS: &str = "…";
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Whether every byte lies in `FIRST..=0x7e` and is neither `A` nor `B`.
+/// Whether every byte lies in `FIRST..=0x7e` and is none of `A`, `B` and `C`.
 ///
 /// Takes eight bytes at a time; the classic tests for "a byte less than n" and "a byte equal to
 /// n" are exact as long as only "any or none" is asked.
 #[inline]
-fn is_plain<const FIRST: u8, const A: u8, const B: u8>(bytes: &[u8]) -> bool {
+fn is_plain<const FIRST: u8, const A: u8, const B: u8, const C: u8>(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().all(|word| is_plain_word::<FIRST, A, B>(u64::from_le_bytes(*word)))
-        && rest.iter().all(|&byte| (FIRST..0x7f).contains(&byte) && byte != A && byte != B)
+    words.iter().all(|word| is_plain_word::<FIRST, A, B, C>(u64::from_le_bytes(*word)))
+        && rest.iter().all(|&byte| (FIRST..0x7f).contains(&byte) && ![A, B, C].contains(&byte))
 }
 
 #[inline(always)]
-fn is_plain_word<const FIRST: u8, const A: u8, const B: u8>(word: u64) -> bool {
+fn is_plain_word<const FIRST: u8, const A: u8, const B: u8, const C: u8>(word: u64) -> bool {
     let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     // Above 0x7e: the high bit, or what adding one carries into it.
     let above = word | word.wrapping_add(ONES);
-    (below(word, FIRST) | equal(A) | equal(B) | above) & HIGH == 0
+    (below(word, FIRST) | equal(A) | equal(B) | equal(C) | above) & HIGH == 0
 }
 
 /// Whether `character` may not reach a file or a terminal as it is.
@@ -50,7 +54,7 @@ fn is_dangerous(character: char) -> bool {
 /// Appends `text` as the inside of a JSON string.
 #[inline]
 pub(super) fn json(out: &mut Vec<u8>, text: &str) {
-    if is_plain::<0x20, b'"', b'\\'>(text.as_bytes()) {
+    if is_plain::<0x20, b'"', b'\\', b'\\'>(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         escape(out, text, Quoting::Json);
@@ -60,10 +64,20 @@ pub(super) fn json(out: &mut Vec<u8>, text: &str) {
 /// Appends `text` as a part of the event's text in the text format.
 #[inline]
 pub(super) fn message(out: &mut Vec<u8>, text: &str) {
-    if is_plain::<0x20, 0, 0>(text.as_bytes()) {
+    if is_plain::<0x20, 0, 0, 0>(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         escape(out, text, Quoting::None);
+    }
+}
+
+/// Appends `text` as the inside of a parameter's value in structured data of RFC 5424.
+#[inline]
+pub(super) fn parameter(out: &mut Vec<u8>, text: &str) {
+    if is_plain::<0x20, b'"', b'\\', b']'>(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escape(out, text, Quoting::Parameter);
     }
 }
 
@@ -71,7 +85,7 @@ pub(super) fn message(out: &mut Vec<u8>, text: &str) {
 /// else in quotes. `cut` adds the ellipsis.
 #[inline]
 pub(super) fn bare_or_quoted(out: &mut Vec<u8>, text: &str, cut: bool) {
-    if !cut && !text.is_empty() && is_plain::<0x21, b'"', b'='>(text.as_bytes()) {
+    if !cut && !text.is_empty() && is_plain::<0x21, b'"', b'=', b'='>(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         bare_or_quoted_slow(out, text, cut);
@@ -111,10 +125,12 @@ enum Quoting {
     Text,
     /// The quotes of JSON.
     Json,
+    /// Those of a parameter's value in RFC 5424, where a bracket is escaped, too.
+    Parameter,
 }
 
-/// Bytes that [`escape`] has to look at: all those that begin a dangerous character, the quote
-/// and the backslash.
+/// Bytes that [`escape`] has to look at: all those that begin a dangerous character, the quote,
+/// the backslash and the closing bracket.
 const SUSPECT: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -125,6 +141,7 @@ const SUSPECT: [bool; 256] = {
     table[0x7f] = true;
     table[b'"' as usize] = true;
     table[b'\\' as usize] = true;
+    table[b']' as usize] = true;
     // C1 is C2 80..9F; the separators and the overrides are E2 80 A8..AE and E2 81 A6..A9.
     table[0xc2] = true;
     table[0xe2] = true;
@@ -142,7 +159,11 @@ fn escape(out: &mut Vec<u8>, text: &str, quoting: Quoting) {
         }
         let Some(character) = text[at..].chars().next() else { break };
         let next = at + character.len_utf8();
-        let quote = matches!(character, '"' | '\\') && quoting != Quoting::None;
+        let quote = match character {
+            '"' | '\\' => quoting != Quoting::None,
+            ']' => quoting == Quoting::Parameter,
+            _ => false,
+        };
         if quote || is_dangerous(character) {
             out.extend_from_slice(&bytes[kept..at]);
             escape_character(out, character, quoting);
@@ -154,18 +175,22 @@ fn escape(out: &mut Vec<u8>, text: &str, quoting: Quoting) {
 }
 
 fn escape_character(out: &mut Vec<u8>, character: char, quoting: Quoting) {
+    if quoting == Quoting::Parameter && is_dangerous(character) {
+        out.push(b'\\');
+    }
     let short = match character {
         '\n' => b'n',
         '\r' => b'r',
         '\t' => b't',
         '"' => b'"',
         '\\' => b'\\',
+        ']' => b']',
         _ => {
             // Every dangerous character lies in the basic plane: one escape of four digits.
             let code = u32::from(character);
             let escaped = match quoting {
                 Quoting::Json => format!("\\u{code:04x}"),
-                Quoting::None | Quoting::Text => format!("\\u{{{code:x}}}"),
+                Quoting::None | Quoting::Text | Quoting::Parameter => format!("\\u{{{code:x}}}"),
             };
             out.extend_from_slice(escaped.as_bytes());
             return;
@@ -193,23 +218,34 @@ mod tests {
                     bytes[at] = byte;
                     let json = (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
                     let bare = (0x21..0x7f).contains(&byte) && byte != b'"' && byte != b'=';
-                    assert_eq!(is_plain::<0x20, b'"', b'\\'>(&bytes), json, "{byte} at {at}");
-                    assert_eq!(is_plain::<0x21, b'"', b'='>(&bytes), bare, "{byte} at {at}");
+                    let parameter = json && byte != b']';
+                    assert_eq!(
+                        is_plain::<0x20, b'"', b'\\', b'\\'>(&bytes),
+                        json,
+                        "{byte} at {at}"
+                    );
+                    assert_eq!(
+                        is_plain::<0x20, b'"', b'\\', b']'>(&bytes),
+                        parameter,
+                        "{byte} at {at}"
+                    );
+                    assert_eq!(is_plain::<0x21, b'"', b'=', b'='>(&bytes), bare, "{byte} at {at}");
                     let any = (0x20..0x7f).contains(&byte);
-                    assert_eq!(is_plain::<0x20, 0, 0>(&bytes), any, "{byte} at {at}");
+                    assert_eq!(is_plain::<0x20, 0, 0, 0>(&bytes), any, "{byte} at {at}");
                 }
             }
         }
     }
 
     #[test]
-    fn every_dangerous_character_is_escaped_in_both_formats() {
+    fn every_dangerous_character_is_escaped_in_every_format() {
         let dangerous = (0..=0x2100).filter_map(char::from_u32).filter(|c| is_dangerous(*c));
         for character in dangerous {
             let text = format!("a{character}é…");
             for line in [
                 written(|out| json(out, &text)),
                 written(|out| message(out, &text)),
+                written(|out| parameter(out, &text)),
                 written(|out| bare_or_quoted(out, &text, false)),
             ] {
                 assert!(!line.contains(is_dangerous) && line.contains("é…"), "{line:?}");
@@ -233,6 +269,10 @@ mod tests {
         assert_eq!(
             written(|out| message(out, text)),
             r#"a"b\c\n\r\t\u{1b}\u{85}\u{2028}\u{202e}é€"#
+        );
+        assert_eq!(
+            written(|out| parameter(out, &format!("[{text}]"))),
+            r#"[a\"b\\c\\n\\r\\t\\u{1b}\\u{85}\\u{2028}\\u{202e}é€\]"#
         );
         assert_eq!(
             written(|out| quoted(out, text, true)),

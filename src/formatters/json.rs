@@ -90,6 +90,7 @@ impl Formatter for JsonFormatter {
             Part::Message(_) => values.stored_json_message(out, value, entry.calibration),
             Part::Field(_) => values.stored_json(out, value, entry.calibration),
             Part::Category => message_id(out, entry.category()),
+            _ => {}
         });
         stamp.write_unix_nanos(out, entry.time);
         out.extend_from_slice(b"\"}");

@@ -5,7 +5,7 @@
 //! (`plan`) and afterwards copies them, writing only the time stamp and the values (`values`,
 //! `number`, `digits`, `time`, `escape`).
 //!
-//! Rules that both formats share:
+//! Rules that all formats share:
 //!
 //! - One entry is one line, and holds no control character, line separator or bidirectional
 //!   override (`escape` says how they are shown).
@@ -20,6 +20,7 @@ mod json;
 mod number;
 mod plain;
 mod plan;
+mod rfc5424;
 mod text;
 mod time;
 mod values;
@@ -31,12 +32,13 @@ mod tests_support;
 
 pub(crate) use json::{Identity, JsonFormatter};
 pub(crate) use plain::{event_text, value_text};
+pub(crate) use rfc5424::Rfc5424Formatter;
 pub(crate) use text::TextFormatter;
 
 use crate::entry::Entry;
 
 /// Renders entries as lines.
-pub(crate) trait Formatter {
+pub(crate) trait Formatter: std::fmt::Debug {
     /// Appends one entry as one line, without the newline behind it.
     fn line(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>);
 }

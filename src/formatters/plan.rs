@@ -52,6 +52,10 @@ pub(super) enum Part {
     Field(u16),
     /// Whether the entry is a trade event, where its fields decide that.
     Category,
+    /// The number of the line.
+    Sequence,
+    /// Nothing: the event's text begins here.
+    EventStart,
 }
 
 impl Plan {
@@ -105,7 +109,7 @@ impl Plan {
             let at = match (step.start, step.part) {
                 (Some(at), _) => at,
                 (None, Part::Message(index) | Part::Field(index)) => starts[usize::from(index)],
-                (None, Part::Category) => u32::MAX,
+                (None, _) => u32::MAX,
             };
             let bytes = entry.arguments.get(at as usize..).unwrap_or_default();
             write(out, step.part, StoredValue { code: step.code, bytes });

@@ -47,7 +47,7 @@ impl Formatter for TextFormatter {
         plan.render(entry, out, |out, part, value| match part {
             Part::Message(_) => values.stored_message(out, value, entry.calibration),
             Part::Field(_) => values.stored_text(out, value, entry.calibration),
-            Part::Category => {}
+            _ => {}
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Values in each of the two formats, and in the texts of events.
+//! Values in each of the formats, and in the texts of events.
 
 use super::digits::{signed, unsigned};
 use super::escape::{self, ELLIPSIS};
@@ -69,6 +69,19 @@ impl Values {
     ) {
         if !usual(out, value, escape::json) {
             self.json_message(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a stored value as [`Self::parameter`] does.
+    #[inline]
+    pub(super) fn stored_parameter(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, escape::parameter) {
+            self.parameter(out, &value.decode(), line);
         }
     }
 
@@ -164,18 +177,39 @@ impl Values {
                 ellipsis(out, *cut);
             }
             Value::Char(character) => escape::json(out, character.encode_utf8(&mut [0; 4])),
-            Value::List(list) => self.json_message_list(out, list, line),
+            Value::List(list) => self.escaped_list(out, list, line, escape::json),
+            other => self.message(out, other, line),
+        }
+    }
+
+    /// Appends a value inside the quotes of a parameter of RFC 5424: read back, it is what the
+    /// text format shows inside the event's text.
+    #[inline]
+    pub(super) fn parameter(&mut self, out: &mut Vec<u8>, value: &Value<'_>, line: Calibration) {
+        match value {
+            Value::Str(Cuttable { content, cut }) => {
+                escape::parameter(out, content);
+                ellipsis(out, *cut);
+            }
+            Value::Char(character) => escape::parameter(out, character.encode_utf8(&mut [0; 4])),
+            Value::List(list) => self.escaped_list(out, list, line, escape::parameter),
             other => self.message(out, other, line),
         }
     }
 
     #[cold]
-    fn json_message_list(&mut self, out: &mut Vec<u8>, list: &List<'_>, line: Calibration) {
+    fn escaped_list(
+        &mut self,
+        out: &mut Vec<u8>,
+        list: &List<'_>,
+        line: Calibration,
+        escape: impl Fn(&mut Vec<u8>, &str),
+    ) {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         self.text_list(&mut text, list, line);
         // Whole characters of UTF-8 were written, and nothing else.
-        escape::json(out, &String::from_utf8_lossy(&text));
+        escape(out, &String::from_utf8_lossy(&text));
         self.scratch = text;
     }
 

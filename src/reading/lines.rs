@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
 use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
 
@@ -12,6 +12,9 @@ use crate::record::UnixNanos;
 const PIECE_BYTES: usize = 64 << 10;
 /// The facility that programs log with unless they are told otherwise: local0.
 const FACILITY: u8 = 16;
+/// The enterprise number that structured data has unless it is configured: the one of RFC 5612, for
+/// documentation.
+const ENTERPRISE_NUMBER: u32 = 32473;
 
 /// Renders entries and writes them.
 #[derive(Debug)]
@@ -19,8 +22,7 @@ pub(super) struct Lines<'a, W> {
     format: Format,
     since: Option<UnixNanos>,
     out: &'a mut W,
-    text: TextFormatter,
-    json: JsonFormatter,
+    formatter: Box<dyn Formatter>,
     /// The ring of the engine whose entries are rendered.
     writer: Option<u64>,
     piece: Vec<u8>,
@@ -33,8 +35,7 @@ impl<'a, W: Write> Lines<'a, W> {
             format,
             since,
             out,
-            text: TextFormatter::new(false),
-            json: JsonFormatter::new(identity(None)),
+            formatter: formatter(format, None),
             writer: None,
             piece: Vec::with_capacity(PIECE_BYTES + 4096),
             entries: 0,
@@ -49,7 +50,7 @@ impl<'a, W: Write> Lines<'a, W> {
     /// The entries that come next were written by the engine with ring `writer`.
     pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<SegmentHeader>) {
         self.writer = Some(writer);
-        self.json = JsonFormatter::new(identity(origin));
+        self.formatter = formatter(self.format, origin);
     }
 
     /// Renders all entries that are due.
@@ -58,10 +59,7 @@ impl<'a, W: Write> Lines<'a, W> {
             if self.since.is_some_and(|since| entry.time() < since) {
                 continue;
             }
-            match self.format {
-                Format::Text => self.text.line(&entry, &mut self.piece),
-                Format::Json => self.json.line(&entry, &mut self.piece),
-            }
+            self.formatter.line(&entry, &mut self.piece);
             self.piece.push(b'\n');
             self.entries += 1;
             if self.piece.len() >= PIECE_BYTES {
@@ -82,6 +80,15 @@ impl<'a, W: Write> Lines<'a, W> {
         let written = self.out.write_all(&self.piece);
         self.piece.clear();
         written.map_err(|source| ReadError::Output { source })
+    }
+}
+
+/// Renders what the engine of `origin` wrote.
+fn formatter(format: Format, origin: Option<SegmentHeader>) -> Box<dyn Formatter> {
+    match format {
+        Format::Text => Box::new(TextFormatter::new(false)),
+        Format::Json => Box::new(JsonFormatter::new(identity(origin))),
+        Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), ENTERPRISE_NUMBER)),
     }
 }
 

@@ -15,11 +15,11 @@ use crate::record::{Bytes, Decimal, LogValue, TypeCode, UnixNanos};
 #[derive(Debug, Clone)]
 pub(super) struct Any {
     field: SampleField,
-    expected: Expected,
+    pub(super) expected: Expected,
 }
 
 #[derive(Debug, Clone)]
-enum Expected {
+pub(super) enum Expected {
     /// These very digits.
     Digits(String),
     /// A number that reads back as these bits.
@@ -68,7 +68,7 @@ fn bytes(content: Vec<u8>) -> Any {
     json(&Bytes(&content), digits)
 }
 
-fn hostile_text() -> impl Strategy<Value = String> {
+pub(super) fn hostile_text() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         4 => proptest::char::range(' ', '~'),
         2 => proptest::char::range('\0', '\u{a0}'),
@@ -136,12 +136,52 @@ pub(super) fn sample(
     sample
 }
 
-fn is_harmful(character: char) -> bool {
+pub(super) fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(
             u32::from(character),
             0x2028 | 0x2029 | 0x202a..=0x202e | 0x2066..=0x2069
         )
+}
+
+/// The fields that a line shows, in their order: the call's before the context's, no name twice.
+pub(super) fn shown_fields<'a>(
+    call: &'a [(String, Any)],
+    bound: &'a [(String, Any)],
+) -> Vec<(&'a str, &'a Any)> {
+    let mut seen = BTreeSet::new();
+    let all = call.iter().chain(bound).map(|(name, any)| (&**name, any));
+    all.filter(|(name, _)| seen.insert(*name)).collect()
+}
+
+/// A text with its harmful characters as the text format shows them.
+pub(super) fn shown(text: &str) -> String {
+    let escape = |character: char| match character {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if is_harmful(c) => format!("\\u{{{:x}}}", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// A list as the text format shows it.
+pub(super) fn shown_list(list: &[Json]) -> String {
+    let quoted = |text: &str| {
+        let special = |c: char| "\"=[,]".contains(c) || c.is_whitespace() || is_harmful(c);
+        if text.is_empty() || text.contains(special) {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{}\"", shown(&escaped))
+        } else {
+            text.to_owned()
+        }
+    };
+    let elements = list.iter().map(|element| match element {
+        Json::String(text) => quoted(text),
+        other => other.to_string(),
+    });
+    format!("[{}]", elements.collect::<Vec<_>>().join(","))
 }
 
 fn keys_stand_once(members: &[(String, &str)]) -> bool {
