@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{MetaExpert, Mode, Stopper};
 use crate::config::{
-    Backtrace, BigInts, Idle, LogFormat, Overflow, SyncPolicy, Threading, TimePrecision, TimeZone,
-    UseColors, parameter_methods,
+    Backtrace, BigInts, Idle, LogFormat, Overflow, Preset, SyncPolicy, Threading, TimePrecision,
+    TimeZone, UseColors, parameter_methods,
 };
 use crate::context;
 use crate::engine::StartError;

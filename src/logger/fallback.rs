@@ -19,7 +19,8 @@ impl Builder {
     ///
     /// 1. the same configuration without files (another engine has the directory, a path is
     ///    refused);
-    /// 2. the built-in defaults without files (a value is wrong);
+    /// 2. the built-in defaults without files, whatever file, environment and command line say (a
+    ///    value is wrong);
     /// 3. a logger that refuses every record and counts it (the system gives no thread).
     ///
     /// [`Stats::degraded`](crate::Stats) then tells the reason, and an entry at ERROR stands first
@@ -36,7 +37,7 @@ impl Builder {
         let reason = format!("{}; logging to the console only", with_causes(refusal));
         notice(&reason);
         let same = self.log_to_file(false).log_to_console(true);
-        let plain = || Builder::default().log_to_file(false).log_to_console(true);
+        let plain = || Builder::default().code_only().log_to_file(false).log_to_console(true);
         let (log, guard) = same.build().or_else(|_| plain().build()).unwrap_or_else(|error| {
             notice(&format!("{}; nothing can be logged", with_causes(&error)));
             (closed(), Guard::of_nothing())
