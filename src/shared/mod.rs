@@ -9,10 +9,10 @@ mod market;
 mod stats;
 mod sync;
 
-pub(crate) use bindings::{Bindings, Bound, ContextRef};
+pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{Core, Lanes, Unusual, encode, ticks_now};
+pub(crate) use core::{Core, Lanes, Unusual, encode, refuse_nested, ticks_now};
 pub(crate) use levels::Levels;
 pub(crate) use market::{MarketClock, Shown, market_time};
 pub use stats::{CallTimes, Lost, Stats};
