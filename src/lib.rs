@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod engine;
 mod entry;
+pub mod expert;
 mod face;
 mod formatters;
 mod handlers;
@@ -40,6 +41,7 @@ pub use config::{
 };
 pub use context::{Context, DynamicValue, Identifier};
 pub use engine::StartError;
+pub use expert::MetaExpert;
 pub use level::{Category, Level, ParseLevelError};
 pub use logger::{Builder, Contextual, Guard, InContext, MetaLogger, Producer, Scope, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};

@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Tells the types of a call's fields, one after the other.
 pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
 
+/// The field that an entry of a backtest carries beside its own.
+pub(crate) const MARKET_TIME: &str = "market_time";
+
 /// A call site: one log macro in the source.
 #[derive(Debug)]
 pub struct Site {
@@ -25,6 +28,8 @@ pub struct Site {
     id: AtomicU32,
     types: OnceLock<Types>,
     next: OnceLock<Option<&'static Site>>,
+    /// The same call with one field more; see [`Site::with_market_time`].
+    in_market: OnceLock<Option<&'static Site>>,
     spec: SiteSpec<'static>,
 }
 
@@ -42,6 +47,7 @@ impl Site {
             id: AtomicU32::new(0),
             types: OnceLock::new(),
             next: OnceLock::new(),
+            in_market: OnceLock::new(),
             spec: SiteSpec { level, trade, line, text, target, file, fields },
         }
     }
@@ -79,6 +85,20 @@ impl Site {
     /// Whether all its entries are trade events.
     pub(crate) fn is_trade(&self) -> bool {
         self.spec.trade
+    }
+
+    /// The same call with the field `market_time` behind its own: what it logs in a backtest. Made
+    /// at the first use and kept for the life of the process. `None` if the call has such a field
+    /// itself, which then says it all.
+    pub(crate) fn with_market_time(&self) -> Option<&'static Site> {
+        *self.in_market.get_or_init(|| {
+            let SiteSpec { level, trade, text, target, file, line, fields } = self.spec;
+            if fields.contains(&MARKET_TIME) {
+                return None;
+            }
+            let fields = [fields, &[MARKET_TIME]].concat().leak();
+            Some(Box::leak(Box::new(Site::new(level, trade, text, (target, file, line), fields))))
+        })
     }
 
     /// The definition's bytes, for the record that must carry it.

@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod demo;
 mod failure;
+mod new;
 mod tune;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ enum Command {
     Cat(cat::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    New(new::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Cat(arguments) => cat::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

@@ -8,4 +8,4 @@ mod signals;
 mod start;
 
 pub use error::StartError;
-pub(crate) use start::{Engine, Place, start};
+pub(crate) use start::{Engine, Place, start, start_closed};

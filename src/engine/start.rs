@@ -34,6 +34,10 @@ const PREPARED_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENTS: u32 = 4;
 
+/// The least that a ring can be.
+const SMALLEST_RING_BYTES: u64 = 256 << 10;
+const SMALLEST_BLOCK_BYTES: u32 = 4 << 10;
+
 /// How long the gate waits for calls that are under way.
 pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
@@ -75,6 +79,36 @@ pub(crate) fn start(
         configuration.journal_segment_bytes = configuration.journal_segment_bytes.min(segment);
         configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
     }
+    let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
+    let engine = run(&core, ring_drain, calibrator, place, owned)
+        .inspect_err(|_| core.ring.remove_file())?;
+    watch_process(&core);
+    Ok((core, engine))
+}
+
+/// An engine without threads, where none can be started: it refuses every record and counts it.
+pub(crate) fn start_closed() -> Result<Arc<Core>, StartError> {
+    let mut configuration = Configuration::built_in();
+    configuration.ring_bytes = SMALLEST_RING_BYTES;
+    configuration.block_bytes = SMALLEST_BLOCK_BYTES;
+    configuration.log_to_file = false;
+    let (core, _drain, _) = make_core(configuration, Arc::default(), false)?;
+    core.ring.close_gate(Duration::ZERO);
+    core.control.set_without_views();
+    core.control.stop();
+    core.control.update(true, |progress| {
+        progress.drain_ended = true;
+        progress.views_ended = true;
+    });
+    Ok(core)
+}
+
+/// What loggers and writer share.
+fn make_core(
+    configuration: Configuration,
+    control: Arc<Control>,
+    in_files: bool,
+) -> Result<(Arc<Core>, RingDrain, Calibrator), StartError> {
     let (ring, ring_drain) = make_ring(&configuration, in_files, &control)?;
     let calibrator = Calibrator::start(Source::SYSTEM);
     let line = calibrator.current();
@@ -103,10 +137,7 @@ pub(crate) fn start(
     });
     let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core) as Arc<dyn SiteArea>));
     site::attach(weak);
-    let engine = run(&core, ring_drain, calibrator, place, owned)
-        .inspect_err(|_| core.ring.remove_file())?;
-    watch_process(&core);
-    Ok((core, engine))
+    Ok((core, ring_drain, calibrator))
 }
 
 /// Installs in the host what the configuration allows.

@@ -2,6 +2,7 @@
 
 mod builder;
 mod dynamic;
+mod fallback;
 mod guard;
 mod in_context;
 mod lanes;

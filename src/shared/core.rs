@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
 use super::levels::Levels;
+use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
@@ -15,10 +16,10 @@ use crate::level::Level;
 use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, NameMask};
 use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode, UnixNanos,
 };
 use crate::ring::{Class, LaneHandle, Passed, PushError, Ring};
-use crate::site::Site;
+use crate::site::{Site, Types};
 use crate::stack::Stacks;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
@@ -156,7 +157,7 @@ impl Core {
         // One comparison: 0 means not registered, and INLINE is the one negative number.
         let usual = site.cast_signed() > 0 && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if !(usual && fits) || self.levels.synchronous() {
+        if !(usual && fits) || self.levels.detours() {
             return false;
         }
         let header = RecordHeader {
@@ -183,16 +184,28 @@ impl Core {
         args: A,
     ) -> Result<(), PushError> {
         let (context, stamp) = (bindings.context(), Stamp { time, kind });
-        lanes.with(self, |lane| match lanes.scoped(self, context) {
-            Scoped::Outside => self.push_timed(lane, context, site, stamp, args),
-            Scoped::Inside(merged) => {
-                // A scope alone is no reason to time the call: first the usual case.
-                if self.push_usual(lane, merged.id, Call { site, stamp }, &args) {
-                    return Ok(());
+        lanes.with(self, |lane| {
+            let merged;
+            let (context, in_scope) = match lanes.scoped(self, context) {
+                Scoped::Outside => (context, false),
+                Scoped::Inside(becomes) => {
+                    merged = becomes;
+                    (ContextRef::of(&merged), true)
                 }
-                self.push_timed(lane, ContextRef::of(&merged), site, stamp, args)
+                Scoped::Busy => return Err(refuse_nested(lane, site.level(), site.is_trade())),
+            };
+            if let Some(market) = market_time()
+                && let Some(site) = site.with_market_time()
+            {
+                let types = <(A, UnixNanos) as Args>::types;
+                let args = WithMarketTime::new(&args, market);
+                return self.push_exceptional(lane, context, (site, types), stamp, args);
             }
-            Scoped::Busy => Err(refuse_nested(lane, site.level(), site.is_trade())),
+            // A scope alone is no reason to time the call: first the usual case.
+            if in_scope && self.push_usual(lane, context.id, Call { site, stamp }, &args) {
+                return Ok(());
+            }
+            self.push_timed(lane, context, site, stamp, args)
         })
     }
 
@@ -218,7 +231,7 @@ impl Core {
                 return Ok(());
             }
         }
-        let pushed = self.push_exceptional(lane, context, site, stamp, args);
+        let pushed = self.push_exceptional(lane, context, (site, A::types), stamp, args);
         self.note_call(lane, left, 1, || site.into());
         pushed
     }
@@ -243,12 +256,12 @@ impl Core {
         &self,
         lane: &LaneHandle,
         context: ContextRef<'_>,
-        site: &'static Site,
+        (site, types): (&'static Site, Types),
         stamp: Stamp,
         args: A,
     ) -> Result<(), PushError> {
         let id = match site.id() {
-            0 => site.register(A::types),
+            0 => site.register(types),
             known => known,
         };
         let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);

@@ -8,7 +8,7 @@ use crate::call::Stamp;
 use crate::definition::{SiteSpec, mark_backtrace};
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode, Values};
 use crate::ring::{Class, LaneHandle, PushError};
-use crate::site::Site;
+use crate::site::{Site, Types};
 use crate::stack::Trace;
 
 /// A call's values, with a backtrace behind them if there is one.
@@ -54,7 +54,8 @@ impl Core {
         site: &'static Site,
         args: A,
     ) -> Result<(), PushError> {
-        self.push_exceptional(&self.ring.register(), ContextRef::NONE, site, Stamp::own(), args)
+        let (lane, site) = (self.ring.register(), (site, A::types as Types));
+        self.push_exceptional(&lane, ContextRef::NONE, site, Stamp::own(), args)
     }
 
     /// Encodes a record with the definition of its site, which is `spec`; and with a backtrace, if

@@ -1,6 +1,6 @@
 //! The levels in force, changeable while running.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use crate::config::Configuration;
 use crate::level::Level;
@@ -21,9 +21,10 @@ pub(crate) struct Levels {
     console_follows: bool,
     syslog_follows: bool,
     journal_follows: bool,
-    /// Whether calls wait until their entry is written; it stands here because every call reads
-    /// the gates' cache line anyway.
-    synchronous: bool,
+    /// How many things make every call take the cold path: `async_logging = false` is one, each
+    /// running backtest is another. It stands here because every call reads the gates' cache line
+    /// anyway.
+    detours: AtomicU32,
 }
 
 /// Above every level.
@@ -50,7 +51,7 @@ impl Levels {
             console_follows: configuration.console_follows,
             syslog_follows: configuration.syslog_follows && has_syslog,
             journal_follows: configuration.journal_follows,
-            synchronous: !configuration.async_logging,
+            detours: AtomicU32::new(u32::from(!configuration.async_logging)),
         }
     }
 
@@ -63,10 +64,30 @@ impl Levels {
         code(level) >= self.gate[usize::from(trade)].load(Relaxed)
     }
 
-    /// Whether calls wait until their entry is written: `async_logging = false`.
+    /// Whether every call takes the cold path, because there is more to do than to push.
     #[inline(always)]
-    pub(crate) fn synchronous(&self) -> bool {
-        self.synchronous
+    pub(crate) fn detours(&self) -> bool {
+        // ORDERING: Relaxed, the cold path asks again what there is to do.
+        // PAIRS WITH: the changes in `begin_detour` and `end_detour`; what a thread begins holds
+        //   for its own later calls at once.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.load(Relaxed) != 0
+    }
+
+    /// Sends every call through the cold path until [`end_detour`](Levels::end_detour).
+    pub(crate) fn begin_detour(&self) {
+        // ORDERING: Relaxed, see `detours`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.fetch_add(1, Relaxed);
+    }
+
+    /// Ends what [`begin_detour`](Levels::begin_detour) began.
+    pub(crate) fn end_detour(&self) {
+        // ORDERING: Relaxed, see `detours`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.fetch_sub(1, Relaxed);
     }
 
     /// The least level of `expert.log`.
