@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use tapelog::parts::{InMemory, Lines, Mask, OneLane, encode_record};
+use tapelog::processors::{Enrich, Event, Filter, Rename, Verdict};
 use tapelog::{Context, Level, MetaLogger, context, enabled};
 
 /// Blocks that are filled before a pass takes them all.
@@ -106,6 +107,27 @@ fn formatters(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What processors add to an entry's line of text.
+fn processors(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("processors");
+    let keep = |_: &mut Event<'_>| Verdict::Keep;
+    let enrich = Enrich::new(context! { desk = "eu-1", build = 17 });
+    for (name, mut lines) in [
+        ("no chain", Lines::text()),
+        ("one that only looks", Lines::text().through(keep)),
+        ("a filter by field", Lines::text().through(Filter::reject().field("symbol", "TEST"))),
+        ("enrich by two fields", Lines::text().through(enrich)),
+        ("rename a field", Lines::text().through(Rename::new([("quantity", "amount")]))),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                black_box(lines.next_line());
+            });
+        });
+    }
+    group.finish();
+}
+
 /// What masking by name adds: to a call site's registration, and to a bind.
 fn mask(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mask");
@@ -151,5 +173,5 @@ fn logger(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, ring, journal, formatters, mask, logger);
+criterion_group!(benches, ring, journal, formatters, processors, mask, logger);
 criterion_main!(benches);

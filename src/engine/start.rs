@@ -14,7 +14,7 @@ use crate::config::{Configuration, Threading, UseColors};
 use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::metrics::Metrics;
-use crate::processors::{NameMask, Treatment};
+use crate::processors::{Chain, NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
@@ -59,6 +59,7 @@ pub(crate) struct Engine {
 pub(crate) fn start(
     mut configuration: Configuration,
     place: Place,
+    chain: Option<Box<Chain>>,
 ) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
     let (place, owned) = take_directory(&configuration, place, &control)?;
@@ -93,7 +94,7 @@ pub(crate) fn start(
     });
     let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core) as Arc<dyn SiteArea>));
     site::attach(weak);
-    let engine = run(&core, ring_drain, calibrator, place, owned)
+    let engine = run(&core, ring_drain, calibrator, (place, chain), owned)
         .inspect_err(|_| core.ring.remove_file())?;
     Ok((core, engine))
 }
@@ -293,7 +294,7 @@ fn run(
     core: &Arc<Core>,
     ring: RingDrain,
     calibrator: Calibrator,
-    place: Place,
+    (place, chain): (Place, Option<Box<Chain>>),
     owned: Option<Owned>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
@@ -303,7 +304,7 @@ fn run(
     let resume = if index.is_memory() { Resume::default() } else { resume };
     core.control.set_in_files(in_files && !index.is_memory());
     // Torn lines were taken back: now the logs can be opened.
-    let outlets = outlets(core, &place);
+    let outlets = outlets(core, &place).with_processors(chain);
     let sequence = first.sequence();
     core.control.set_journal_mapped(store.is_mapped());
     let appender = Appender::new(first, calibrator.current());

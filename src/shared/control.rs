@@ -69,6 +69,9 @@ pub(crate) struct ViewCounts {
     pub(crate) late: u64,
     /// Rotations of all logs.
     pub(crate) rotations: u64,
+    /// Entries that processors left out, and panics of processors.
+    pub(crate) filtered: u64,
+    pub(crate) processor_panics: u64,
 }
 
 /// The writer's side door: flush requests in, progress out.

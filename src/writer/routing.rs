@@ -10,6 +10,7 @@ use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
+use crate::processors::Chain;
 use crate::record::UnixNanos;
 use crate::shared::{Core, ViewCounts};
 
@@ -24,6 +25,8 @@ pub(crate) struct Outlets {
     logs: Option<Logs>,
     console: Option<ConsoleOutlet>,
     capture: Option<CaptureSink>,
+    /// None without processors.
+    chain: Option<Box<Chain>>,
     text: TextFormatter,
     json: JsonFormatter,
     fallback: StderrNotice,
@@ -65,6 +68,7 @@ impl Outlets {
             logs,
             console,
             capture,
+            chain: None,
             text: TextFormatter::new(false),
             json: JsonFormatter::new(identity),
             fallback: StderrNotice::stderr(),
@@ -74,12 +78,32 @@ impl Outlets {
         }
     }
 
+    /// The same with processors, which every entry but those of losses goes through.
+    pub(crate) fn with_processors(self, chain: Option<Box<Chain>>) -> Self {
+        Self { chain, ..self }
+    }
+
     /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
     pub(crate) fn entry(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
         self.counts.late += u64::from(late);
         // A loss is told whatever the levels are.
         let is_gap = is_gap(entry);
         self.counts.records += u64::from(!is_gap);
+        match self.chain.take() {
+            Some(mut chain) if !is_gap => {
+                if let Some(processed) = chain.process(entry) {
+                    self.show(&processed, is_gap, skip);
+                }
+                self.chain = Some(chain);
+            }
+            chain => {
+                self.chain = chain;
+                self.show(entry, is_gap, skip);
+            }
+        }
+    }
+
+    fn show(&mut self, entry: &Entry<'_>, is_gap: bool, skip: &mut Skips) {
         let levels = &self.core.levels;
         let level = entry.level();
         let in_log = is_gap || levels.shows_in_log(level);
@@ -234,6 +258,8 @@ impl Outlets {
                 counts.rotations += log.rotations();
             }
         }
+        let chain = self.chain.as_ref().map(|chain| chain.counts()).unwrap_or_default();
+        (counts.filtered, counts.processor_panics) = (chain.filtered, chain.panics);
         counts.console_dropped = self.console.as_ref().map_or(0, |outlet| outlet.console.dropped());
         counts
     }
