@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{ConfigError, Origin, Problem};
+use super::formats;
 use super::model::{Configuration, Overflow};
 
 const KIB: u64 = 1 << 10;
@@ -67,6 +68,9 @@ impl Configuration {
         self.check_ring(&mut findings);
         self.check_journal(&mut findings);
         self.check_times(&mut findings);
+        for (key, value, accepted) in formats::refused(self) {
+            findings.refuse_unless(false, key, format_args!("{value}"), &accepted);
+        }
         if findings.problems.is_empty() { Ok(()) } else { Err(ConfigError::new(findings.problems)) }
     }
 

@@ -2,7 +2,9 @@
 
 mod check;
 mod error;
+mod formats;
 mod model;
+mod pattern;
 
 pub use error::{ConfigError, Origin, Problem};
 pub(crate) use model::parameter_methods;
@@ -10,3 +12,4 @@ pub use model::{
     Backtrace, BigInts, Configuration, Idle, LogFormat, Overflow, Settings, SyncPolicy, Threading,
     TimePrecision, TimeZone, UseColors,
 };
+pub(crate) use pattern::{Column, Pattern, PatternPart, PatternPiece};

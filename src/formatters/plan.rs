@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::digits;
 use crate::clock::Calibration;
+use crate::config::Column;
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::entry::Entry;
 use crate::record::{Fields, TypeCode, Value};
@@ -56,6 +57,14 @@ pub(super) enum Part {
     Sequence,
     /// Nothing: the event's text begins here.
     EventStart,
+    /// The time stamp.
+    Time,
+    /// The time in nanoseconds since 1970.
+    UnixNanos,
+    /// Nothing: a column begins here.
+    ColumnStart,
+    /// The blanks that fill the column.
+    ColumnEnd(Column),
 }
 
 impl Plan {
