@@ -186,8 +186,10 @@ fn lose_some(log: &MetaLogger) {
 fn every_kind(big_ints: BigInts) -> Vec<String> {
     let desk = Desk::new();
     let builder = desk.builder().log_format(LogFormat::Json).log_level(Level::Trace);
-    let builder =
-        builder.ring_bytes(1_u64 << 20).overflow(Overflow::Block(Duration::from_millis(2)));
+    let builder = builder
+        .ring_bytes(256_u64 << 10)
+        .block_bytes(16_u32 << 10)
+        .overflow(Overflow::Block(Duration::from_millis(2)));
     let timed = builder
         .latency_warning(Duration::from_millis(1))
         .metrics_interval(Duration::from_millis(100))

@@ -62,9 +62,8 @@ impl Values {
         value: StoredValue<'_>,
         line: Calibration,
     ) {
-        if self.big_ints_as_strings {
-            self.json(out, &value.decode(), line);
-        } else if !usual(out, value, |out, text| json_string(out, text, false)) {
+        let exact = self.big_ints_as_strings;
+        if exact || !usual(out, value, |out, text| json_string(out, text, false)) {
             self.json(out, &value.decode(), line);
         }
     }
