@@ -135,6 +135,9 @@ impl Plan {
     }
 }
 
+/// What is shown in place of a value that cannot be decoded.
+pub(super) const UNDECODABLE: &str = "<undecodable>";
+
 /// A value in its stored form: the bytes begin with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoredValue<'a> {
@@ -145,7 +148,7 @@ pub(super) struct StoredValue<'a> {
 impl<'a> StoredValue<'a> {
     /// The value, or what takes its place if it cannot be decoded.
     pub(super) fn decode(self) -> Value<'a> {
-        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from("<undecodable>"))
+        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from(UNDECODABLE))
     }
 }
 
