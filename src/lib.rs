@@ -30,9 +30,12 @@ pub mod testing;
 mod writer;
 
 pub use clock::{Ticks, now};
+#[cfg(feature = "clap")]
+pub use config::LogArgs;
 pub use config::{
-    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Problem,
-    Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
+    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Parameter,
+    Preset, Problem, Settings, Shape, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
+    parameters,
 };
 pub use context::{Context, DynamicValue};
 pub use engine::StartError;

@@ -1,47 +1,83 @@
 //! What is wrong with a configuration: all of it, not the first finding.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use super::kinds::{Preset, Words};
 
 /// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Built into tapelog.
+    /// Built into tapelog, or following another parameter or the machine.
     Default,
+    /// The preset of this name.
+    Preset(Preset),
     /// `.defaults(…)` of the program.
     CodeDefault,
+    /// The configuration file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line in it, counted from 1; none if the file as a whole is meant.
+        line: Option<usize>,
+    },
+    /// An environment variable.
+    Environment {
+        /// Its name.
+        variable: String,
+    },
     /// A builder method of the program.
     Code,
+    /// The command line.
+    Argument {
+        /// The argument: `--log-level`.
+        name: String,
+    },
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Origin::Default => "the built-in default",
-            Origin::CodeDefault => "the program's defaults",
-            Origin::Code => "the program's code",
-        })
+        match self {
+            Origin::Default => f.write_str("the built-in default"),
+            Origin::Preset(preset) => {
+                let word = Preset::WORDS.iter().find(|(_, known)| known == preset);
+                write!(f, "the preset {}", word.map_or("", |(word, _)| *word))
+            }
+            Origin::CodeDefault => f.write_str("the program's defaults"),
+            Origin::File { path, line: Some(line) } => write!(f, "{}, line {line}", path.display()),
+            Origin::File { path, line: None } => write!(f, "{}", path.display()),
+            Origin::Environment { variable } => write!(f, "the environment variable {variable}"),
+            Origin::Code => f.write_str("the program's code"),
+            Origin::Argument { name } => write!(f, "the argument {name}"),
+        }
     }
 }
 
-/// One wrong value.
+/// One wrong value, or a key that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The parameter.
-    pub key: &'static str,
-    /// Its value, as text.
+    /// The key, as it was given.
+    pub key: String,
+    /// Its value, as TOML says it.
     pub value: String,
     /// Where the value came from.
     pub origin: Origin,
-    /// What would be accepted.
+    /// What is wrong, and what would be accepted.
     pub accepted: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { key, value, origin, accepted } = self;
-        write!(f, "{key} = {value} (from {origin}): {accepted}")
+        let Problem { key, value, origin, accepted, suggestion } = self;
+        write!(f, "{key} = {value} (from {origin}): {accepted}")?;
+        match suggestion {
+            Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
+            None => Ok(()),
+        }
     }
 }
 

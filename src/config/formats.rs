@@ -1,6 +1,7 @@
 //! The rules of the parameters that say what lines look like.
 
-use super::model::{Configuration, LogFormat};
+use super::kinds::LogFormat;
+use super::parameters::Configuration;
 use super::pattern::Pattern;
 
 /// A parameter that breaks a rule: its key, its value, what would be accepted.
@@ -30,11 +31,6 @@ pub(super) fn refused(configuration: &Configuration) -> Vec<Refused> {
                         log_format = json; for another format leave structured_logging out";
         refused.push(("log_format", value, accepted.to_owned()));
     }
-    if configuration.enterprise_number == 0 {
-        let accepted = "the number that IANA gave your enterprise, 1 to 4294967295; 32473 is for \
-                        examples (RFC 5612)";
-        refused.push(("enterprise_number", "0".to_owned(), accepted.to_owned()));
-    }
     refused
 }
 
@@ -59,13 +55,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_pattern_and_the_number_zero_are_refused() {
+    fn a_wrong_pattern_is_refused_with_what_was_probably_meant() {
         let mut configuration = Configuration::built_in();
         configuration.text_pattern = "%(evnt)".to_owned();
-        configuration.enterprise_number = 0;
         let problems = refused(&configuration);
-        let keys: Vec<_> = problems.iter().map(|(key, ..)| *key).collect();
-        assert_eq!(keys, ["text_pattern", "enterprise_number"]);
+        assert_eq!((problems.len(), problems[0].0), (1, "text_pattern"));
         assert!(problems[0].2.contains("did you mean `%(event)`?"), "{problems:?}");
     }
 }

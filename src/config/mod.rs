@@ -1,15 +1,38 @@
-//! The configuration model: every parameter with its meaning, default and range.
+//! The configuration: every parameter with its meaning, default and range, and the layers that
+//! values come from.
 
+#[cfg(feature = "clap")]
+mod arguments;
 mod check;
+mod describe;
+mod environment;
 mod error;
+#[cfg(feature = "config-file")]
+mod file;
+mod form;
 mod formats;
+mod kinds;
+mod layers;
 mod model;
+mod parameters;
 mod pattern;
+mod presets;
+mod raw;
+mod show;
+mod special;
+mod suggest;
+mod units;
 
+#[cfg(feature = "clap")]
+pub use arguments::LogArgs;
+pub use describe::{Parameter, parameters};
 pub use error::{ConfigError, Origin, Problem};
-pub(crate) use model::parameter_methods;
-pub use model::{
-    Backtrace, BigInts, Configuration, Idle, LogFormat, Overflow, Settings, SyncPolicy, Threading,
-    TimePrecision, TimeZone, UseColors,
+pub use form::Shape;
+pub use kinds::{
+    Backtrace, BigInts, Idle, LogFormat, Overflow, Preset, SyncPolicy, Threading, TimePrecision,
+    TimeZone, UseColors,
 };
+pub(crate) use layers::Layers;
+pub(crate) use parameters::parameter_methods;
+pub use parameters::{Configuration, Settings};
 pub(crate) use pattern::{Column, Pattern, PatternPart, PatternPiece};

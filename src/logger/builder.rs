@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Guard, MetaLogger};
 use crate::config::{
-    Backtrace, BigInts, ConfigError, Configuration, Idle, LogFormat, Origin, Overflow, Settings,
-    SyncPolicy, Threading, TimePrecision, TimeZone, UseColors, parameter_methods,
+    Backtrace, BigInts, ConfigError, Configuration, Idle, Layers, LogFormat, Origin, Overflow,
+    Preset, Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors, parameter_methods,
 };
 use crate::engine::{self, Place, StartError};
 use crate::level::Level;
@@ -15,11 +15,18 @@ use crate::level::Level;
 ///
 /// A method here is a *code parameter*: nothing but the command line overrides it. Values that the
 /// operator may override go into [`defaults`](Builder::defaults).
+///
+/// From the lowest to the highest: built-in defaults (with a preset just above them), `defaults`,
+/// the configuration file, the environment, the methods here, the command line. The file is
+/// `tapelog.toml` in the working directory, or the one that `TAPELOG_CONFIG` names; it may be a
+/// larger file with a table `[tapelog]`. The variables are `TAPELOG_LOG_LEVEL` and its siblings.
+/// Neither is read after [`code_only`](Builder::code_only), and `argv` never is: a program parses
+/// its command line itself and gives the result to [`arguments`](Builder::arguments).
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
-    defaults: Settings,
     code: Settings,
+    layers: Layers,
 }
 
 impl Builder {
@@ -27,18 +34,50 @@ impl Builder {
 
     /// Sets defaults of the program's own, below everything that an operator sets.
     pub fn defaults(mut self, set: impl FnOnce(Settings) -> Settings) -> Self {
-        self.defaults = set(self.defaults);
+        self.layers.defaults = set(self.layers.defaults);
         self
     }
 
-    /// The effective configuration.
+    /// Sets a code parameter by its name, with a value as an environment variable says it; for
+    /// programs that get names from elsewhere. What is wrong with it, `build` tells.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.code = self.code.set(key, value);
+        self
+    }
+
+    /// Sets what the parsed command line says, above everything else. With the feature `clap`, a
+    /// [`LogArgs`](crate::LogArgs) can be given as it is.
+    pub fn arguments(mut self, arguments: impl Into<Settings>) -> Self {
+        self.layers.arguments = arguments.into();
+        self
+    }
+
+    /// Reads neither the configuration file nor the environment.
+    pub fn code_only(mut self) -> Self {
+        self.layers.code_only = true;
+        self
+    }
+
+    /// Changes what the environment variables begin with: `TAPELOG_` otherwise.
+    pub fn env_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.layers.prefix = prefix.into();
+        self
+    }
+
+    /// Names the configuration file, which then must exist, instead of `tapelog.toml` and
+    /// `TAPELOG_CONFIG`.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.layers.file = Some((path.into(), Origin::Code));
+        self
+    }
+
+    /// The effective configuration: what `build` would start with. Reads the file and the
+    /// environment.
     ///
     /// # Errors
-    /// [`ConfigError`] lists every value out of its range.
+    /// [`ConfigError`] lists every value that is none or out of its range, and every unknown key.
     pub fn configuration(&self) -> Result<Configuration, ConfigError> {
-        let layers =
-            [(Origin::CodeDefault, self.defaults.clone()), (Origin::Code, self.code.clone())];
-        Configuration::resolve(layers)
+        Layers { code: self.code.clone(), ..self.layers.clone() }.resolve()
     }
 
     /// Starts the engine: makes the directory, the logs, the journal and the ring, and starts the

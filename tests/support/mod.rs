@@ -73,9 +73,10 @@ pub(crate) fn tmpfs() -> TempDir {
 }
 
 /// A builder that logs to `directory` and keeps the console quiet. Tests count entries, and a busy
-/// machine may stop any call for long, so slow calls are told only where a test asks for it.
+/// machine may stop any call for long, so slow calls are told only where a test asks for it. What
+/// the environment says has no part in it.
 pub(crate) fn builder(directory: &Path) -> Builder {
-    let builder = MetaLogger::builder().log_dir(directory).log_to_console(false);
+    let builder = MetaLogger::builder().code_only().log_dir(directory).log_to_console(false);
     builder.latency_warning(Duration::ZERO)
 }
 

@@ -1,0 +1,92 @@
+//! The rules, from the code's side.
+
+use std::time::Duration;
+
+use super::super::error::{ConfigError, Origin};
+use super::super::kinds::Overflow;
+use super::super::parameters::Settings;
+use super::super::special::WAIT_MAX;
+use super::*;
+use crate::level::Level;
+
+const GIB: u64 = 1 << 30;
+
+fn resolve(code: Settings) -> Result<Configuration, ConfigError> {
+    let defaults = Settings::default().log_level(Level::Debug).log_name("mine");
+    Configuration::resolve([(Origin::CodeDefault, defaults), (Origin::Code, code)])
+}
+
+#[test]
+fn code_parameters_win_over_code_defaults_and_levels_follow() {
+    let both = resolve(Settings::default().log_level(Level::Error)).unwrap();
+    assert_eq!((both.log_level, both.console_level), (Level::Error, Level::Error));
+    assert_eq!(both.log_name, "mine");
+    assert_eq!(both.trade_log_level, Level::Info, "an audit log is not emptied by log_level");
+    let defaults = resolve(Settings::default()).unwrap();
+    assert_eq!(defaults.journal_level, Level::Debug);
+    assert!(!defaults.hostname.is_empty());
+}
+
+#[test]
+fn every_problem_is_listed_with_key_value_origin_and_what_is_accepted() {
+    let wrong = Settings::default()
+        .block_bytes(5_000_u32)
+        .log_file("../expert.log")
+        .trade_log_file("errors.log")
+        .overflow(Overflow::Block(Duration::from_secs(1)))
+        .log_to_file(false)
+        .log_to_console(false);
+    let error = resolve(wrong).unwrap_err();
+    let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["log_file", "error_log_file", "log_to_file", "block_bytes", "overflow"]);
+    let text = error.to_string();
+    assert!(
+        text.contains("block_bytes = 5000 (from the program's code): accepted is a power of two")
+    );
+    assert!(text.starts_with("wrong log configuration, 5 problems:"));
+}
+
+#[test]
+fn a_strange_name_of_the_machine_is_made_printable() {
+    assert_eq!(printable_host("büro 7"), "b-ro-7");
+    assert_eq!(printable_host(""), "-");
+}
+
+#[test]
+fn the_edges_of_the_ranges_are_accepted() {
+    for settings in [
+        Settings::default().log_max_file_size(1_u64),
+        Settings::default().log_max_file_size(GIB),
+        Settings::default().log_backup_count(0_u32),
+        Settings::default().ring_bytes(256 * KIB).block_bytes(4096_u32),
+        Settings::default().overflow(Overflow::Block(WAIT_MAX)),
+        Settings::default().nap(Duration::from_micros(1)),
+        Settings::default().metrics_interval(Duration::ZERO),
+        Settings::default().metrics_interval(Duration::from_millis(100)),
+        Settings::default().metrics_interval(Duration::from_secs(86_400)),
+        Settings::default().latency_warning(Duration::ZERO),
+        Settings::default().latency_warning(Duration::from_micros(1)),
+        Settings::default().huge_pages(true).mlock(true),
+    ] {
+        resolve(settings.clone()).unwrap_or_else(|error| panic!("{settings:?}: {error}"));
+    }
+    for settings in [
+        Settings::default().log_max_file_size(0_u64),
+        Settings::default().log_max_file_size(GIB + 1),
+        Settings::default().nap(Duration::ZERO),
+        Settings::default().metrics_interval(Duration::from_millis(99)),
+        Settings::default().metrics_interval(Duration::from_secs(86_401)),
+        Settings::default().latency_warning(Duration::from_nanos(999)),
+        Settings::default().latency_warning(Duration::from_secs(61)),
+        Settings::default().journal_segments(2_u32),
+        Settings::default().file_mode(0o400_u32),
+        Settings::default().reserve_blocks(1000_u32),
+        Settings::default().ring_bytes(1_000_000_u64),
+        Settings::default().ring_bytes(2 * GIB),
+        Settings::default().trade_log_file("expert.log.1"),
+        Settings::default().log_file("journal/expert.log"),
+        Settings::default().log_file(".tapelog.lock"),
+    ] {
+        assert_eq!(resolve(settings).unwrap_err().problems().len(), 1);
+    }
+}

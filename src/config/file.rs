@@ -1,0 +1,144 @@
+//! The layer of the configuration file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Origin, Problem};
+use super::parameters::Settings;
+use super::raw::Raw;
+
+/// The file in the working directory that is read when none is named.
+pub(super) const NAME: &str = "tapelog.toml";
+/// The table of a larger file that is ours.
+const TABLE: &str = "tapelog";
+/// A configuration is no longer than this.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// Reads the file that is named, or `tapelog.toml` in the working directory if there is one.
+pub(super) fn read(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
+    let path = named.map_or(Path::new(NAME), |(path, _)| path);
+    let text = match text_of(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Settings::default());
+        }
+        Err(error) => {
+            let origin = named.map(|(_, origin)| origin.clone());
+            return Err(Box::new(Problem {
+                key: "configuration file".to_owned(),
+                value: Raw::text(path.to_string_lossy()).to_string(),
+                origin: origin.unwrap_or_else(|| whole(path)),
+                accepted: format!("it cannot be read ({error}): correct the path or its rights"),
+                suggestion: None,
+            }));
+        }
+    };
+    parse(path, &text)
+}
+
+fn text_of(path: &Path) -> io::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > BYTES_MAX {
+        return Err(io::Error::other(format!("{length} bytes are more than 1 MiB")));
+    }
+    fs::read_to_string(path)
+}
+
+fn whole(path: &Path) -> Origin {
+    Origin::File { path: path.to_owned(), line: None }
+}
+
+/// Reads the text of a file: the table `[tapelog]` if it has one, otherwise all of it.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Settings, Box<Problem>> {
+    let at = |offset: usize| Origin::File {
+        path: path.to_owned(),
+        line: Some(text[..offset.min(text.len())].matches('\n').count() + 1),
+    };
+    let document = DeTable::parse(text).map_err(|error| {
+        Box::new(Problem {
+            key: "configuration file".to_owned(),
+            value: Raw::text(path.to_string_lossy()).to_string(),
+            origin: error.span().map_or_else(|| whole(path), |span| at(span.start)),
+            accepted: format!("it is no TOML: {}", error.message().replace('\n', ", ")),
+            suggestion: None,
+        })
+    })?;
+    let root = document.get_ref();
+    let table = match root.get(TABLE).map(|ours| ours.get_ref()) {
+        Some(DeValue::Table(ours)) => ours,
+        _ => root,
+    };
+    let mut keys: Vec<_> = table.iter().collect();
+    keys.sort_by_key(|(key, _)| key.span().start);
+    let mut settings = Settings::default();
+    for (key, value) in keys {
+        let origin = at(key.span().start);
+        settings.read(key.get_ref(), raw(value.get_ref(), &text[value.span()]), Some(origin));
+    }
+    Ok(settings)
+}
+
+fn raw(value: &DeValue<'_>, written: &str) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::text(text.as_ref()),
+        DeValue::Boolean(flag) => Raw::Flag(*flag),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            match (i128::from_str_radix(&digits, number.radix()), number.radix()) {
+                (Ok(value), 8) => Raw::Octal(value),
+                (Ok(value), _) => Raw::Integer(value),
+                (Err(_), _) => Raw::Other(written.to_owned()),
+            }
+        }
+        DeValue::Array(items) => {
+            Raw::List(items.iter().map(|item| raw(item.get_ref(), written)).collect())
+        }
+        DeValue::Table(_) => Raw::Other("a table".to_owned()),
+        _ => Raw::Other(written.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::Level;
+
+    fn parsed(text: &str) -> Settings {
+        parse(Path::new("desk.toml"), text).unwrap()
+    }
+
+    #[test]
+    fn a_table_of_a_larger_file_is_ours_and_the_rest_is_not() {
+        let larger = "log_level = 7\n[strategy]\nfast = 3\n[tapelog]\nlog_level = \"debug\"\n";
+        let settings = parsed(larger);
+        assert_eq!(settings.log_level, Some(Level::Debug));
+        assert!(settings.unread.is_empty());
+        let origin = Origin::File { path: "desk.toml".into(), line: Some(5) };
+        assert_eq!(settings.origins, [("log_level", origin)]);
+        assert_eq!(parsed("log_level = \"error\"").log_level, Some(Level::Error));
+    }
+
+    #[test]
+    fn values_of_every_kind_are_read() {
+        let settings = parsed(
+            "file_mode = 0o640\ndir_mode = \"0750\"\nring_bytes = 16_777_216\nmlock = true\n\
+             mask_keys = [\"pin\", \"-token\"]\nnap = \"100us\"\noverflow = \"block(2ms)\"\n\
+             writer_cpu = 0x3\nview_cpu = \"none\"\nfacility = \"local3\"\n",
+        );
+        assert!(settings.unread.is_empty(), "{:?}", settings.unread);
+        assert_eq!((settings.file_mode, settings.dir_mode), (Some(0o640), Some(0o750)));
+        assert_eq!((settings.ring_bytes, settings.mlock), (Some(16 << 20), Some(true)));
+        assert_eq!((settings.writer_cpu, settings.view_cpu), (Some(Some(3)), Some(None)));
+        assert_eq!(settings.facility, Some(19));
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_with_its_line() {
+        let problem = parse(Path::new("desk.toml"), "mlock = true\nlog_level = debug\n");
+        let problem = problem.unwrap_err().to_string();
+        assert!(problem.contains("desk.toml, line 2") && problem.contains("no TOML"), "{problem}");
+    }
+}

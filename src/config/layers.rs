@@ -1,0 +1,231 @@
+//! The layers of the configuration, and how one lies over the other.
+
+use std::path::PathBuf;
+
+use super::error::{ConfigError, Origin, Problem};
+use super::parameters::{Configuration, Settings};
+use super::raw::Raw;
+use super::{describe, environment, presets, suggest};
+
+/// What the environment variables begin with, unless the program says otherwise.
+pub(super) const PREFIX: &str = "TAPELOG_";
+
+/// Everything that a configuration is made of, so that it can be made again while running.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers {
+    /// `.defaults(…)`.
+    pub(crate) defaults: Settings,
+    /// The builder's methods.
+    pub(crate) code: Settings,
+    /// The parsed command line.
+    pub(crate) arguments: Settings,
+    /// Whether neither file nor environment is read.
+    pub(crate) code_only: bool,
+    /// What the environment variables begin with.
+    pub(crate) prefix: String,
+    /// The file that the program names, and where it does.
+    pub(crate) file: Option<(PathBuf, Origin)>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self {
+            defaults: Settings::default(),
+            code: Settings::default(),
+            arguments: Settings::default(),
+            code_only: false,
+            prefix: PREFIX.to_owned(),
+            file: None,
+        }
+    }
+}
+
+impl Layers {
+    /// Reads the file and the environment, unless told not to, and puts everything together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists every problem.
+    pub(crate) fn resolve(&self) -> Result<Configuration, ConfigError> {
+        let environment =
+            if self.code_only { Default::default() } else { environment::read(&self.prefix) };
+        let named = self.file.as_ref().or(environment.file.as_ref());
+        let read = if self.code_only { Ok(Settings::default()) } else { read_file(named) };
+        let (file, broken) = match read {
+            Ok(file) => (file, None),
+            Err(problem) => (Settings::default(), Some(*problem)),
+        };
+        let mut warnings = self.overruled(&environment.settings);
+        let unknown = environment::untold(&environment.unknown);
+        warnings.extend(unknown.iter().map(|name| {
+            let key = name.strip_prefix(&self.prefix).unwrap_or(name);
+            let meant = suggest::key(key).map_or_else(String::new, |key| {
+                format!("; did you mean {}?", describe::variable(&self.prefix, &key))
+            });
+            format!("the environment variable {name} names no parameter and is ignored{meant}")
+        }));
+        let mut configuration = Configuration::put_together(
+            [
+                (Origin::CodeDefault, self.defaults.clone()),
+                (Origin::Default, file),
+                (Origin::Default, environment.settings),
+                (Origin::Code, self.code.clone()),
+                (
+                    Origin::Argument { name: "of the command line".to_owned() },
+                    self.arguments.clone(),
+                ),
+            ],
+            broken,
+        )?;
+        configuration.trail.warnings = warnings;
+        Ok(configuration)
+    }
+
+    /// A warning for each variable that says something else than the program's code, which wins.
+    fn overruled(&self, environment: &Settings) -> Vec<String> {
+        let (code, arguments) = (self.code.shown(), self.arguments.shown());
+        let set = |settings: &[(&str, Raw)], key: &str| {
+            settings.iter().find(|(set, _)| *set == key).map(|(_, value)| value.to_string())
+        };
+        let lost = |(key, value): (&'static str, Raw)| {
+            let winner = set(&code, key).filter(|winner| *winner != value.to_string())?;
+            if set(&arguments, key).is_some() {
+                return None;
+            }
+            let variable = describe::variable(&self.prefix, key);
+            Some(format!(
+                "the environment variable {variable} = {value} loses to {key} = {winner}, which the \
+                 program's code sets; only the command line overrides that"
+            ))
+        };
+        environment.shown().into_iter().filter_map(lost).collect()
+    }
+}
+
+#[cfg(feature = "config-file")]
+fn read_file(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
+    super::file::read(named)
+}
+
+/// Without the feature `config-file` there is none; who names one is told.
+#[cfg(not(feature = "config-file"))]
+fn read_file(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
+    let Some((path, origin)) = named else { return Ok(Settings::default()) };
+    Err(Box::new(Problem {
+        key: "configuration file".to_owned(),
+        value: Raw::text(path.to_string_lossy()).to_string(),
+        origin: origin.clone(),
+        accepted: "this program was built without tapelog's feature `config-file`".to_owned(),
+        suggestion: None,
+    }))
+}
+
+/// Where the values of a configuration came from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trail {
+    /// The parameters that were set; the last entry of each counts.
+    pub(crate) origins: Vec<(&'static str, Origin)>,
+    /// What an operator should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A value that could not be read, or a key that does not exist.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Unread {
+    /// The key as given.
+    pub(super) key: String,
+    /// Its value.
+    pub(super) raw: Raw,
+    /// Where it came from, if not from where its layer comes from.
+    pub(super) origin: Option<Origin>,
+}
+
+impl Unread {
+    fn problem(&self, layer: &Origin) -> Problem {
+        let Unread { key, raw, origin } = self;
+        let written = if let Raw::Text(text) = raw { text } else { "" };
+        let (accepted, suggestion) = match describe::parameter(key) {
+            Some(known) => (accepted(known.accepted), suggest::word(known, written)),
+            None => ("there is no such parameter".to_owned(), suggest::key(key)),
+        };
+        Problem {
+            key: key.clone(),
+            value: raw.to_string(),
+            origin: origin.as_ref().unwrap_or(layer).clone(),
+            accepted,
+            suggestion,
+        }
+    }
+}
+
+/// How an error says what would have been right.
+pub(super) fn accepted(what: &str) -> String {
+    format!("accepted is {what}")
+}
+
+impl Settings {
+    /// Sets a parameter by its name, with a value as an environment variable says it: `"10MiB"`,
+    /// `"250ms"`, `"true"`. A name that does not exist, and a value that is none, are refused when
+    /// the configuration is put together.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.read(key, Raw::text(value), None);
+        self
+    }
+}
+
+impl Configuration {
+    /// Lays the layers over the built-in defaults, lowest first, and checks the result.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists every value that is none or out of its range, and every unknown key.
+    pub(crate) fn resolve(
+        layers: impl IntoIterator<Item = (Origin, Settings)>,
+    ) -> Result<Self, ConfigError> {
+        Self::put_together(layers, None)
+    }
+
+    /// The same, beside a problem that is known already.
+    fn put_together(
+        layers: impl IntoIterator<Item = (Origin, Settings)>,
+        known: Option<Problem>,
+    ) -> Result<Self, ConfigError> {
+        let layers: Vec<(Origin, Settings)> = layers.into_iter().collect();
+        let mut configuration = Self::built_in();
+        let mut origins = Vec::new();
+        let preset = layers.iter().rev().find_map(|(_, layer)| layer.preset).flatten();
+        let preset = preset.map(|preset| (Origin::Preset(preset), presets::settings(preset)));
+        for (origin, layer) in preset.iter().chain(&layers) {
+            layer.lay_over(&mut configuration);
+            for (key, _) in layer.shown() {
+                let own = layer.origins.iter().rev().find(|(set, _)| *set == key);
+                origins.push((key, own.map_or(origin, |(_, own)| own).clone()));
+            }
+        }
+        configuration.trail = Trail { origins, ..Trail::default() };
+        configuration.follow_defaults();
+        let unread = layers.iter().flat_map(|(origin, layer)| {
+            layer.unread.iter().map(move |unread| unread.problem(origin))
+        });
+        let problems = configuration.check(known.into_iter().chain(unread).collect());
+        if problems.is_empty() { Ok(configuration) } else { Err(ConfigError::new(problems)) }
+    }
+
+    /// Where a parameter's value came from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        let set = self.trail.origins.iter().rev().find(|(set, _)| *set == key);
+        set.map_or(Origin::Default, |(_, origin)| origin.clone())
+    }
+
+    /// What an operator should know: variables that lose to the program's code, and variables that
+    /// name no parameter. A running logger has these as WARNING entries.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.trail.warnings
+    }
+
+    /// Whether any layer sets a parameter.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.trail.origins.iter().any(|(set, _)| *set == key)
+    }
+}
