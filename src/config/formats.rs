@@ -26,8 +26,8 @@ pub(super) fn refused(configuration: &Configuration) -> Vec<Refused> {
         refused.push(("text_pattern", value, problem));
     }
     if configuration.structured_logging && configuration.form() != LogFormat::Json {
-        let value = format!("{:?}", configuration.form()).to_lowercase();
-        let accepted = "json, because structured_logging = true is the short way to say \
+        let value = format!("\"{:?}\"", configuration.form()).to_lowercase();
+        let accepted = "accepted is json, because structured_logging = true is the short way to say \
                         log_format = json; for another format leave structured_logging out";
         refused.push(("log_format", value, accepted.to_owned()));
     }

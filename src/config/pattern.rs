@@ -75,7 +75,7 @@ impl Pattern {
     /// What is wrong with it, and what would be accepted.
     pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
         if let Some(control) = pattern.chars().find(|c| c.is_control() || is_separator(*c)) {
-            return Err(format!("one line of text, without {control:?}"));
+            return Err(format!("it holds {control:?}; accepted is one line of text"));
         }
         let pattern = if pattern.is_empty() { USUAL } else { pattern };
         let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), pattern);
@@ -107,7 +107,10 @@ impl Pattern {
         if pieces.iter().any(|piece| matches!(piece, PatternPiece::Part(..))) {
             Ok(Self { pieces })
         } else {
-            Err(format!("a pattern with a part in it, or every line is the same; {}", accepted()))
+            Err(format!(
+                "accepted is a pattern with a part in it, or every line is the same; {}",
+                accepted()
+            ))
         }
     }
 
@@ -216,8 +219,8 @@ mod tests {
             ("%(event", "`%(event` begins no part"),
             ("100 %", "`%` begins no part"),
             ("nothing", "a pattern with a part in it"),
-            ("%(event)\n", "one line of text, without '\\n'"),
-            ("%(event)\u{2028}", "one line of text, without '\\u{2028}'"),
+            ("%(event)\n", "it holds '\\n'; accepted is one line"),
+            ("%(event)\u{2028}", "it holds '\\u{2028}'; accepted"),
         ];
         for (pattern, message) in cases {
             let error = Pattern::parse(pattern).unwrap_err();
