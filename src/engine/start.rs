@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -86,6 +86,7 @@ pub(crate) fn start(
         metrics: Arc::new(metrics),
         mask: NameMask::new(configuration.mask_keys.iter().map(String::as_str)),
         masked: AtomicU64::new(0),
+        urgent: AtomicU32::new(0),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,

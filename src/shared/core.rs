@@ -1,7 +1,7 @@
 //! What every logger of an engine shares: its ring, its levels, and the way to ask for a flush.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bindings::{Bindings, ContextRef, Scoped};
@@ -16,14 +16,11 @@ use crate::processors::{Masked, NameMask};
 use crate::record::{
     Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
 };
-use crate::ring::{Class, LaneHandle, PushError, Ring};
+use crate::ring::{Class, LaneHandle, Passed, PushError, Ring};
 use crate::site::Site;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
-
-/// How long a call that waits for room sleeps between two attempts; the kernel adds its timer slack.
-const RETRY: Duration = Duration::from_micros(20);
 
 /// The engine, as its producers see it.
 ///
@@ -48,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) mask: NameMask,
     /// Values that were masked.
     pub(crate) masked: AtomicU64,
+    /// Calls that have waited long for room.
+    pub(crate) urgent: AtomicU32,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
@@ -191,6 +190,7 @@ impl Core {
         })
     }
 
+    /// The usual case beyond a limit: as short as can be, for it runs in cold caches.
     fn push_timed<A: Args>(
         &self,
         lane: &LaneHandle,
@@ -201,16 +201,19 @@ impl Core {
     ) -> Result<(), PushError> {
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        if let Some(calls) = lane.pass_sample_point(length) {
-            let begun = clock::now_after_loads().0;
+        let left = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
+        if let Some(passed) = lane.pass_limit(length, self.nobody_waits_long()) {
+            let (begun, calls) = match passed {
+                Passed::Sample { calls } => (clock::now_after_loads().0, calls),
+                Passed::Block => (left, 1),
+            };
             if self.push_usual(lane, context.id, Call { site, stamp }, &args) {
                 self.note_call(lane, begun, calls, || site.into());
                 return Ok(());
             }
         }
-        let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
         let pushed = self.push_exceptional(lane, context, site, stamp, args);
-        self.note_call(lane, begun, 1, || site.into());
+        self.note_call(lane, left, 1, || site.into());
         pushed
     }
 
@@ -227,8 +230,9 @@ impl Core {
         self.metrics.slow.note(ticks, place);
     }
 
-    /// A first use, a full block, a record that carries definitions or must be cut, the policies
-    /// that wait.
+    /// A first use, a full ring, a record that carries definitions or must be cut, the policies that
+    /// wait.
+    #[inline(never)]
     fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,
@@ -287,7 +291,8 @@ impl Core {
             return Err(PushError::TooLong);
         };
         let begun = self.waits().then(Instant::now);
-        let pushed = self.push_waiting(|| plan.push(lane, class, args));
+        let length = plan.header.length;
+        let pushed = self.push_waiting(lane, length, class, || plan.push(lane, class, args));
         if let Err(error) = pushed {
             lane.count_loss(error, class);
         } else if !self.configuration.async_logging {
@@ -346,27 +351,6 @@ impl Core {
     fn waits(&self) -> bool {
         !self.configuration.async_logging || self.configuration.overflow != Overflow::Drop
     }
-
-    /// Tries again while the ring is full, as long as `overflow` says.
-    fn push_waiting(&self, push: impl Fn() -> Result<(), PushError>) -> Result<(), PushError> {
-        let first = push();
-        let Overflow::Block(wait) = self.configuration.overflow else { return first };
-        if !first.is_err_and(may_pass_by_waiting) {
-            return first;
-        }
-        let deadline = Instant::now() + wait;
-        self.control.wake_drain();
-        loop {
-            // Asleep, not polling: the drain may need this very core (PERF.md, "waiting").
-            std::thread::sleep(RETRY);
-            // The deadline is looked at first: the last attempt is one after it has passed.
-            let last = Instant::now() >= deadline;
-            let again = push();
-            if last || !again.is_err_and(may_pass_by_waiting) {
-                return again;
-            }
-        }
-    }
 }
 
 /// Counts a call as lost that interrupts the thread's work on its scopes: which context its entry
@@ -419,10 +403,6 @@ impl Plan<'_> {
             encode(slot.bytes_mut(), self.header, &self.inline, args, self.cap);
         })
     }
-}
-
-fn may_pass_by_waiting(error: PushError) -> bool {
-    matches!(error, PushError::Full | PushError::Lane)
 }
 
 /// The largest number of bytes to which strings and lists may be cut so that the record fits:

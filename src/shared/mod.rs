@@ -7,6 +7,7 @@ mod core;
 mod levels;
 mod stats;
 mod sync;
+mod waiting;
 
 pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
 pub use control::Unfinished;

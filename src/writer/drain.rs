@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::bite::{STEP_BYTES, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
+use super::bite::{
+    STEP_BYTES, TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks,
+};
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
 use crate::handlers::notice;
@@ -28,7 +30,7 @@ pub(crate) struct Drain {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     pass: Option<Pass>,
-    /// Bytes that one poll takes at most, and when it need not go on in small steps.
+    /// Bytes that one poll takes at most, and when the views are not far behind.
     bite_bytes: u64,
     bite_bytes_max: u64,
     ring_bytes: u64,
@@ -38,6 +40,10 @@ pub(crate) struct Drain {
     rendered: u64,
     /// How far the journal may be ahead of them.
     ahead_bytes_max: u64,
+    /// When the last poll ended that was not held back for the views' sake, and after how many ticks
+    /// the next one goes on whatever they do.
+    went_on_ticks: u64,
+    trickle_ticks: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
     /// that time.
     journaled: u64,
@@ -115,6 +121,8 @@ impl Drain {
             viewed: Position::default(),
             rendered: 0,
             ahead_bytes_max: ahead_bytes_max(&core.configuration),
+            went_on_ticks: 0,
+            trickle_ticks: core.ticks_in(TRICKLE),
             journaled: 0,
             journal_bytes: 0,
             records_seen: 0,
@@ -145,7 +153,6 @@ impl Drain {
         }
         if self.is_too_far_ahead() {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
-            self.bite_bytes = STEP_BYTES;
             return Ok(DrainPoll::Held);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
@@ -172,11 +179,8 @@ impl Drain {
         } else {
             LossReason::Full
         });
+        self.went_on_ticks = now().0;
         let moved = self.journal_bytes - before;
-        if moved < self.bite_bytes {
-            // It has caught up with the producers.
-            self.bite_bytes = self.bite_bytes_max;
-        }
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
@@ -191,19 +195,24 @@ impl Drain {
     }
 
     /// Whether the journal is so far ahead of the views that it would soon run out of segments, and
-    /// the views have something to do.
+    /// the views have something to do. If not, the poll may take as much as is left until then.
     ///
     /// It then goes on as the views do, in small steps. If it went on to the end instead, it would
     /// stand still until the views have passed a whole segment: longer than a call may wait for room
-    /// (PERF.md, "small steps").
+    /// (PERF.md, "small steps"). A step every now and then is taken although the views stand still,
+    /// out of what is kept for that.
     fn is_too_far_ahead(&mut self) -> bool {
+        self.bite_bytes = self.bite_bytes_max;
         if self.stopping() || self.control.without_views() {
             return false;
         }
-        if self.ahead_bytes() > self.ahead_bytes_max {
+        if self.ahead_bytes() + self.bite_bytes_max > self.ahead_bytes_max {
             let progress = self.control.progress();
             (self.viewed, self.rendered) = (progress.viewed, progress.views.records);
-            return progress.viewed < self.position && self.ahead_bytes() > self.ahead_bytes_max;
+            let left = self.ahead_bytes_max.saturating_sub(self.ahead_bytes());
+            self.bite_bytes = left.clamp(STEP_BYTES, self.bite_bytes_max);
+            let waited = now().0.wrapping_sub(self.went_on_ticks);
+            return left == 0 && progress.viewed < self.position && waited < self.trickle_ticks;
         }
         false
     }
