@@ -94,8 +94,12 @@ fn journal(criterion: &mut Criterion) {
 /// What the views do with an entry.
 fn formatters(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("format");
-    let formats =
-        [("text", Lines::text()), ("JSON", Lines::json()), ("RFC 5424", Lines::rfc5424())];
+    let formats = [
+        ("text", Lines::text()),
+        ("JSON", Lines::json()),
+        ("logfmt", Lines::logfmt()),
+        ("RFC 5424", Lines::rfc5424()),
+    ];
     for (name, mut lines) in formats {
         group.throughput(Throughput::Bytes(lines.next_line().len() as u64));
         group.bench_function(name, |bencher| {

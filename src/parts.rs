@@ -7,7 +7,9 @@ use crate::clock::Calibration;
 use crate::context::Context;
 use crate::definition::SiteSpec;
 use crate::entry::OwnEntry;
-use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
+use crate::formatters::{
+    Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
+};
 use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
@@ -237,6 +239,12 @@ impl Lines {
     #[must_use]
     pub fn json() -> Self {
         Self::new(Box::new(JsonFormatter::new(Self::identity())))
+    }
+
+    /// In the logfmt format.
+    #[must_use]
+    pub fn logfmt() -> Self {
+        Self::new(Box::new(LogfmtFormatter::new()))
     }
 
     /// As syslog messages of RFC 5424.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::Source;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
@@ -15,6 +15,7 @@ use crate::record::UnixNanos;
 use crate::shared::{Core, ViewCounts};
 
 use super::capture::CaptureSink;
+use super::forms::{Form, Forms};
 use super::logs::{LogFile, LogState, Logs};
 use super::reporter;
 
@@ -27,8 +28,7 @@ pub(crate) struct Outlets {
     capture: Option<CaptureSink>,
     /// None without processors.
     chain: Option<Box<Chain>>,
-    text: TextFormatter,
-    json: JsonFormatter,
+    forms: Forms,
     fallback: StderrNotice,
     counts: ViewCounts,
     rotations_done: u64,
@@ -52,15 +52,9 @@ impl Outlets {
         console: Option<Console>,
         capture: Option<CaptureSink>,
     ) -> Self {
-        let configuration = &core.configuration;
-        let identity = Identity {
-            app_name: configuration.log_name.clone(),
-            hostname: configuration.hostname.clone(),
-            procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
-            facility: configuration.facility,
-        };
+        let forms = Forms::new(&core.configuration);
         let console = console.map(|console| ConsoleOutlet {
-            coloured: console.colours().then(|| TextFormatter::new(true)),
+            coloured: console.colours().then(|| forms.coloured()),
             console,
             batch: Batch::new(),
         });
@@ -69,8 +63,7 @@ impl Outlets {
             console,
             capture,
             chain: None,
-            text: TextFormatter::new(false),
-            json: JsonFormatter::new(identity),
+            forms,
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
@@ -124,37 +117,35 @@ impl Outlets {
     /// Each form is rendered once: what two logs show alike is copied from one to the other.
     fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
-        let (text, json) = (&mut self.text, &mut self.json);
-        let structured = self.core.configuration.structured_logging;
-        let mut render = |out: &mut Vec<u8>, form: Form| match form {
-            Form::Text => text.line(entry, out),
-            Form::Json => json.line(entry, out),
-        };
-        let form = if structured { Form::Json } else { Form::Text };
+        let forms = &mut self.forms;
+        let form = forms.log();
         let mut rendered = None;
         if in_log {
-            if put(&mut logs.expert, &mut skip.expert, |out| render(out, form)) {
+            if put(&mut logs.expert, &mut skip.expert, |out| forms.line(form, entry, out)) {
                 rendered = Some(logs.expert.batch().last_line());
             }
             if entry.level() >= Level::Error {
                 put(&mut logs.errors, &mut skip.errors, |out| match rendered {
                     Some(line) => out.extend_from_slice(line),
-                    None => render(out, form),
+                    None => forms.line(form, entry, out),
                 });
             }
         }
         if trade {
             put(&mut logs.trades, &mut skip.trades, |out| match rendered {
-                Some(line) if structured => out.extend_from_slice(line),
-                _ => render(out, Form::Json),
+                Some(line) if form == Form::Json => out.extend_from_slice(line),
+                _ => forms.line(Form::Json, entry, out),
             });
         }
     }
 
     fn render_console(&mut self, entry: &Entry<'_>) {
         let Some(outlet) = &mut self.console else { return };
-        let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
-        outlet.batch.line(|out| formatter.line(entry, out));
+        let forms = &mut self.forms;
+        outlet.batch.line(|out| match &mut outlet.coloured {
+            Some(coloured) => coloured.line(entry, out),
+            None => forms.line(Form::Text, entry, out),
+        });
     }
 
     /// Whether nothing is to be rendered at all.
@@ -191,8 +182,7 @@ impl Outlets {
     /// Writes what has gathered.
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
-            let form =
-                if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            let form = self.forms.log();
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
                 log.look();
                 if log.batch().is_empty() {
@@ -201,11 +191,8 @@ impl Outlets {
                 if let LogState::Recovered(missing) = log.write(&mut self.fallback)
                     && let Some(gap) = missed_lines(missing)
                 {
-                    let (text, json) = (&mut self.text, &mut self.json);
-                    log.batch().line(|out| match form {
-                        Form::Text => text.line(&gap.entry(), out),
-                        Form::Json => json.line(&gap.entry(), out),
-                    });
+                    let forms = &mut self.forms;
+                    log.batch().line(|out| forms.line(form, &gap.entry(), out));
                     log.write(&mut self.fallback);
                 }
             }
@@ -279,13 +266,6 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 
 /// The text of entries that tell of losses.
 const GAP: &str = "logger.gap";
-
-/// In which form a log is kept.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Text,
-    Json,
-}
 
 /// The line that stands in a log for those that it missed while it could not be written.
 fn missed_lines(missing: u64) -> Option<OwnEntry> {
