@@ -156,7 +156,7 @@ impl SiteDefinition {
                 Ok(Field { code: TypeCode(code), name: self::text(rest)?.into() })
             })
             .collect::<Result<Vec<_>, Malformed>>()?;
-        Ok(Self {
+        let mut site = Self {
             level: Level::from_code(level).ok_or(Malformed)?,
             trade: flags & TRADE != 0,
             line,
@@ -164,10 +164,17 @@ impl SiteDefinition {
             text: text.into(),
             target: target.into(),
             file: file.into(),
-            has_category: fields.iter().any(|field| &*field.name == CATEGORY),
+            has_category: false,
             has_backtrace: flags & BACKTRACE != 0 && ends_with_backtrace(&fields),
             fields,
-        })
+        };
+        site.note_category();
+        Ok(site)
+    }
+
+    /// Notes whether one of the fields is the entry's category.
+    pub(crate) fn note_category(&mut self) {
+        self.has_category = self.fields.iter().any(|field| &*field.name == CATEGORY);
     }
 }
 
@@ -248,6 +255,11 @@ impl ContextDefinition {
             // Decoded once already: it cannot fail here.
             (&*field.name, value.unwrap_or(Value::None))
         })
+    }
+
+    /// The names in the order they were bound.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(field, _)| &*field.name)
     }
 
     /// What entries belong to that do not say it themselves.

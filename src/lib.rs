@@ -20,7 +20,7 @@ mod macros;
 mod metrics;
 #[doc(hidden)]
 pub mod parts;
-mod processors;
+pub mod processors;
 pub mod reading;
 mod record;
 mod ring;

@@ -7,12 +7,14 @@ use crate::clock::Calibration;
 use crate::context::Context;
 use crate::definition::SiteSpec;
 use crate::entry::OwnEntry;
-use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
+use crate::formatters::{
+    Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
+};
 use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
 use crate::level::Level;
-use crate::processors::NameMask;
+use crate::processors::{Chain, Installed, NameMask, Processor};
 use crate::record::{
     Args, Flags, GAP_RECORD_BYTES, RECORD_HEADER_BYTES, RecordHeader, TimeKind, UnixNanos,
 };
@@ -224,6 +226,7 @@ pub struct Lines {
     entry: OwnEntry,
     after: i64,
     line: Vec<u8>,
+    chain: Option<Box<Chain>>,
 }
 
 impl Lines {
@@ -237,6 +240,12 @@ impl Lines {
     #[must_use]
     pub fn json() -> Self {
         Self::new(Box::new(JsonFormatter::new(Self::identity())))
+    }
+
+    /// In the logfmt format.
+    #[must_use]
+    pub fn logfmt() -> Self {
+        Self::new(Box::new(LogfmtFormatter::new()))
     }
 
     /// As syslog messages of RFC 5424.
@@ -254,7 +263,13 @@ impl Lines {
         let args: Sample = ((((), 1_234_567), 3), 70_010.25);
         let time = UnixNanos(1_767_323_045_123_456_789);
         let Some(entry) = OwnEntry::new(SITE, &args, time) else { panic!("an entry decodes") };
-        Self { formatter, entry, after: 0, line: Vec::new() }
+        Self { formatter, entry, after: 0, line: Vec::new(), chain: None }
+    }
+
+    /// The same through a processor.
+    #[must_use]
+    pub fn through(self, processor: impl Processor + 'static) -> Self {
+        Self { chain: Chain::of(vec![Installed::new(processor)]), ..self }
     }
 
     /// Renders the next line.
@@ -263,6 +278,13 @@ impl Lines {
         self.line.clear();
         let mut entry = self.entry.entry();
         entry.time.0 += self.after;
+        let entry = match &mut self.chain {
+            None => entry,
+            Some(chain) => match chain.process(&entry) {
+                Some(processed) => processed,
+                None => return &self.line,
+            },
+        };
         self.formatter.line(&entry, &mut self.line);
         &self.line
     }

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::describe::{self, parameters};
 use super::error::Problem;
+use super::formats;
 use super::layers;
 use super::parameters::Configuration;
 use super::syslog::SyslogTarget;
@@ -93,6 +94,9 @@ impl Configuration {
         self.check_files(&mut findings);
         self.check_ring(&mut findings);
         self.check_journal(&mut findings);
+        for (key, value, accepted) in formats::refused(self) {
+            findings.refuse_unless(false, key, value, &accepted);
+        }
         let place = |problem: &Problem| {
             parameters().iter().position(|known| known.key == problem.key).unwrap_or(usize::MAX)
         };

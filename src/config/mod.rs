@@ -10,10 +10,12 @@ mod error;
 #[cfg(feature = "config-file")]
 mod file;
 mod form;
+mod formats;
 mod kinds;
 mod layers;
 mod model;
 mod parameters;
+mod pattern;
 mod presets;
 mod raw;
 mod show;
@@ -34,4 +36,5 @@ pub use kinds::{
 pub(crate) use layers::Layers;
 pub(crate) use parameters::parameter_methods;
 pub use parameters::{Configuration, Settings};
+pub(crate) use pattern::{Column, Pattern, PatternPart, PatternPiece};
 pub(crate) use syslog::SyslogTarget;

@@ -267,7 +267,7 @@ parameters! {
         r#""desk-7""#, restart;
     /// The enterprise number of our structured data in syslog messages (RFC 5424, section 7.2.2).
     enterprise_number: u32 = 32473,
-        Number(0..=U32), "0 to 4294967295",
+        Number(1..=U32), "1 to 4294967295",
         "32473", restart;
     /// Where syslog messages are sent: `udp://host:514`, `tcp://host:601`, `unix:/dev/log`. Empty:
     /// nowhere.

@@ -16,7 +16,7 @@ use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_no
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::level::Level;
 use crate::metrics::Metrics;
-use crate::processors::{NameMask, Treatment};
+use crate::processors::{Chain, NameMask, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
@@ -70,6 +70,7 @@ pub(crate) struct Engine {
 pub(crate) fn start(
     mut configuration: Configuration,
     place: Place,
+    chain: Option<Box<Chain>>,
 ) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
     let (place, owned) = take_directory(&configuration, place, &control)?;
@@ -80,7 +81,7 @@ pub(crate) fn start(
         configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
     }
     let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
-    let engine = run(&core, ring_drain, calibrator, place, owned)
+    let engine = run(&core, ring_drain, calibrator, (place, chain), owned)
         .inspect_err(|_| core.ring.remove_file())?;
     watch_process(&core);
     Ok((core, engine))
@@ -367,7 +368,7 @@ fn run(
     core: &Arc<Core>,
     ring: RingDrain,
     calibrator: Calibrator,
-    place: Place,
+    (place, chain): (Place, Option<Box<Chain>>),
     owned: Option<Owned>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
@@ -378,7 +379,7 @@ fn run(
     core.control.set_in_files(in_files && !index.is_memory());
     // Torn lines were taken back: now the logs can be opened.
     let (outlet, syslog) = start_syslog(core, &place)?.unzip();
-    let outlets = outlets(core, &place, outlet);
+    let outlets = outlets(core, &place, outlet).with_processors(chain);
     let sequence = first.sequence();
     core.control.set_journal_mapped(first.is_mapped());
     let mut appender = Appender::new(first, calibrator.current());

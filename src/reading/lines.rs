@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
+use crate::formatters::{
+    Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
+};
 use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
 use crate::stack::{AtOnce, Shower};
@@ -93,6 +95,7 @@ fn formatter(format: Format, origin: Option<SegmentHeader>) -> Box<dyn Formatter
     match format {
         Format::Text => Box::new(TextFormatter::new(false)),
         Format::Json => Box::new(JsonFormatter::new(identity(origin))),
+        Format::Logfmt => Box::new(LogfmtFormatter::new()),
         Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), ENTERPRISE_NUMBER)),
     }
 }

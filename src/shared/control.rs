@@ -83,6 +83,9 @@ pub(crate) struct ViewCounts {
     pub(crate) rotations: u64,
     /// Records that were in the journal and could not be read there any more.
     pub(crate) unreadable: u64,
+    /// Entries that processors left out, and panics of processors.
+    pub(crate) filtered: u64,
+    pub(crate) processor_panics: u64,
 }
 
 impl ViewCounts {

@@ -115,6 +115,10 @@ pub struct Stats {
     pub masked: u64,
     /// How often a log was rotated.
     pub rotations: u64,
+    /// Entries that processors left out of the logs; they are among the `shown` ones.
+    pub filtered: u64,
+    /// How often a processor has panicked.
+    pub processor_panics: u64,
     /// The drain's passes over the ring.
     pub passes: u64,
     /// How long log calls took.
@@ -208,6 +212,8 @@ impl Stats {
             // IF WEAKENED: it is the weakest already.
             masked: core.masked.load(Ordering::Relaxed),
             rotations: views.rotations,
+            filtered: views.filtered,
+            processor_panics: views.processor_panics,
             passes: progress.passes,
             calls: CallTimes::of(&core.metrics.calls(), core),
             records_per_s: flow.records_per_s,

@@ -8,6 +8,7 @@ mod bite;
 mod capture;
 mod cursor;
 mod drain;
+mod forms;
 mod idle;
 mod logs;
 mod reporter;

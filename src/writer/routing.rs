@@ -4,18 +4,19 @@ use std::fs::File;
 use std::sync::Arc;
 
 use crate::clock::Source;
-use crate::config::Configuration;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
+use crate::processors::Chain;
 use crate::record::UnixNanos;
 use crate::shared::{Core, ViewCounts};
 use crate::stack::Shower;
 
 use super::capture::CaptureSink;
+use super::forms::{Form, Forms};
 use super::logs::{LogFile, LogState, Logs};
 use super::reporter;
 use super::symbols::SymbolThread;
@@ -29,8 +30,9 @@ pub(crate) struct Outlets {
     console: Option<ConsoleOutlet>,
     syslog: Option<SyslogOutlet>,
     capture: Option<CaptureSink>,
-    text: TextFormatter,
-    json: JsonFormatter,
+    /// None without processors.
+    chain: Option<Box<Chain>>,
+    forms: Forms,
     backtraces: Option<Box<Shower<SymbolThread>>>,
     fallback: StderrNotice,
     counts: ViewCounts,
@@ -56,10 +58,9 @@ impl Outlets {
         syslog: Option<SyslogOutlet>,
         capture: Option<CaptureSink>,
     ) -> Self {
-        let configuration = &core.configuration;
-        let identity = identity(configuration);
+        let forms = Forms::new(&core.configuration);
         let console = console.map(|console| ConsoleOutlet {
-            coloured: console.colours().then(|| TextFormatter::new(true)),
+            coloured: console.colours().then(|| forms.coloured()),
             console,
             batch: Batch::new(),
         });
@@ -68,14 +69,19 @@ impl Outlets {
             console,
             syslog,
             capture,
-            text: TextFormatter::new(false),
-            json: JsonFormatter::new(identity),
-            backtraces: Some(Box::new(Shower::new(SymbolThread::new(configuration)))),
+            chain: None,
+            forms,
+            backtraces: Some(Box::new(Shower::new(SymbolThread::new(&core.configuration)))),
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
             core,
         }
+    }
+
+    /// The same with processors, which every entry but those of losses goes through.
+    pub(crate) fn with_processors(self, chain: Option<Box<Chain>>) -> Self {
+        Self { chain, ..self }
     }
 
     /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
@@ -96,6 +102,21 @@ impl Outlets {
         // A loss is told whatever the levels are.
         let is_gap = is_gap(entry);
         self.counts.records += u64::from(!is_gap);
+        match self.chain.take() {
+            Some(mut chain) if !is_gap => {
+                if let Some(processed) = chain.process(entry) {
+                    self.show(&processed, is_gap, skip);
+                }
+                self.chain = Some(chain);
+            }
+            chain => {
+                self.chain = chain;
+                self.show(entry, is_gap, skip);
+            }
+        }
+    }
+
+    fn show(&mut self, entry: &Entry<'_>, is_gap: bool, skip: &mut Skips) {
         let levels = &self.core.levels;
         let level = entry.level();
         let in_log = is_gap || levels.shows_in_log(level);
@@ -121,37 +142,35 @@ impl Outlets {
     /// Each form is rendered once: what two logs show alike is copied from one to the other.
     fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
-        let (text, json) = (&mut self.text, &mut self.json);
-        let structured = self.core.configuration.structured_logging;
-        let mut render = |out: &mut Vec<u8>, form: Form| match form {
-            Form::Text => text.line(entry, out),
-            Form::Json => json.line(entry, out),
-        };
-        let form = if structured { Form::Json } else { Form::Text };
+        let forms = &mut self.forms;
+        let form = forms.log();
         let mut rendered = None;
         if in_log {
-            if put(&mut logs.expert, &mut skip.expert, |out| render(out, form)) {
+            if put(&mut logs.expert, &mut skip.expert, |out| forms.line(form, entry, out)) {
                 rendered = Some(logs.expert.batch().last_line());
             }
             if entry.level() >= Level::Error {
                 put(&mut logs.errors, &mut skip.errors, |out| match rendered {
                     Some(line) => out.extend_from_slice(line),
-                    None => render(out, form),
+                    None => forms.line(form, entry, out),
                 });
             }
         }
         if trade {
             put(&mut logs.trades, &mut skip.trades, |out| match rendered {
-                Some(line) if structured => out.extend_from_slice(line),
-                _ => render(out, Form::Json),
+                Some(line) if form == Form::Json => out.extend_from_slice(line),
+                _ => forms.line(Form::Json, entry, out),
             });
         }
     }
 
     fn render_console(&mut self, entry: &Entry<'_>) {
         let Some(outlet) = &mut self.console else { return };
-        let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
-        outlet.batch.line(|out| formatter.line(entry, out));
+        let forms = &mut self.forms;
+        outlet.batch.line(|out| match &mut outlet.coloured {
+            Some(coloured) => coloured.line(entry, out),
+            None => forms.line(Form::Text, entry, out),
+        });
     }
 
     /// Whether nothing is to be rendered at all.
@@ -192,8 +211,7 @@ impl Outlets {
     /// Writes what has gathered.
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
-            let form =
-                if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            let form = self.forms.log();
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
                 log.look();
                 if log.batch().is_empty() {
@@ -202,11 +220,8 @@ impl Outlets {
                 if let LogState::Recovered(missing) = log.write(&mut self.fallback)
                     && let Some(gap) = missed_lines(missing)
                 {
-                    let (text, json) = (&mut self.text, &mut self.json);
-                    log.batch().line(|out| match form {
-                        Form::Text => text.line(&gap.entry(), out),
-                        Form::Json => json.line(&gap.entry(), out),
-                    });
+                    let forms = &mut self.forms;
+                    log.batch().line(|out| forms.line(form, &gap.entry(), out));
                     log.write(&mut self.fallback);
                 }
             }
@@ -262,18 +277,10 @@ impl Outlets {
                 counts.rotations += log.rotations();
             }
         }
+        let chain = self.chain.as_ref().map(|chain| chain.counts()).unwrap_or_default();
+        (counts.filtered, counts.processor_panics) = (chain.filtered, chain.panics);
         counts.console_dropped = self.console.as_ref().map_or(0, |outlet| outlet.console.dropped());
         counts
-    }
-}
-
-/// What the structured formats say of this process.
-pub(super) fn identity(configuration: &Configuration) -> Identity {
-    Identity {
-        app_name: configuration.log_name.clone(),
-        hostname: configuration.hostname.clone(),
-        procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
-        facility: configuration.facility,
     }
 }
 
@@ -291,13 +298,6 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 
 /// The text of entries that tell of losses.
 pub(super) const GAP: &str = "logger.gap";
-
-/// In which form a log is kept.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Text,
-    Json,
-}
 
 /// The line that stands in a log for those that it missed while it could not be written.
 fn missed_lines(missing: u64) -> Option<OwnEntry> {

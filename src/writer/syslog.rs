@@ -63,7 +63,7 @@ pub(crate) fn start_syslog(
         drop(ending);
     })?;
     let configuration = &core.configuration;
-    let identity = super::routing::identity(configuration);
+    let identity = super::forms::identity(configuration);
     let formatter = Rfc5424Formatter::new(&identity, configuration.enterprise_number);
     let outlet = SyslogOutlet { formatter, feed, frame: Vec::new(), lost: None, told: None };
     Ok((outlet, SyslogThread { handle, stop, ended, counts, target }))
