@@ -40,7 +40,7 @@ pub use config::{
 pub use context::{Context, DynamicValue};
 pub use engine::StartError;
 pub use level::{Category, Level, ParseLevelError};
-pub use logger::{Builder, Guard, MetaLogger, Producer, With};
+pub use logger::{Builder, Guard, MetaLogger, Producer, ReloadError, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
 pub use shared::{CallTimes, Lost, Stats, SyncError, Unfinished};

@@ -1,6 +1,7 @@
 //! The layers of the configuration, and how one lies over the other.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::{ConfigError, Origin, Problem};
 use super::parameters::{Configuration, Settings};
@@ -77,6 +78,7 @@ impl Layers {
             broken,
         )?;
         configuration.trail.warnings = warnings;
+        configuration.trail.layers = Some(Arc::new(self.clone()));
         Ok(configuration)
     }
 
@@ -126,6 +128,8 @@ pub(crate) struct Trail {
     pub(crate) origins: Vec<(&'static str, Origin)>,
     /// What an operator should know.
     pub(crate) warnings: Vec<String>,
+    /// What it was made of; none in tests that lay their own layers.
+    pub(crate) layers: Option<Arc<Layers>>,
 }
 
 /// A value that could not be read, or a key that does not exist.
@@ -222,6 +226,21 @@ impl Configuration {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.trail.warnings
+    }
+
+    /// Makes the configuration again of what it was made of, from the file and the environment as
+    /// they are now.
+    ///
+    /// # Errors
+    /// [`ConfigError`], as at the start.
+    pub(crate) fn reread(&self) -> Result<Configuration, ConfigError> {
+        self.trail.layers.as_ref().map_or_else(|| Ok(self.clone()), |layers| layers.resolve())
+    }
+
+    /// The parameters that differ.
+    pub(crate) fn differing(&self, other: &Configuration) -> Vec<&'static str> {
+        let pairs = self.shown().into_iter().zip(other.shown());
+        pairs.filter(|(own, other)| own.1 != other.1).map(|(own, _)| own.0).collect()
     }
 
     /// Whether any layer sets a parameter.

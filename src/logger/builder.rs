@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Guard, MetaLogger};
+use super::{Guard, MetaLogger, changes};
 use crate::config::{
     Backtrace, BigInts, ConfigError, Configuration, Idle, Layers, LogFormat, Origin, Overflow,
     Preset, Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors, parameter_methods,
@@ -93,6 +93,7 @@ impl Builder {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
         let (core, engine) = engine::start(configuration, place)?;
+        changes::tell_warnings(&core);
         Ok((MetaLogger::new(core), Guard::new(engine)))
     }
 }

@@ -1,6 +1,7 @@
 //! The faces that programs log through.
 
 mod builder;
+mod changes;
 mod dynamic;
 mod guard;
 mod lanes;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::Builder;
+pub use changes::ReloadError;
 pub use guard::Guard;
 pub use producer::{Producer, With};
 

@@ -39,6 +39,16 @@ struct ConsoleOutlet {
     coloured: Option<TextFormatter>,
 }
 
+impl ConsoleOutlet {
+    fn new(console: Console) -> Self {
+        Self {
+            coloured: console.colours().then(|| TextFormatter::new(true)),
+            console,
+            batch: Batch::new(),
+        }
+    }
+}
+
 /// Bytes after which a log's batch is written.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -56,11 +66,7 @@ impl Outlets {
             procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
             facility: configuration.facility,
         };
-        let console = console.map(|console| ConsoleOutlet {
-            coloured: console.colours().then(|| TextFormatter::new(true)),
-            console,
-            batch: Batch::new(),
-        });
+        let console = console.map(ConsoleOutlet::new);
         Self {
             logs,
             console,
@@ -91,8 +97,9 @@ impl Outlets {
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
         }
-        let on_console = is_gap || self.core.levels.shows_on_console(level);
-        if on_console && self.console.is_some() && !is_metrics(entry) {
+        let levels = &self.core.levels;
+        let on_console = levels.console_is_on() && (is_gap || levels.shows_on_console(level));
+        if on_console && self.capture.is_none() && !is_metrics(entry) {
             self.render_console(entry);
         }
     }
@@ -128,7 +135,10 @@ impl Outlets {
     }
 
     fn render_console(&mut self, entry: &Entry<'_>) {
-        let Some(outlet) = &mut self.console else { return };
+        // It may have been off at the start.
+        let colours = self.core.configuration.use_colors;
+        let outlet =
+            self.console.get_or_insert_with(|| ConsoleOutlet::new(Console::stderr(colours.into())));
         let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
         outlet.batch.line(|out| formatter.line(entry, out));
     }
