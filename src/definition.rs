@@ -261,17 +261,23 @@ impl ContextDefinition {
     }
 }
 
-/// The names in an encoded context, up to where it makes no sense. Allocates nothing.
-pub(crate) fn context_names(bytes: &[u8]) -> impl Iterator<Item = &str> {
+/// The fields of an encoded context, up to where it makes no sense. Allocates nothing.
+pub(crate) fn context_fields(bytes: &[u8]) -> impl Iterator<Item = RawField<'_>> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
+        let whole = rest;
         let [code] = take(&mut rest).ok()?;
         let name = text(&mut rest).ok()?;
         let mut values = Fields::new(rest);
         values.next(TypeCode(code)).ok()?;
         rest = values.rest();
-        Some(name)
+        Some(RawField { name, bytes: &whole[..whole.len() - rest.len()] })
     })
+}
+
+/// The names in an encoded context, up to where it makes no sense. Allocates nothing.
+pub(crate) fn context_names(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    context_fields(bytes).map(|field| field.name)
 }
 
 /// What a field called [`CATEGORY`] says.
@@ -287,9 +293,8 @@ pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
     if bytes.len() <= bytes_max {
         return;
     }
-    let Ok(context) = ContextDefinition::decode(bytes) else { return };
     let (mut end, mut count) = (2, 0_u16);
-    for field in context.raw_fields() {
+    for field in context_fields(bytes) {
         if end + field.bytes.len() > bytes_max {
             break;
         }
@@ -305,6 +310,19 @@ pub(crate) fn fit_context(bytes: &mut DefinitionBytes, bytes_max: usize) {
 pub(crate) struct RawField<'a> {
     pub(crate) name: &'a str,
     pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> RawField<'a> {
+    /// The stored type of the value.
+    pub(crate) fn code(&self) -> TypeCode {
+        TypeCode(self.bytes.first().copied().unwrap_or_default())
+    }
+
+    /// The value in its stored form.
+    pub(crate) fn stored(&self) -> &'a [u8] {
+        // type u8, length u16 and the name stand before it.
+        self.bytes.get(3 + self.name.len()..).unwrap_or_default()
+    }
 }
 
 /// Appends a field to an encoded context.

@@ -37,10 +37,12 @@ pub use config::{
     Preset, Problem, Settings, Shape, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors,
     parameters,
 };
-pub use context::{Context, DynamicValue};
+pub use context::{Context, DynamicValue, Identifier};
 pub use engine::StartError;
 pub use level::{Category, Level, ParseLevelError};
-pub use logger::{Builder, Guard, MetaLogger, Producer, ReloadError, With};
+pub use logger::{
+    Builder, Contextual, Guard, InContext, MetaLogger, Producer, ReloadError, Scope, With,
+};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
 pub use shared::{CallTimes, Lost, Stats, SyncError, Unfinished};

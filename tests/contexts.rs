@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use support::{Desk, PATIENCE, field, number};
-use tapelog::{MetaLogger, context, info, testing, trade, try_info};
+use tapelog::{Context, MetaLogger, context, info, testing, trade, try_info};
 
 /// More than the definition area holds.
 const MANY: u64 = 3_000;
@@ -136,4 +136,21 @@ fn a_bind_is_quick() {
     println!("bind of two fields: p50 {:?}, p99 {p99:?} (of the median tenth)", times[BINDS / 2]);
     // The bar is 1 µs; this build is not optimised, and others may share the machine.
     assert!(p99 < Duration::from_micros(3), "{p99:?}");
+}
+
+#[test]
+fn bound_values_can_be_taken_back() {
+    let (log, captured) = testing::capture();
+    let order = log.bind(context! { symbol = "BTCUSDT", category = "trade" }.order_id(9));
+    info!(order.unbind(&["order_id", "no_such_name"]), "one");
+    info!(order.unbind(&["category"]), "the category");
+    info!(order.unbind(&["category", "order_id", "symbol"]).bind(Context::new()), "all");
+    info!(log.unbind(&["symbol"]), "none was bound");
+    let entries = captured.entries();
+    let shown = |index: usize| entries[index].line.split("] ").nth(2).unwrap().to_owned();
+    assert_eq!(shown(0), "one symbol=BTCUSDT category=trade");
+    assert_eq!(shown(1), "the category symbol=BTCUSDT order_id=9");
+    assert_eq!([shown(2), shown(3)], ["all", "none was bound"]);
+    let trades = entries.iter().filter(|entry| entry.category == tapelog::Category::Trade);
+    assert_eq!(trades.count(), 1);
 }

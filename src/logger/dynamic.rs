@@ -8,7 +8,7 @@ use crate::level::Level;
 use crate::processors::Masked;
 use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
 use crate::ring::{Class, PushError};
-use crate::shared::{Bindings, Lanes, Unusual};
+use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, refuse_nested};
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]
@@ -107,9 +107,14 @@ impl MetaLogger {
         values: &impl Args,
     ) -> Result<(), PushError> {
         let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
-        let context = self.context();
-        let record = Unusual { site: INLINE, definition: &definition, context, stamp };
         lanes::OfThread.with(&self.core, |lane| {
+            let scoped = lanes::OfThread.scoped(&self.core, self.context());
+            let context = match &scoped {
+                Scoped::Outside => self.context(),
+                Scoped::Inside(merged) => ContextRef::of(merged),
+                Scoped::Busy => return Err(refuse_nested(lane, spec.level, spec.trade)),
+            };
+            let record = Unusual { site: INLINE, definition: &definition, context, stamp };
             let pushed = self.core.push_record(lane, record, class, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed

@@ -6,8 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
+use super::scopes;
 use crate::ring::LaneHandle;
-use crate::shared::{Core, Lanes};
+use crate::shared::{ContextRef, Core, Lanes, Scoped};
 
 /// The lane that the thread used last.
 #[derive(Clone, Copy)]
@@ -68,10 +69,22 @@ impl Lanes for OfThread {
             None => work(&core.ring.register()),
         }
     }
+
+    fn scoped(self, core: &Core, context: ContextRef<'_>) -> Scoped {
+        scopes::scoped(core, context)
+    }
 }
 
-/// The calling thread's lane in `core`'s ring when it has used another one last, or none yet: then
-/// it is registered, with one allocation and a claim in the lane table.
+/// Makes the calling thread's next call in this ring take the cold path.
+pub(super) fn forget_usual(ring: u64) {
+    if HOT.get().ring == ring {
+        HOT.set(NONE);
+    }
+}
+
+/// The calling thread's lane in `core`'s ring when it has used another one last or a scope is open,
+/// or when it has none yet: then it is registered, with one allocation and a claim in the lane
+/// table.
 ///
 /// `None` where the thread's storage is gone (a TLS destructor logs), or in use (a signal handler
 /// interrupts the first call of its thread).
@@ -92,7 +105,9 @@ fn other_lane(core: &Core) -> Option<&LaneHandle> {
             }
         };
         let lane = NonNull::from(&**lane);
-        HOT.set(Hot { ring: id, lane });
+        if !scopes::any_open(id) {
+            HOT.set(Hot { ring: id, lane });
+        }
         Some(lane)
     });
     // SAFETY: `LANES` of this thread owns the handle, and drops it only when the engine's last

@@ -15,6 +15,10 @@ use crate::shared::{Bindings, ContextRef};
 /// It is `Send`, so that it can be made on one thread and used on another, but neither `Sync` nor
 /// `Clone`. The log macros take it like a [`MetaLogger`]; a push is wait-free while its block of
 /// the ring has room, and never allocates, locks or enters the kernel.
+///
+/// Its entries carry the context of the logger that it was made from, or of the one given to
+/// [`with`](Producer::with). A thread's [`scope`](MetaLogger::scope)s do not count: looking for
+/// them would cost every call.
 #[repr(align(64))]
 pub struct Producer {
     logger: MetaLogger,

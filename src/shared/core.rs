@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::bindings::{Bindings, ContextRef};
+use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
 use super::levels::Levels;
 use crate::call::{Call, Stamp};
@@ -65,6 +65,10 @@ pub(crate) trait Lanes: Copy {
 
     /// Calls `work` with the lane, wherever it is.
     fn with<R>(self, core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R;
+
+    /// What the scopes that are open on this way to the ring make of a logger's context. While one
+    /// is, [`usual`](Lanes::usual) is `None`.
+    fn scoped(self, core: &Core, context: ContextRef<'_>) -> Scoped;
 }
 
 /// A lane that the face owns.
@@ -79,6 +83,10 @@ impl Lanes for &LaneHandle {
 
     fn with<R>(self, _core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
         work(self)
+    }
+
+    fn scoped(self, _core: &Core, _context: ContextRef<'_>) -> Scoped {
+        Scoped::Outside
     }
 }
 
@@ -169,13 +177,24 @@ impl Core {
         (time, kind): (u64, TimeKind),
         args: A,
     ) -> Result<(), PushError> {
-        lanes.with(self, |lane| self.push_timed(lane, bindings, site, Stamp { time, kind }, args))
+        let (context, stamp) = (bindings.context(), Stamp { time, kind });
+        lanes.with(self, |lane| match lanes.scoped(self, context) {
+            Scoped::Outside => self.push_timed(lane, context, site, stamp, args),
+            Scoped::Inside(merged) => {
+                // A scope alone is no reason to time the call: first the usual case.
+                if self.push_usual(lane, merged.id, Call { site, stamp }, &args) {
+                    return Ok(());
+                }
+                self.push_timed(lane, ContextRef::of(&merged), site, stamp, args)
+            }
+            Scoped::Busy => Err(refuse_nested(lane, site.level(), site.is_trade())),
+        })
     }
 
     fn push_timed<A: Args>(
         &self,
         lane: &LaneHandle,
-        bindings: &impl Bindings,
+        context: ContextRef<'_>,
         site: &'static Site,
         stamp: Stamp,
         args: A,
@@ -184,13 +203,13 @@ impl Core {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         if let Some(calls) = lane.pass_sample_point(length) {
             let begun = clock::now_after_loads().0;
-            if self.push_usual(lane, bindings.context_id(), Call { site, stamp }, &args) {
+            if self.push_usual(lane, context.id, Call { site, stamp }, &args) {
                 self.note_call(lane, begun, calls, || site.into());
                 return Ok(());
             }
         }
         let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
-        let pushed = self.push_exceptional(lane, bindings, site, stamp, args);
+        let pushed = self.push_exceptional(lane, context, site, stamp, args);
         self.note_call(lane, begun, 1, || site.into());
         pushed
     }
@@ -213,7 +232,7 @@ impl Core {
     fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,
-        bindings: &impl Bindings,
+        context: ContextRef<'_>,
         site: &'static Site,
         stamp: Stamp,
         args: A,
@@ -222,7 +241,6 @@ impl Core {
             0 => site.register(A::types),
             known => known,
         };
-        let context = bindings.context();
         let trade = site.is_trade() || is_trade_by_field(site, &args).unwrap_or(context.trade);
         let class = Class { privileged: trade || site.level() >= Level::Warning, trade };
         let known = Unusual { site: id, definition: &[], context, stamp };
@@ -290,7 +308,7 @@ impl Core {
             known => known,
         };
         let definition = if id == INLINE { site.definition(A::types) } else { Default::default() };
-        let context = ContextRef { id: 0, trade: false, bound: None };
+        let context = ContextRef::NONE;
         let record = Unusual { site: id, definition: &definition, context, stamp: Stamp::own() };
         let class = Class { privileged: site.level() >= Level::Warning, trade: false };
         let plan = self.plan(&record, args).ok_or(PushError::TooLong)?;
@@ -349,6 +367,15 @@ impl Core {
             }
         }
     }
+}
+
+/// Counts a call as lost that interrupts the thread's work on its scopes: which context its entry
+/// has cannot be told.
+#[cold]
+pub(crate) fn refuse_nested(lane: &LaneHandle, level: Level, trade: bool) -> PushError {
+    let class = Class { privileged: trade || level >= Level::Warning, trade };
+    lane.count_loss(PushError::Reentrant, class);
+    PushError::Reentrant
 }
 
 /// What the call's own `category` says, if it has one: it wins over the bound one.

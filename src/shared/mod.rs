@@ -8,10 +8,10 @@ mod levels;
 mod stats;
 mod sync;
 
-pub(crate) use bindings::{Bindings, Bound, ContextRef};
+pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
-pub(crate) use core::{Core, Lanes, Unusual, encode, ticks_now};
+pub(crate) use core::{Core, Lanes, Unusual, encode, refuse_nested, ticks_now};
 pub(crate) use levels::Levels;
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;
