@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::{ConfigError, Origin, Problem};
+use super::form::Shape;
 use super::parameters::{Configuration, Settings};
 use super::raw::Raw;
 use super::{describe, environment, presets, suggest};
@@ -148,7 +149,14 @@ impl Unread {
         let Unread { key, raw, origin } = self;
         let written = if let Raw::Text(text) = raw { text } else { "" };
         let (accepted, suggestion) = match describe::parameter(key) {
-            Some(known) => (accepted(known.accepted), suggest::word(known, written)),
+            Some(known) => {
+                let how = match known.shape {
+                    Shape::Bytes { .. } => ", a whole number with its unit, such as 10MiB",
+                    Shape::Duration { .. } => ", with its unit, such as 250ms or 50us",
+                    _ => "",
+                };
+                (accepted(known.accepted) + how, suggest::word(known, written))
+            }
             None => ("there is no such parameter".to_owned(), suggest::key(key)),
         };
         Problem {
