@@ -40,7 +40,7 @@ pub use config::{
     parameters,
 };
 pub use context::{Context, DynamicValue, Identifier};
-pub use engine::StartError;
+pub use engine::{ReloadError, StartError};
 pub use expert::MetaExpert;
 pub use level::{Category, Level, ParseLevelError};
 pub use logger::{Builder, Contextual, Guard, InContext, MetaLogger, Producer, Scope, With};

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cat;
+mod config;
 mod demo;
 mod failure;
 mod new;
@@ -23,6 +24,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Config(config::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
     New(new::Arguments),
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
         Command::New(arguments) => new::run(&arguments),

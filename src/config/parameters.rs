@@ -240,7 +240,7 @@ parameters! {
     /// the last three characters are kept; named here, it is masked whole.
     mask_keys: Vec<String> = Vec::new(),
         List(&[',', '\n']), "field names, each with a `-` before it if it is not to be masked; with commas between them in a variable or argument",
-        r#"["pin", "-token"]"#, live;
+        r#"["pin", "-token"]"#, restart;
     /// Regular expressions of secrets inside texts, besides the built-in patterns.
     mask_patterns: Vec<String> = Vec::new(),
         List(&['\n']), "regular expressions; in a variable one on each line",

@@ -4,8 +4,11 @@ mod directory;
 mod error;
 mod forked;
 mod panics;
+mod reload;
 mod signals;
 mod start;
 
 pub use error::StartError;
+pub use reload::ReloadError;
+pub(crate) use reload::{reload, switch_console, tell_warnings};
 pub(crate) use start::{Engine, Place, start, start_closed};

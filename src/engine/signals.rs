@@ -1,5 +1,5 @@
 //! `handle_signals = true`: SIGTERM and SIGINT end the process as they always do, but first the
-//! engines write everything out.
+//! engines write everything out. SIGHUP makes them read their configuration again.
 //!
 //! The handler itself does next to nothing: it notes the signal and wakes a thread of ours, which
 //! has the time to write. It goes through `signal-hook`: handlers that were there before are called,
@@ -8,6 +8,8 @@
 //! * nothing (the default): the engines end, and the process by that signal;
 //! * a handler of its own: the logs are flushed, and the rest is the handler's business;
 //! * the signal was ignored: it stays so.
+//!
+//! SIGHUP then ends nothing, and a handler of the process's own is called as well.
 //!
 //! A second signal while the first is served, a signal in a forked child, and one without a running
 //! engine do what they do by default.
@@ -24,16 +26,17 @@ use std::{io, process};
 
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level;
 
+use super::reload::reload;
 use super::start::GATE_WAIT;
 use crate::handlers::{finish_notices, notice};
 use crate::shared::{Core, Progress};
 use crate::writer::{self, Placement};
 
-/// The signals that end the process.
-const ENDS: [i32; 2] = [SIGTERM, SIGINT];
+/// The signals that are served; the first of them does not end the process.
+const SERVED: [i32; 3] = [SIGHUP, SIGTERM, SIGINT];
 
 /// How long an engine's start or end waits for another one's.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -42,7 +45,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 struct State {
     /// The process whose engines are served; 0 while there are none.
     owner: AtomicU32,
-    /// Signals that have come, one bit each by their place in [`ENDS`].
+    /// Signals that have come, one bit each by their place in [`SERVED`].
     pending: AtomicU32,
     /// Whether the end has begun: the next signal does not wait for it.
     ending: AtomicBool,
@@ -155,7 +158,7 @@ pub(super) fn unwatch(core: &Arc<Core>) {
 
 /// Puts the handlers in place, once for the life of the process.
 fn install() -> io::Result<()> {
-    for (place, signal) in ENDS.into_iter().enumerate() {
+    for (place, signal) in SERVED.into_iter().enumerate() {
         let before = before(signal)?;
         if before == Before::Ignored {
             continue;
@@ -248,13 +251,25 @@ fn serve() {
         // PAIRS WITH: the Release operations in `on_signal` and `unwatch`.
         // IF WEAKENED: see there.
         let pending = STATE.pending.swap(0, Ordering::Acquire);
-        for (place, signal) in ENDS.into_iter().enumerate() {
-            if pending & 1 << place != 0 {
-                end_all(place, signal);
+        for (place, signal) in SERVED.into_iter().enumerate() {
+            match signal {
+                _ if pending & 1 << place == 0 => {}
+                SIGHUP => reload_all(),
+                _ => end_all(place, signal),
             }
         }
         if STATE.stop.load(Ordering::Acquire) {
             return;
+        }
+    }
+}
+
+/// Lets every engine read its configuration again; what is wrong with it goes to stderr.
+fn reload_all() {
+    let engines: Vec<Arc<Core>> = HUB.lock().engines.iter().filter_map(Weak::upgrade).collect();
+    for core in engines {
+        if let Err(error) = reload(&core) {
+            notice(&format!("SIGHUP: {error}"));
         }
     }
 }

@@ -11,8 +11,8 @@ use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
 use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
-use crate::config::{Configuration, SyncPolicy, Threading, UseColors};
-use crate::handlers::{ColorChoice, Console, FileOptions, SyslogCounts, finish_notices, notice};
+use crate::config::{Configuration, SyncPolicy, Threading};
+use crate::handlers::{Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
 use crate::level::Level;
 use crate::metrics::Metrics;
@@ -334,19 +334,16 @@ fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Out
         let [expert, trades, errors] = configuration.log_paths().map(open);
         Logs { expert, trades, errors }
     });
-    let choice = match configuration.use_colors {
-        UseColors::Auto => ColorChoice::Auto,
-        UseColors::Always => ColorChoice::Always,
-        UseColors::Never => ColorChoice::Never,
-    };
     let capture = match place {
         Place::Capture(sink) => Some(sink.clone()),
         Place::Directory | Place::Memory => None,
     };
     // With files asked for but none to be had, the console is the last resort.
-    let wanted = configuration.log_to_console
-        || (configuration.log_to_file && matches!(place, Place::Memory));
-    let console = (wanted && capture.is_none()).then(|| Console::stderr(choice));
+    if configuration.log_to_file && matches!(place, Place::Memory) {
+        core.levels.force_console();
+    }
+    let wanted = core.levels.console_is_on() && capture.is_none();
+    let console = wanted.then(|| Console::stderr(configuration.use_colors.into()));
     Outlets::new(Arc::clone(core), logs, console, syslog, capture)
 }
 

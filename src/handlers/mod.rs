@@ -37,7 +37,7 @@ mod syslog;
 mod tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use console::{ColorChoice, Console};
+pub(crate) use console::Console;
 pub(crate) use error::HandlerError;
 pub(crate) use file::{FileHandler, FileOptions, sync_log};
 pub(crate) use stderr::{StderrNotice, finish_notices, notice, settle_notices};

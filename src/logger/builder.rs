@@ -103,6 +103,7 @@ impl Builder {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
         let (core, engine) = engine::start(configuration, place, Chain::of(self.processors))?;
+        engine::tell_warnings(&core);
         Ok((MetaLogger::new(core), Guard::new(engine)))
     }
 }

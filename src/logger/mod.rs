@@ -1,6 +1,7 @@
 //! The faces that programs log through.
 
 mod builder;
+mod changes;
 mod dynamic;
 mod fallback;
 mod guard;

@@ -1,6 +1,6 @@
 //! The levels in force, changeable while running.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use crate::config::Configuration;
 use crate::level::Level;
@@ -18,9 +18,12 @@ pub(crate) struct Levels {
     /// [`NOTHING`] without `syslog`.
     syslog: AtomicU8,
     /// Whether the console, syslog and the journal follow `log_level`.
-    console_follows: bool,
-    syslog_follows: bool,
-    journal_follows: bool,
+    console_follows: AtomicBool,
+    syslog_follows: AtomicBool,
+    journal_follows: AtomicBool,
+    /// Whether the console is on, and whether it is the last resort and so cannot be off.
+    console_on: AtomicBool,
+    console_forced: AtomicBool,
     /// How many things make every call take the cold path: `async_logging = false` is one, each
     /// running backtest is another. It stands here because every call reads the gates' cache line
     /// anyway.
@@ -48,9 +51,11 @@ impl Levels {
             console: AtomicU8::new(code(configuration.console_level)),
             trade: AtomicU8::new(code(configuration.trade_log_level)),
             syslog: AtomicU8::new(syslog),
-            console_follows: configuration.console_follows,
-            syslog_follows: configuration.syslog_follows && has_syslog,
-            journal_follows: configuration.journal_follows,
+            console_follows: AtomicBool::new(configuration.console_follows),
+            syslog_follows: AtomicBool::new(configuration.syslog_follows && has_syslog),
+            journal_follows: AtomicBool::new(configuration.journal_follows),
+            console_on: AtomicBool::new(configuration.log_to_console),
+            console_forced: AtomicBool::new(false),
             detours: AtomicU32::new(u32::from(!configuration.async_logging)),
         }
     }
@@ -100,8 +105,8 @@ impl Levels {
 
     /// The least level of trade events in `trades.log`.
     pub(crate) fn shows_in_trades(&self, level: Level) -> bool {
-        // ORDERING: Relaxed, see the type; never changed after the start.
-        // PAIRS WITH: nothing.
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the store in `apply`.
         // IF WEAKENED: it is the weakest already.
         code(level) >= self.trade.load(Relaxed)
     }
@@ -122,23 +127,89 @@ impl Levels {
         code(level) >= self.syslog.load(Relaxed)
     }
 
+    /// Whether the console shows anything at all.
+    pub(crate) fn console_is_on(&self) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in `set_console` and `force_console`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_on.load(Relaxed) || self.console_forced.load(Relaxed)
+    }
+
+    /// Switches the console on or off.
+    pub(crate) fn set_console(&self, on: bool) {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the load in `console_is_on`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_on.store(on, Relaxed);
+    }
+
+    /// Keeps the console on: there is nothing else to log to.
+    pub(crate) fn force_console(&self) {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the load in `console_is_on`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_forced.store(true, Relaxed);
+    }
+
     /// Changes `log_level`, and the levels that follow it.
     pub(crate) fn set_log_level(&self, level: Level) {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
         self.log.store(code(level), Relaxed);
-        if self.console_follows {
+        if self.console_follows.load(Relaxed) {
             self.console.store(code(level), Relaxed);
         }
-        if self.syslog_follows {
+        if self.syslog_follows.load(Relaxed) {
             self.syslog.store(code(level), Relaxed);
         }
-        if self.journal_follows {
-            let gate = code(level).min(self.console.load(Relaxed)).min(self.syslog.load(Relaxed));
-            self.gate[0].store(gate, Relaxed);
-            self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
+        self.lower_journal();
+    }
+
+    /// Changes `console_level`, which from then on follows nothing.
+    pub(crate) fn set_console_level(&self, level: Level) {
+        // ORDERING: Relaxed for both, see the type.
+        // PAIRS WITH: the loads above.
+        // IF WEAKENED: they are the weakest already.
+        self.console_follows.store(false, Relaxed);
+        self.console.store(code(level), Relaxed);
+        self.lower_journal();
+    }
+
+    /// Puts the levels of a configuration that was read again in force.
+    pub(crate) fn apply(&self, configuration: &Configuration) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the loads above.
+        // IF WEAKENED: they are the weakest already.
+        self.log.store(code(configuration.log_level), Relaxed);
+        self.console.store(code(configuration.console_level), Relaxed);
+        self.trade.store(code(configuration.trade_log_level), Relaxed);
+        if self.syslog.load(Relaxed) != NOTHING {
+            self.syslog.store(code(configuration.syslog_level), Relaxed);
+            self.syslog_follows.store(configuration.syslog_follows, Relaxed);
         }
+        self.console_follows.store(configuration.console_follows, Relaxed);
+        self.journal_follows.store(configuration.journal_follows, Relaxed);
+        self.set_gates(code(configuration.journal_level));
+    }
+
+    /// Lets the journal's level follow, if it does.
+    fn lower_journal(&self) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the stores in the callers.
+        // IF WEAKENED: they are the weakest already.
+        if self.journal_follows.load(Relaxed) {
+            let shown = self.console.load(Relaxed).min(self.syslog.load(Relaxed));
+            self.set_gates(self.log.load(Relaxed).min(shown));
+        }
+    }
+
+    fn set_gates(&self, journal: u8) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the load in `admits`.
+        // IF WEAKENED: they are the weakest already.
+        self.gate[0].store(journal, Relaxed);
+        self.gate[1].store(journal.min(self.trade.load(Relaxed)), Relaxed);
     }
 }
 
@@ -180,5 +251,34 @@ mod tests {
         fixed.set_log_level(Level::Critical);
         assert!(fixed.admits(Level::Debug, false), "the journal keeps its own level");
         assert!(fixed.shows_on_console(Level::Error) && !fixed.shows_in_log(Level::Error));
+    }
+
+    #[test]
+    fn a_configuration_read_again_is_in_force_as_a_whole() {
+        let changed = Settings::default()
+            .log_level(Level::Error)
+            .console_level(Level::Warning)
+            .trade_log_level(Level::Debug);
+        let layers = [(Origin::Code, changed)];
+        let levels = levels(Settings::default());
+        levels.apply(&Configuration::resolve(layers).unwrap());
+        assert!(levels.admits(Level::Warning, false) && !levels.admits(Level::Info, false));
+        assert!(levels.admits(Level::Debug, true) && levels.shows_in_trades(Level::Debug));
+        assert!(levels.shows_on_console(Level::Warning) && !levels.shows_in_log(Level::Warning));
+        levels.set_log_level(Level::Critical);
+        assert!(levels.shows_on_console(Level::Warning), "it follows no longer");
+        levels.set_console_level(Level::Trace);
+        assert!(levels.admits(Level::Trace, false), "the journal follows the console");
+    }
+
+    #[test]
+    fn the_console_as_the_last_resort_stays_on() {
+        let levels = levels(Settings::default().log_to_console(false));
+        assert!(!levels.console_is_on());
+        levels.set_console(true);
+        assert!(levels.console_is_on());
+        levels.force_console();
+        levels.set_console(false);
+        assert!(levels.console_is_on());
     }
 }

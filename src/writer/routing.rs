@@ -47,6 +47,12 @@ struct ConsoleOutlet {
     coloured: Option<TextFormatter>,
 }
 
+impl ConsoleOutlet {
+    fn new(console: Console, forms: &Forms) -> Self {
+        Self { coloured: console.colours().then(|| forms.coloured()), console, batch: Batch::new() }
+    }
+}
+
 /// Bytes after which a log's batch is written.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -59,11 +65,7 @@ impl Outlets {
         capture: Option<CaptureSink>,
     ) -> Self {
         let forms = Forms::new(&core.configuration);
-        let console = console.map(|console| ConsoleOutlet {
-            coloured: console.colours().then(|| forms.coloured()),
-            console,
-            batch: Batch::new(),
-        });
+        let console = console.map(|console| ConsoleOutlet::new(console, &forms));
         Self {
             logs,
             console,
@@ -128,8 +130,9 @@ impl Outlets {
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
         }
-        let on_console = is_gap || self.core.levels.shows_on_console(level);
-        if on_console && self.console.is_some() && !is_metrics(entry) {
+        let levels = &self.core.levels;
+        let on_console = levels.console_is_on() && (is_gap || levels.shows_on_console(level));
+        if on_console && self.capture.is_none() && !is_metrics(entry) {
             self.render_console(entry);
         }
         if let Some(syslog) = &mut self.syslog
@@ -165,8 +168,12 @@ impl Outlets {
     }
 
     fn render_console(&mut self, entry: &Entry<'_>) {
-        let Some(outlet) = &mut self.console else { return };
         let forms = &mut self.forms;
+        // It may have been off at the start.
+        let colours = self.core.configuration.use_colors;
+        let outlet = self
+            .console
+            .get_or_insert_with(|| ConsoleOutlet::new(Console::stderr(colours.into()), forms));
         outlet.batch.line(|out| match &mut outlet.coloured {
             Some(coloured) => coloured.line(entry, out),
             None => forms.line(Form::Text, entry, out),

@@ -11,12 +11,13 @@ use proptest::prelude::*;
 use super::abnf::syslog_msg;
 use super::logfmt::read;
 use super::properties::is_harmful;
+use crate::config::UseColors;
 use crate::config::{BigInts, Pattern, TimePrecision, TimeZone};
 use crate::formatters::tests_support::{Finished, Sample, SampleField, identity, line, members};
 use crate::formatters::{
     Formatter, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter, TextStyle,
 };
-use crate::handlers::{Batch, ColorChoice, Console};
+use crate::handlers::{Batch, Console};
 use crate::record::TypeCode;
 
 /// What somebody who wants to forge a line, or to command a terminal, would give.
@@ -120,7 +121,7 @@ fn without_colours(line: &str) -> String {
 /// A line of the coloured text, as it comes out of a console.
 fn on_console(finished: &Finished) -> String {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut console = Console::on(writer.as_fd(), ColorChoice::Never);
+    let mut console = Console::on(writer.as_fd(), UseColors::Never.into());
     let mut batch = Batch::new();
     batch.line(|out| TextFormatter::new(true).line(&finished.entry(), out));
     assert_eq!((console.write(&batch), console.settle()), (1, true));
