@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use tapelog::parts::{InMemory, Lines, Mask, OneLane, encode_record};
+use tapelog::processors::{Enrich, Event, Filter, Rename, Verdict};
 use tapelog::{Context, Level, MetaLogger, context, enabled};
 
 /// Blocks that are filled before a pass takes them all.
@@ -93,8 +94,12 @@ fn journal(criterion: &mut Criterion) {
 /// What the views do with an entry.
 fn formatters(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("format");
-    let formats =
-        [("text", Lines::text()), ("JSON", Lines::json()), ("RFC 5424", Lines::rfc5424())];
+    let formats = [
+        ("text", Lines::text()),
+        ("JSON", Lines::json()),
+        ("logfmt", Lines::logfmt()),
+        ("RFC 5424", Lines::rfc5424()),
+    ];
     for (name, mut lines) in formats {
         group.throughput(Throughput::Bytes(lines.next_line().len() as u64));
         group.bench_function(name, |bencher| {
@@ -172,6 +177,27 @@ fn frame_nanos(mut journals: Vec<InMemory>) -> [f64; 4] {
     best
 }
 
+/// What processors add to an entry's line of text.
+fn processors(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("processors");
+    let keep = |_: &mut Event<'_>| Verdict::Keep;
+    let enrich = Enrich::new(context! { desk = "eu-1", build = 17 });
+    for (name, mut lines) in [
+        ("no chain", Lines::text()),
+        ("one that only looks", Lines::text().through(keep)),
+        ("a filter by field", Lines::text().through(Filter::reject().field("symbol", "TEST"))),
+        ("enrich by two fields", Lines::text().through(enrich)),
+        ("rename a field", Lines::text().through(Rename::new([("quantity", "amount")]))),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                black_box(lines.next_line());
+            });
+        });
+    }
+    group.finish();
+}
+
 /// What masking by name adds: to a call site's registration, and to a bind.
 fn mask(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mask");
@@ -217,5 +243,5 @@ fn logger(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, ring, journal, formatters, screen, mask, logger);
+criterion_group!(benches, ring, journal, formatters, processors, screen, mask, logger);
 criterion_main!(benches);

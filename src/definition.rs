@@ -25,6 +25,9 @@ const CONTEXT_VALUE_BYTES_MAX: usize = 512;
 /// The flag of a site whose entries are trade events.
 const TRADE: u8 = 1;
 
+/// The flag of a site whose last two fields are a backtrace: return addresses and modules.
+const BACKTRACE: u8 = 2;
+
 /// The field that says whether an entry is a trade event.
 pub(crate) const CATEGORY: &str = "category";
 
@@ -66,6 +69,20 @@ impl SiteSpec<'_> {
         });
         out
     }
+}
+
+/// Marks the last two fields of an encoded site as a backtrace.
+pub(crate) fn mark_backtrace(site: &mut DefinitionBytes) {
+    if let Some(flags) = site.get_mut(1) {
+        *flags |= BACKTRACE;
+    }
+}
+
+/// Whether the last two fields can be a backtrace.
+fn ends_with_backtrace(fields: &[Field]) -> bool {
+    let list = |scalar: TypeCode| TypeCode(scalar.0 | TypeCode::LIST);
+    matches!(fields, [.., frames, modules]
+        if frames.code == list(TypeCode::U64) && modules.code == list(TypeCode::STR))
 }
 
 /// The name behind `r#`, which a field called like a keyword is written with.
@@ -118,6 +135,8 @@ pub(crate) struct SiteDefinition {
     pub fields: Vec<Field>,
     /// Whether one of them is the entry's category.
     pub has_category: bool,
+    /// Whether the last two are a backtrace.
+    pub has_backtrace: bool,
 }
 
 impl SiteDefinition {
@@ -137,7 +156,7 @@ impl SiteDefinition {
                 Ok(Field { code: TypeCode(code), name: self::text(rest)?.into() })
             })
             .collect::<Result<Vec<_>, Malformed>>()?;
-        Ok(Self {
+        let mut site = Self {
             level: Level::from_code(level).ok_or(Malformed)?,
             trade: flags & TRADE != 0,
             line,
@@ -145,9 +164,17 @@ impl SiteDefinition {
             text: text.into(),
             target: target.into(),
             file: file.into(),
-            has_category: fields.iter().any(|field| &*field.name == CATEGORY),
+            has_category: false,
+            has_backtrace: flags & BACKTRACE != 0 && ends_with_backtrace(&fields),
             fields,
-        })
+        };
+        site.note_category();
+        Ok(site)
+    }
+
+    /// Notes whether one of the fields is the entry's category.
+    pub(crate) fn note_category(&mut self) {
+        self.has_category = self.fields.iter().any(|field| &*field.name == CATEGORY);
     }
 }
 
@@ -230,9 +257,27 @@ impl ContextDefinition {
         })
     }
 
+    /// The names in the order they were bound.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(field, _)| &*field.name)
+    }
+
     /// What entries belong to that do not say it themselves.
     pub(crate) fn category(&self) -> Category {
         self.category
+    }
+
+    /// Each field with the bytes that encode it.
+    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = RawField<'_>> {
+        let starts = self.fields.iter().map(|(field, value)| {
+            // type u8, length u16 and the name stand before the value.
+            (*value as usize) - 3 - field.name.len()
+        });
+        let ends = starts.clone().skip(1).chain(std::iter::once(self.bytes.len()));
+        self.fields.iter().zip(starts.zip(ends)).map(|((field, _), (start, end))| RawField {
+            name: &field.name,
+            bytes: &self.bytes[start..end],
+        })
     }
 
     /// Whether one of the values is a reading of the tick counter, or a list of them: what it

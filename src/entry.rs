@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Calibration;
 use crate::definition::{
-    CATEGORY, ContextDefinition, Piece, SiteDefinition, SiteSpec, category_of,
+    CATEGORY, ContextDefinition, Piece, RawField, SiteDefinition, SiteSpec, category_of,
 };
 use crate::level::{Category, Level};
 use crate::record::{Args, Fields, Malformed, Sink, UnixNanos, Value};
@@ -88,6 +88,23 @@ impl<'a> Entry<'a> {
             .into_iter()
             .flat_map(|context| context.iter())
             .map(move |(name, value)| (name, resolve(value, calibration)))
+    }
+
+    /// The names of the bound context's fields.
+    pub(crate) fn context_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let context: Option<&'a Arc<ContextDefinition>> = self.context;
+        context.into_iter().flat_map(|context| context.names())
+    }
+
+    /// The bound context's field with this index.
+    pub(crate) fn context_field(&self, index: u16) -> Option<RawField<'a>> {
+        let context: Option<&'a Arc<ContextDefinition>> = self.context;
+        context?.raw_fields().nth(usize::from(index))
+    }
+
+    /// The value as it is shown: ticks become a point in time.
+    pub(crate) fn resolve<'v>(&self, value: Value<'v>) -> Value<'v> {
+        resolve(value, self.calibration)
     }
 
     /// The pieces of the event's text.

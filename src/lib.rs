@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod engine;
 mod entry;
+pub mod expert;
 mod face;
 mod filter;
 mod formatters;
@@ -20,12 +21,13 @@ mod macros;
 mod metrics;
 #[doc(hidden)]
 pub mod parts;
-mod processors;
+pub mod processors;
 pub mod reading;
 mod record;
 mod ring;
 mod shared;
 mod site;
+mod stack;
 mod sync;
 pub mod testing;
 mod writer;
@@ -39,7 +41,8 @@ pub use config::{
     parameters,
 };
 pub use context::{Context, DynamicValue, Identifier};
-pub use engine::StartError;
+pub use engine::{ReloadError, StartError};
+pub use expert::MetaExpert;
 pub use level::{Category, Level, ParseLevelError};
 pub use logger::{Builder, Contextual, Guard, InContext, MetaLogger, Producer, Scope, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};

@@ -28,7 +28,7 @@ macro_rules! debug { ($($call:tt)+) => { $crate::__log!((Debug, false, drop) $($
 /// | `name = %value`, `%name` | what `Display` makes of it, formatted here, at most 4 KiB |
 /// | `name = ?value`, `?name` | what `Debug` makes of it |
 /// | `"any name" = value`, `r#type = value` | under that name |
-/// | `error = &err` | an error and its whole chain of sources |
+/// | `error = &err` | an error and its chain of sources, as a list: up to 16 of them, 4 KiB in all |
 ///
 /// | option | meaning |
 /// |---|---|
@@ -215,9 +215,10 @@ macro_rules! __value {
             [($values, $crate::__private::stored(&{
                 #[allow(unused_imports)]
                 use $crate::__private::{
-                    PickError as _, PickErrorRef as _, PickHeld as _, PickValue as _,
+                    PickAsError as _, PickError as _, PickErrorRef as _, PickHeld as _,
+                    PickValue as _,
                 };
-                (&&&&$crate::__private::Pick(&$value)).pick()
+                (&&&&&$crate::__private::Pick(&$value)).pick()
             }))]
             $($($rest)*)?)
     };

@@ -8,12 +8,14 @@ use crate::clock::Calibration;
 use crate::context::Context;
 use crate::definition::SiteSpec;
 use crate::entry::OwnEntry;
-use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
+use crate::formatters::{
+    Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
+};
 use crate::journal::{
     Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
 };
 use crate::level::Level;
-use crate::processors::{Masking, TextScreen};
+use crate::processors::{Chain, Installed, Masking, Processor, TextScreen};
 use crate::record::{
     Args, Flags, GAP_RECORD_BYTES, RECORD_HEADER_BYTES, RecordHeader, TimeKind, UnixNanos,
 };
@@ -193,6 +195,7 @@ impl InMemory {
             segment_bytes: 4 << 20,
             segments: 4,
             mapped: true,
+            guarded: true,
             prepare_bytes: 4 << 20,
             ring_id: 1,
             order_window_nanos: 0,
@@ -256,6 +259,7 @@ pub struct Lines {
     entry: OwnEntry,
     after: i64,
     line: Vec<u8>,
+    chain: Option<Box<Chain>>,
 }
 
 impl Lines {
@@ -277,6 +281,12 @@ impl Lines {
         Self::new(Box::new(JsonFormatter::new(Self::identity())))
     }
 
+    /// In the logfmt format.
+    #[must_use]
+    pub fn logfmt() -> Self {
+        Self::new(Box::new(LogfmtFormatter::new()))
+    }
+
     /// As syslog messages of RFC 5424.
     #[must_use]
     pub fn rfc5424() -> Self {
@@ -296,7 +306,13 @@ impl Lines {
     fn of<A: Args>(formatter: Box<dyn Formatter>, spec: SiteSpec<'_>, args: &A) -> Self {
         let time = UnixNanos(1_767_323_045_123_456_789);
         let Some(entry) = OwnEntry::new(spec, args, time) else { panic!("an entry decodes") };
-        Self { formatter, entry, after: 0, line: Vec::new() }
+        Self { formatter, entry, after: 0, line: Vec::new(), chain: None }
+    }
+
+    /// The same through a processor.
+    #[must_use]
+    pub fn through(self, processor: impl Processor + 'static) -> Self {
+        Self { chain: Chain::of(vec![Installed::new(processor)]), ..self }
     }
 
     /// Renders the next line.
@@ -305,6 +321,13 @@ impl Lines {
         self.line.clear();
         let mut entry = self.entry.entry();
         entry.time.0 += self.after;
+        let entry = match &mut self.chain {
+            None => entry,
+            Some(chain) => match chain.process(&entry) {
+                Some(processed) => processed,
+                None => return &self.line,
+            },
+        };
         self.formatter.line(&entry, &mut self.line);
         &self.line
     }

@@ -17,11 +17,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Tells the types of a call's fields, one after the other.
 pub(crate) type Types = fn(&mut dyn FnMut(TypeCode));
 
+/// The field that an entry of a backtest carries beside its own.
+pub(crate) const MARKET_TIME: &str = "market_time";
+
 /// A call site: one log macro in the source.
 #[derive(Debug)]
 pub struct Site {
     /// 0 until the first use; [`INLINE`] when some ring had no room for the definition, or some
-    /// engine masks one of the fields or filters the calls out.
+    /// engine masks one of the fields, filters the calls out or wants a backtrace.
     id: AtomicU32,
     /// The number that it has, whether records name it or not.
     number: OnceLock<u32>,
@@ -29,6 +32,8 @@ pub struct Site {
     next: OnceLock<Option<&'static Site>>,
     /// The least level that an engine's filter keeps here, below the number of that filter.
     kept: AtomicU64,
+    /// The same call with one field more; see [`Site::with_market_time`].
+    in_market: OnceLock<Option<&'static Site>>,
     spec: SiteSpec<'static>,
 }
 
@@ -48,6 +53,7 @@ impl Site {
             types: OnceLock::new(),
             next: OnceLock::new(),
             kept: AtomicU64::new(0),
+            in_market: OnceLock::new(),
             spec: SiteSpec { level, trade, line, text, target, file, fields },
         }
     }
@@ -87,6 +93,20 @@ impl Site {
         self.spec.trade
     }
 
+    /// The same call with the field `market_time` behind its own: what it logs in a backtest. Made
+    /// at the first use and kept for the life of the process. `None` if the call has such a field
+    /// itself, which then says it all.
+    pub(crate) fn with_market_time(&self) -> Option<&'static Site> {
+        *self.in_market.get_or_init(|| {
+            let SiteSpec { level, trade, text, target, file, line, fields } = self.spec;
+            if fields.contains(&MARKET_TIME) {
+                return None;
+            }
+            let fields = [fields, &[MARKET_TIME]].concat().leak();
+            Some(Box::leak(Box::new(Site::new(level, trade, text, (target, file, line), fields))))
+        })
+    }
+
     /// The definition's bytes, for the record that must carry it.
     pub(crate) fn definition(&self, types: Types) -> DefinitionBytes {
         self.spec.encode(types)
@@ -94,9 +114,9 @@ impl Site {
 
     /// Gives the site its number and writes its definition into every ring.
     ///
-    /// Gives [`INLINE`] where a ring has no room, or its engine masks one of the fields or filters
-    /// the calls out, and, for this one call, where the registry stays locked for a millisecond
-    /// (another thread registers, or a signal handler interrupted that).
+    /// Gives [`INLINE`] where a ring has no room, or its engine masks one of the fields, filters the
+    /// calls out or wants a backtrace, and, for this one call, where the registry stays locked for a
+    /// millisecond (another thread registers, or a signal handler interrupted that).
     #[cold]
     #[inline(never)]
     pub(crate) fn register(&'static self, types: Types) -> u32 {
@@ -128,12 +148,9 @@ impl Site {
         kept
     }
 
-    /// The definition's bytes with types that are known at run time.
-    pub(crate) fn definition_with(
-        &self,
-        types: impl FnOnce(&mut dyn FnMut(TypeCode)),
-    ) -> DefinitionBytes {
-        self.spec.encode_with(types)
+    /// All that is known of it.
+    pub(crate) fn spec(&self) -> SiteSpec<'static> {
+        self.spec
     }
 
     fn set_id(&self, id: u32) {
@@ -155,6 +172,9 @@ pub(crate) trait SiteArea: Send + Sync {
     /// Whether each record of the site is to be looked at: one of its values is masked, or its calls
     /// are filtered out.
     fn looks_at(&self, site: &Site) -> bool;
+
+    /// Whether entries of this level carry a backtrace.
+    fn traces(&self, level: Level) -> bool;
 }
 
 struct Registry {
@@ -178,7 +198,7 @@ impl Registry {
     /// Gives the site its number, or takes it away, as its rings and their engines have it now.
     fn settle(&mut self, site: &'static Site, types: Types) {
         let areas = || self.areas.iter().filter_map(Weak::upgrade);
-        if areas().any(|area| area.looks_at(site)) {
+        if areas().any(|area| area.traces(site.level()) || area.looks_at(site)) {
             site.set_id(INLINE);
             return;
         }
@@ -241,6 +261,10 @@ mod tests {
         fn looks_at(&self, site: &Site) -> bool {
             !self.blind.load(Ordering::Relaxed) && site.fields() == ["secret"]
         }
+
+        fn traces(&self, level: Level) -> bool {
+            level == Level::Critical
+        }
     }
 
     #[test]
@@ -272,6 +296,18 @@ mod tests {
         static SITE: Site = Site::new(Level::Info, false, "kept", ("bot::risk", "f.rs", 5), &[]);
         let found = |filter, kept| SITE.kept_by(filter, |target| target.len() as u8 + kept);
         assert_eq!((found(1, 0), found(1, 7), found(2, 7), found(1, 0)), (9, 9, 16, 9));
+    }
+
+    #[test]
+    fn a_site_whose_entries_carry_a_backtrace_somewhere_has_no_number() {
+        static CRITICAL: Site = Site::new(Level::Critical, false, "c", ("t", "f.rs", 5), &[]);
+        static ERROR: Site = Site::new(Level::Error, false, "e", ("t", "f.rs", 6), &[]);
+        let area = Arc::new(Area::default());
+        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
+        attach(weak);
+        let types = <() as Args>::types;
+        assert_eq!((CRITICAL.register(types), CRITICAL.id()), (INLINE, INLINE));
+        assert_ne!(ERROR.register(types), INLINE);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn capture() -> (MetaLogger, Capture) {
     let sink = CaptureSink::default();
     let started = Configuration::resolve(layers)
         .map_err(crate::StartError::from)
-        .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone())));
+        .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone()), None));
     match started {
         Ok((core, engine)) => {
             let log = MetaLogger::new(core);

@@ -38,6 +38,12 @@ def floating(value, single):
     return next((text for text in short if ctypes.c_float(float(text)).value == value), repr(value))
 
 
+def place(frame, modules):
+    module, offset = divmod(frame, 1 << 48)
+    known = (name.rsplit(" ", 1)[0] for name in modules[module:])
+    return hex(offset) if module == 0xFFFF else f"{next(known, 'unknown')}+{offset:#x}"
+
+
 class Input:
     """Takes one thing after the other from some bytes; `line` turns ticks into time."""
 
@@ -181,6 +187,10 @@ class Reader:
         level, trade, count, _line = site.take("BBHI")
         event, _target, _file = site.text(), site.text(), site.text()
         fields = [(name, source.value(code)) for code, name in site.fields(count)]
+        if trade & 2:
+            frames, modules = (json.loads(value) for _, value in fields[-2:])
+            frames = (frame if frame == "…" else place(frame, modules) for frame in frames)
+            fields[-2:] = [("backtrace", json.dumps(list(frames)))]
         bound = (context.fields(1)[0] for _ in range(context.take("H")))
         bound = [(name, context.value(code)) for code, name in bound]
         category = next((value for name, value in fields + bound if name == "category"), None)

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// The log directory of a program, or the journal directory inside it.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// How entries are shown: lines of text, JSON objects, or syslog messages of RFC 5424.
+    /// How entries are shown: lines of text, JSON objects, logfmt, or syslog messages of RFC 5424.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Output,
 }
@@ -34,6 +34,7 @@ pub(crate) struct Arguments {
 enum Output {
     Text,
     Json,
+    Logfmt,
     Rfc5424,
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = match arguments.output {
         Output::Text => Format::Text,
         Output::Json => Format::Json,
+        Output::Logfmt => Format::Logfmt,
         Output::Rfc5424 => Format::Rfc5424,
     };
     let journal = Journal::open(&arguments.directory)?;

@@ -2,8 +2,10 @@
 
 mod bench;
 mod cat;
+mod config;
 mod demo;
 mod failure;
+mod new;
 mod tune;
 
 use std::process::ExitCode;
@@ -22,16 +24,20 @@ struct Arguments {
 enum Command {
     Demo(demo::Arguments),
     Cat(cat::Arguments),
+    Config(config::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    New(new::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

@@ -4,9 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use super::describe::{self, parameters};
 use super::error::{ConfigError, Origin, Problem};
+use super::formats;
 use super::layers;
 use super::masking::{MaskKey, PATTERNS_MAX, compile_pattern};
 use super::parameters::Configuration;
+use super::syslog::SyslogTarget;
 use crate::filter::Filter;
 
 const KIB: u64 = 1 << 10;
@@ -94,6 +96,9 @@ impl Configuration {
         self.check_files(&mut findings);
         self.check_ring(&mut findings);
         self.check_journal(&mut findings);
+        for (key, value, accepted) in formats::refused(self) {
+            findings.refuse_unless(false, key, value, &accepted);
+        }
         let place = |problem: &Problem| {
             parameters().iter().position(|known| known.key == problem.key).unwrap_or(usize::MAX)
         };
@@ -128,10 +133,14 @@ impl Configuration {
                 findings.refuse_unless(false, "mask_patterns", pattern, &accepted);
             }
         }
+        if let Err(accepted) = self.syslog_target() {
+            findings.refuse_unless(false, "syslog", &self.syslog, &accepted);
+        }
     }
 
     fn check_files(&self, findings: &mut Findings<'_>) {
-        findings.check(self.log_to_file || self.log_to_console, "log_to_file");
+        let anywhere = self.log_to_file || self.log_to_console || !self.syslog.is_empty();
+        findings.check(anywhere, "log_to_file");
         findings.check(names_a_path(&self.log_dir), "log_dir");
         let files = [
             ("log_file", &self.log_file),
@@ -180,6 +189,17 @@ impl Configuration {
         let bytes = self.journal_segment_bytes;
         let roomy = bytes >= 2 * u64::from(self.block_bytes) + 64 * KIB;
         findings.check(bytes.is_multiple_of(4 * KIB) && roomy, "journal_segment_bytes");
+    }
+
+    /// Where syslog messages go, if anywhere.
+    ///
+    /// # Errors
+    /// What is wrong with the key `syslog`.
+    pub(crate) fn syslog_target(&self) -> Result<Option<SyslogTarget>, String> {
+        match &*self.syslog {
+            "" => Ok(None),
+            url => SyslogTarget::parse(url).map(Some),
+        }
     }
 
     /// The paths of expert.log, trades.log and errors.log.

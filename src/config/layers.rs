@@ -1,8 +1,10 @@
 //! The layers of the configuration, and how one lies over the other.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::{ConfigError, Origin, Problem};
+use super::form::Shape;
 use super::parameters::{Configuration, Settings};
 use super::raw::Raw;
 use super::{describe, environment, presets, suggest};
@@ -77,6 +79,7 @@ impl Layers {
             broken,
         )?;
         configuration.trail.warnings = warnings;
+        configuration.trail.layers = Some(Arc::new(self.clone()));
         Ok(configuration)
     }
 
@@ -126,6 +129,8 @@ pub(crate) struct Trail {
     pub(crate) origins: Vec<(&'static str, Origin)>,
     /// What an operator should know.
     pub(crate) warnings: Vec<String>,
+    /// What it was made of; none in tests that lay their own layers.
+    pub(crate) layers: Option<Arc<Layers>>,
 }
 
 /// A value that could not be read, or a key that does not exist.
@@ -144,7 +149,14 @@ impl Unread {
         let Unread { key, raw, origin } = self;
         let written = if let Raw::Text(text) = raw { text } else { "" };
         let (accepted, suggestion) = match describe::parameter(key) {
-            Some(known) => (accepted(known.accepted), suggest::word(known, written)),
+            Some(known) => {
+                let how = match known.shape {
+                    Shape::Bytes { .. } => ", a whole number with its unit, such as 10MiB",
+                    Shape::Duration { .. } => ", with its unit, such as 250ms or 50us",
+                    _ => "",
+                };
+                (accepted(known.accepted) + how, suggest::word(known, written))
+            }
             None => ("there is no such parameter".to_owned(), suggest::key(key)),
         };
         Problem {
@@ -222,6 +234,21 @@ impl Configuration {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.trail.warnings
+    }
+
+    /// Makes the configuration again of what it was made of, from the file and the environment as
+    /// they are now.
+    ///
+    /// # Errors
+    /// [`ConfigError`], as at the start.
+    pub(crate) fn reread(&self) -> Result<Configuration, ConfigError> {
+        self.trail.layers.as_ref().map_or_else(|| Ok(self.clone()), |layers| layers.resolve())
+    }
+
+    /// The parameters that differ.
+    pub(crate) fn differing(&self, other: &Configuration) -> Vec<&'static str> {
+        let pairs = self.shown().into_iter().zip(other.shown());
+        pairs.filter(|(own, other)| own.1 != other.1).map(|(own, _)| own.0).collect()
     }
 
     /// Whether any layer sets a parameter.

@@ -10,16 +10,19 @@ mod error;
 #[cfg(feature = "config-file")]
 mod file;
 mod form;
+mod formats;
 mod kinds;
 mod layers;
 mod masking;
 mod model;
 mod parameters;
+mod pattern;
 mod presets;
 mod raw;
 mod show;
 mod special;
 mod suggest;
+mod syslog;
 mod units;
 
 #[cfg(feature = "clap")]
@@ -36,3 +39,5 @@ pub(crate) use layers::Layers;
 pub(crate) use masking::{MaskKey, compile_pattern};
 pub(crate) use parameters::parameter_methods;
 pub use parameters::{Configuration, Settings};
+pub(crate) use pattern::{Column, Pattern, PatternPart, PatternPiece};
+pub(crate) use syslog::SyslogTarget;

@@ -73,7 +73,7 @@ parameters! {
         r#""/var/log/bot-errors.log""#, restart;
     /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made.
     log_to_file: bool = true,
-        Flag, "true or false; at least one of log_to_file and log_to_console is true",
+        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
         "false", restart;
     /// Whether `expert.log`, `trades.log` and `errors.log` are written. If not, the journal alone
     /// holds the entries (`tapelog cat` shows them); with the console off, too, nothing reads it
@@ -83,7 +83,7 @@ parameters! {
         "false", restart;
     /// Whether entries are shown on stderr.
     log_to_console: bool = true,
-        Flag, "true or false; at least one of log_to_file and log_to_console is true",
+        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
         "false", live;
     /// JSON instead of text in `expert.log` and `errors.log`.
     structured_logging: bool = false,
@@ -269,7 +269,7 @@ parameters! {
         r#""desk-7""#, restart;
     /// The enterprise number of our structured data in syslog messages (RFC 5424, section 7.2.2).
     enterprise_number: u32 = 32473,
-        Number(0..=U32), "0 to 4294967295",
+        Number(1..=U32), "1 to 4294967295",
         "32473", restart;
     /// Where syslog messages are sent: `udp://host:514`, `tcp://host:601`, `unix:/dev/log`. Empty:
     /// nowhere.

@@ -3,7 +3,12 @@
 mod directory;
 mod error;
 mod forked;
+mod panics;
+mod reload;
+mod signals;
 mod start;
 
 pub use error::StartError;
-pub(crate) use start::{Engine, Place, start};
+pub use reload::ReloadError;
+pub(crate) use reload::{reload, switch_console, tell_warnings};
+pub(crate) use start::{Engine, Place, start, start_closed};

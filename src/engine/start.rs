@@ -9,18 +9,22 @@ use std::time::{Duration, Instant};
 
 use super::directory::{self, Owned, Trouble};
 use super::error::StartError;
+use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
-use crate::config::{Configuration, Threading, UseColors};
-use crate::handlers::{ColorChoice, Console, FileOptions, finish_notices, notice};
+use crate::config::{Configuration, SyncPolicy, Threading};
+use crate::handlers::{Console, FileOptions, SyslogCounts, finish_notices, notice};
 use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::level::Level;
 use crate::metrics::Metrics;
-use crate::processors::{Masking, Treatment};
+use crate::processors::{Chain, Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, Site, SiteArea};
+use crate::stack::Stacks;
 use crate::writer::{
-    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, View,
+    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, Syncer,
+    SyslogOutlet, SyslogThread, View,
 };
 
 /// Bytes of the first segment that are ready before the start returns.
@@ -30,8 +34,12 @@ const PREPARED_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
 const MEMORY_SEGMENTS: u32 = 4;
 
+/// The least that a ring can be.
+const SMALLEST_RING_BYTES: u64 = 256 << 10;
+const SMALLEST_BLOCK_BYTES: u32 = 4 << 10;
+
 /// How long the gate waits for calls that are under way.
-const GATE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
 /// Where an engine's entries go.
 #[derive(Debug, Clone)]
@@ -50,6 +58,9 @@ pub(crate) struct Engine {
     core: Arc<Core>,
     threads: Vec<JoinHandle<()>>,
     janitor: Option<JoinHandle<()>>,
+    syslog: Option<SyslogThread>,
+    /// There is one if the policy `sync` asks for it.
+    syncer: Option<JoinHandle<()>>,
     /// Given back when everything is written.
     owned: Option<Owned>,
     pid: u32,
@@ -59,6 +70,7 @@ pub(crate) struct Engine {
 pub(crate) fn start(
     mut configuration: Configuration,
     place: Place,
+    chain: Option<Box<Chain>>,
 ) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
     let (place, owned) = take_directory(&configuration, place, &control)?;
@@ -68,6 +80,36 @@ pub(crate) fn start(
         configuration.journal_segment_bytes = configuration.journal_segment_bytes.min(segment);
         configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
     }
+    let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
+    let engine = run(&core, ring_drain, calibrator, (place, chain), owned)
+        .inspect_err(|_| core.ring.remove_file())?;
+    watch_process(&core);
+    Ok((core, engine))
+}
+
+/// An engine without threads, where none can be started: it refuses every record and counts it.
+pub(crate) fn start_closed() -> Result<Arc<Core>, StartError> {
+    let mut configuration = Configuration::built_in();
+    configuration.ring_bytes = SMALLEST_RING_BYTES;
+    configuration.block_bytes = SMALLEST_BLOCK_BYTES;
+    configuration.log_to_file = false;
+    let (core, _drain, _) = make_core(configuration, Arc::default(), false)?;
+    core.ring.close_gate(Duration::ZERO);
+    core.control.set_without_views();
+    core.control.stop();
+    core.control.update(true, |progress| {
+        progress.drain_ended = true;
+        progress.views_ended = true;
+    });
+    Ok(core)
+}
+
+/// What loggers and writer share.
+fn make_core(
+    configuration: Configuration,
+    control: Arc<Control>,
+    in_files: bool,
+) -> Result<(Arc<Core>, RingDrain, Calibrator), StartError> {
     let (ring, ring_drain) = make_ring(&configuration, in_files, &control)?;
     let calibrator = Calibrator::start(Source::SYSTEM);
     let line = calibrator.current();
@@ -86,6 +128,9 @@ pub(crate) fn start(
         metrics: Arc::new(metrics),
         filter: AtomicU32::new(Core::next_filter()),
         masking: Arc::new(Masking::new(&configuration.mask_keys, &configuration.mask_patterns)),
+        urgent: AtomicU32::new(0),
+        syslog: Arc::new(SyslogCounts::default()),
+        stacks: Stacks::new(configuration.backtrace),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,
@@ -93,9 +138,21 @@ pub(crate) fn start(
     });
     let weak: Weak<dyn SiteArea> = Arc::downgrade(&(Arc::clone(&core) as Arc<dyn SiteArea>));
     site::attach(weak);
-    let engine = run(&core, ring_drain, calibrator, place, owned)
-        .inspect_err(|_| core.ring.remove_file())?;
-    Ok((core, engine))
+    Ok((core, ring_drain, calibrator))
+}
+
+/// Installs in the host what the configuration allows.
+fn watch_process(core: &Arc<Core>) {
+    if core.configuration.panic_hook {
+        panics::watch(core);
+    }
+    if core.configuration.handle_signals
+        && let Err(error) = signals::watch(core)
+    {
+        let reason = format!("handle_signals = true, but signals are not handled: {error}");
+        notice(&reason);
+        core.control.degrade(&reason);
+    }
 }
 
 /// Takes possession of the log directory; where the disk is of no use, memory takes its place.
@@ -186,6 +243,10 @@ impl SiteArea for Core {
         let masked = |name: &&str| names.treatment(name) != Treatment::Show;
         site.fields().iter().any(masked) || !site.is_trade() && self.filters_out(site)
     }
+
+    fn traces(&self, level: Level) -> bool {
+        self.stacks.wanted(level)
+    }
 }
 
 fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
@@ -195,6 +256,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         segment_bytes: configuration.journal_segment_bytes,
         segments: configuration.journal_segments,
         mapped: configuration.journal_mapped,
+        guarded: configuration.sigbus_guard,
         prepare_bytes: PREPARED_BYTES,
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
@@ -258,7 +320,7 @@ fn no_memory(source: io::Error) -> StartError {
 }
 
 /// The outlets that the configuration asks for.
-fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
+fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Outlets {
     let configuration = &core.configuration;
     let open = |path: PathBuf| {
         LogFile::open(FileOptions {
@@ -274,20 +336,30 @@ fn outlets(core: &Arc<Core>, place: &Place) -> Outlets {
         let [expert, trades, errors] = configuration.log_paths().map(open);
         Logs { expert, trades, errors }
     });
-    let choice = match configuration.use_colors {
-        UseColors::Auto => ColorChoice::Auto,
-        UseColors::Always => ColorChoice::Always,
-        UseColors::Never => ColorChoice::Never,
-    };
     let capture = match place {
         Place::Capture(sink) => Some(sink.clone()),
         Place::Directory | Place::Memory => None,
     };
     // With files asked for but none to be had, the console is the last resort.
-    let wanted = configuration.log_to_console
-        || (configuration.log_to_file && matches!(place, Place::Memory));
-    let console = (wanted && capture.is_none()).then(|| Console::stderr(choice));
-    Outlets::new(Arc::clone(core), logs, console, capture)
+    if configuration.log_to_file && matches!(place, Place::Memory) {
+        core.levels.force_console();
+    }
+    let wanted = core.levels.console_is_on() && capture.is_none();
+    let console = wanted.then(|| Console::stderr(configuration.use_colors.into()));
+    Outlets::new(Arc::clone(core), logs, console, syslog, capture)
+}
+
+/// The outlet for syslog and its thread, where a receiver is configured. Tests send nothing.
+fn start_syslog(
+    core: &Core,
+    place: &Place,
+) -> Result<Option<(SyslogOutlet, SyslogThread)>, StartError> {
+    let target = match place {
+        Place::Capture(_) => None,
+        Place::Directory | Place::Memory => core.configuration.syslog_target().ok().flatten(),
+    };
+    let started = target.map(|target| writer::start_syslog(core, target)).transpose();
+    started.map_err(|source| StartError::System { what: "a thread", source })
 }
 
 /// Puts the parts together and starts the threads.
@@ -295,7 +367,7 @@ fn run(
     core: &Arc<Core>,
     ring: RingDrain,
     calibrator: Calibrator,
-    place: Place,
+    (place, chain): (Place, Option<Box<Chain>>),
     owned: Option<Owned>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
@@ -305,10 +377,14 @@ fn run(
     let resume = if index.is_memory() { Resume::default() } else { resume };
     core.control.set_in_files(in_files && !index.is_memory());
     // Torn lines were taken back: now the logs can be opened.
-    let outlets = outlets(core, &place);
+    let (outlet, syslog) = start_syslog(core, &place)?.unzip();
+    let outlets = outlets(core, &place, outlet).with_processors(chain);
     let sequence = first.sequence();
-    core.control.set_journal_mapped(store.is_mapped());
-    let appender = Appender::new(first, calibrator.current());
+    core.control.set_journal_mapped(first.is_mapped());
+    let mut appender = Appender::new(first, calibrator.current());
+    if core.configuration.sync == SyncPolicy::Critical {
+        appender.watch_urgent();
+    }
     let (janitor, supply, floor) = Janitor::new(store, core);
     let view = if outlets.is_empty() {
         floor.raise(u64::MAX);
@@ -322,6 +398,12 @@ fn run(
     let janitor =
         writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
             .map_err(refused)?;
+    let syncer = Syncer::new(core)
+        .map(|syncer| {
+            writer::spawn(Placement { name: "tapelog-sync", cpu: None }, move || syncer.run())
+        })
+        .transpose()
+        .map_err(refused)?;
     // A view that cannot start takes the drain down again.
     let threads =
         start_agents(core, drain, view).inspect_err(|_| core.control.stop()).map_err(refused)?;
@@ -329,6 +411,8 @@ fn run(
         core: Arc::clone(core),
         threads,
         janitor: Some(janitor),
+        syslog,
+        syncer,
         owned,
         pid: std::process::id(),
     })
@@ -361,10 +445,13 @@ impl Engine {
     pub(crate) fn shutdown(mut self) {
         if std::process::id() != self.pid {
             // A forked child: the threads, the files and the ring are its parent's.
-            std::mem::forget((std::mem::take(&mut self.threads), self.janitor.take()));
+            let threads = std::mem::take(&mut self.threads);
+            std::mem::forget((threads, self.janitor.take(), self.syncer.take()));
+            std::mem::forget(self.syslog.take());
             return;
         }
         let core = &self.core;
+        panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
         writer::tell_slow_call(core);
         let busy = core.ring.close_gate(GATE_WAIT);
@@ -377,17 +464,40 @@ impl Engine {
         for thread in self.threads.drain(..).chain(self.janitor.take()) {
             whole &= thread.join().is_ok();
         }
+        if let Some(syslog) = self.syslog.take() {
+            syslog.finish(deadline);
+        }
+        self.sync_the_end(deadline);
         self.say_what_is_left();
         if whole && self.core.control.progress().drained {
             self.core.ring.remove_file();
+        }
+        if self.core.configuration.handle_signals {
+            signals::unwatch(&self.core);
         }
         finish_notices();
         drop(self.owned.take());
     }
 
+    /// Lets the syncer bring the end to the disk. One that the disk does not let go of is left
+    /// behind when the time is over.
+    fn sync_the_end(&mut self, deadline: Instant) {
+        let Some(syncer) = self.syncer.take() else { return };
+        self.core.control.wake_syncer();
+        while !syncer.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if syncer.is_finished() {
+            // A panic there was printed where it happened.
+            let _done = syncer.join();
+        } else {
+            notice("the disk is not done with the last entries: a power cut may take them");
+        }
+    }
+
     fn say_what_is_left(&self) {
         let progress = self.core.control.progress();
-        let left = progress.journaled.saturating_sub(progress.views.records);
+        let left = progress.journaled.saturating_sub(progress.views.settled());
         if left > 0 {
             notice(&format!(
                 "{left} records are in the journal but not in the logs yet: the next start in {} \

@@ -6,7 +6,7 @@ mod pick;
 
 pub use check::{check_names, check_text, compiled_in, may_be_trade};
 pub use limit::{Every, EveryN};
-pub use pick::{Pick, PickError, PickErrorRef, PickHeld, PickValue};
+pub use pick::{Pick, PickAsError, PickError, PickErrorRef, PickHeld, PickValue};
 
 pub use crate::call::{Call, Stamp};
 pub use crate::record::{Args, Encode, ErrorChain, Sink, Stored, Text, TypeCode};

@@ -1,7 +1,7 @@
 //! How `error = x` finds out whether `x` is an error or any other value.
 //!
 //! A method call prefers the receiver with the most references (autoref specialisation, D. Tolnay,
-//! "Autoref-based stable specialization"), so the four traits are tried in their order below.
+//! "Autoref-based stable specialization"), so the five traits are tried in their order below.
 
 use std::error::Error;
 
@@ -19,7 +19,7 @@ pub trait PickValue<'a> {
     fn pick(&self) -> Self::Value;
 }
 
-impl<'a, T: LogValue + ?Sized> PickValue<'a> for &&&Pick<'a, T> {
+impl<'a, T: LogValue + ?Sized> PickValue<'a> for &&&&Pick<'a, T> {
     type Value = &'a T;
     fn pick(&self) -> &'a T {
         self.0
@@ -34,7 +34,7 @@ pub trait PickHeld {
 
 macro_rules! pick_held {
     ($($type:ty => |$held:ident| $error:expr;)*) => {$(
-        impl PickHeld for &&Pick<'_, $type> {
+        impl<'e> PickHeld for &&&Pick<'_, $type> {
             fn pick(&self) -> ErrorChain {
                 let $held = self.0;
                 ErrorChain::new($error)
@@ -44,45 +44,56 @@ macro_rules! pick_held {
 }
 
 pick_held! {
-    dyn Error + 'static => |held| held;
-    dyn Error + Send + 'static => |held| held;
-    dyn Error + Send + Sync + 'static => |held| held;
-    &(dyn Error + 'static) => |held| *held;
-    &(dyn Error + Send + 'static) => |held| *held;
-    &(dyn Error + Send + Sync + 'static) => |held| *held;
-    Box<dyn Error> => |held| &**held;
-    Box<dyn Error + Send> => |held| &**held;
-    Box<dyn Error + Send + Sync> => |held| &**held;
-    &Box<dyn Error> => |held| &***held;
-    &Box<dyn Error + Send> => |held| &***held;
-    &Box<dyn Error + Send + Sync> => |held| &***held;
+    dyn Error + 'e => |held| held;
+    dyn Error + Send + 'e => |held| held;
+    dyn Error + Send + Sync + 'e => |held| held;
+    &(dyn Error + 'e) => |held| *held;
+    &(dyn Error + Send + 'e) => |held| *held;
+    &(dyn Error + Send + Sync + 'e) => |held| *held;
+    Box<dyn Error + 'e> => |held| &**held;
+    Box<dyn Error + Send + 'e> => |held| &**held;
+    Box<dyn Error + Send + Sync + 'e> => |held| &**held;
+    &Box<dyn Error + 'e> => |held| &***held;
+    &Box<dyn Error + Send + 'e> => |held| &***held;
+    &Box<dyn Error + Send + Sync + 'e> => |held| &***held;
 }
 
 /// Third choice: a reference to an error.
 ///
-/// It stands before the error itself, because a reference to one is an error, too: which method is
-/// called is settled before lifetimes are looked at, so a borrowed one would be asked to live for
-/// ever.
+/// It stands before the error itself, because a reference to one is an error, too: the chain of the
+/// error behind it is the same, one call shorter.
 pub trait PickErrorRef {
     /// Formats the error and its sources.
     fn pick(&self) -> ErrorChain;
 }
 
-impl<T: Error + 'static> PickErrorRef for &Pick<'_, &T> {
+impl<T: Error> PickErrorRef for &&Pick<'_, &T> {
     fn pick(&self) -> ErrorChain {
         ErrorChain::new(*self.0)
     }
 }
 
-/// Last choice: an error.
+/// Fourth choice: an error.
 pub trait PickError {
     /// Formats the error and its sources.
     fn pick(&self) -> ErrorChain;
 }
 
-impl<T: Error + 'static> PickError for Pick<'_, T> {
+impl<T: Error> PickError for &Pick<'_, T> {
     fn pick(&self) -> ErrorChain {
         ErrorChain::new(self.0)
+    }
+}
+
+/// Last choice: what is no error itself but gives one, such as `anyhow::Error`.
+pub trait PickAsError {
+    /// Formats the error and its sources.
+    fn pick(&self) -> ErrorChain;
+}
+
+impl<T: AsRef<dyn Error + Send + Sync + 'static>> PickAsError for Pick<'_, T> {
+    fn pick(&self) -> ErrorChain {
+        ErrorChain::new(self.0.as_ref())
     }
 }
 
@@ -119,14 +130,14 @@ mod tests {
         let source = "x".parse::<i32>().unwrap_err();
         let error = Rejected(source.clone());
         let expected = ["order rejected".to_owned(), source.to_string()];
-        assert_eq!(links(&(&&&&Pick(&error)).pick()), expected);
-        assert_eq!(links(&(&&&&Pick(&&error)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick(&error)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick(&&error)).pick()), expected);
         let boxed: Box<dyn Error + Send + Sync> = Box::new(Rejected(source));
-        assert_eq!(links(&(&&&&Pick(&boxed)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick(&boxed)).pick()), expected);
         let dynamic: &(dyn Error + 'static) = &error;
-        assert_eq!(links(&(&&&&Pick(&dynamic)).pick()), expected);
-        assert_eq!(links(&(&&&&Pick(dynamic)).pick()), expected);
-        assert_eq!(links(&(&&&&Pick(&&boxed)).pick()), expected);
-        assert_eq!(links(&(&&&&Pick("plain text")).pick()), ["plain text"]);
+        assert_eq!(links(&(&&&&&Pick(&dynamic)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick(dynamic)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick(&&boxed)).pick()), expected);
+        assert_eq!(links(&(&&&&&Pick("plain text")).pick()), ["plain text"]);
     }
 }

@@ -41,7 +41,7 @@ fn is_plain_word<const FIRST: u8, const A: u8, const B: u8, const C: u8>(word: u
 }
 
 /// Whether `character` may not reach a file or a terminal as it is.
-fn is_dangerous(character: char) -> bool {
+pub(super) fn is_dangerous(character: char) -> bool {
     matches!(
         character,
         '\0'..='\x1f'
@@ -104,6 +104,41 @@ fn bare_or_quoted_slow(out: &mut Vec<u8>, text: &str, cut: bool) {
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(end.as_bytes());
     }
+}
+
+/// Appends `text` as a value of logfmt: bare where that is unmistakable, else as a JSON string.
+/// `cut` adds the ellipsis.
+#[inline]
+pub(super) fn logfmt(out: &mut Vec<u8>, text: &str, cut: bool) {
+    let bare = !cut && !matches!(text, "" | "null");
+    if bare && is_plain::<0x21, b'"', b'=', b'='>(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        logfmt_slow(out, text, cut);
+    }
+}
+
+#[cold]
+fn logfmt_slow(out: &mut Vec<u8>, text: &str, cut: bool) {
+    let end = if cut { ELLIPSIS } else { "" };
+    let needs_quotes = |c: char| is_special_in_logfmt(c) || is_dangerous(c);
+    let quotes = text.contains(needs_quotes) || !cut && matches!(text, "" | "null");
+    if quotes {
+        out.push(b'"');
+        json(out, text);
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.extend_from_slice(end.as_bytes());
+    if quotes {
+        out.push(b'"');
+    }
+}
+
+/// Characters that a bare word of logfmt cannot hold, besides the dangerous ones: those that end
+/// it, and the one that readers take for a sign of invalid UTF-8.
+pub(super) fn is_special_in_logfmt(character: char) -> bool {
+    matches!(character, '"' | '=' | '\u{fffd}') || character.is_whitespace()
 }
 
 /// Appends `text` in quotes, as the text format writes it.

@@ -9,7 +9,7 @@
 //!
 //! | value | JSON |
 //! |---|---|
-//! | integers, decimals | a number with all its digits, however many |
+//! | integers, decimals | a number with all its digits, however many; on request integers beyond 2^53 are strings |
 //! | floats | the shortest number that reads back the same; `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | text, characters, bytes (hexadecimal), times (RFC 3339), UUIDs | a string |
 //! | lists | an array, with `"…"` at the end when elements were cut off |
@@ -20,6 +20,7 @@ use super::escape;
 use super::plan::{Part, Plan, PlanCache, Shown};
 use super::time::{LineStamp, STAMP_BYTES};
 use super::values::{Values, json_string};
+use crate::config::BigInts;
 use crate::definition::Piece;
 use crate::entry::Entry;
 use crate::level::Category;
@@ -72,11 +73,16 @@ pub(crate) struct JsonFormatter {
 impl JsonFormatter {
     /// A formatter for the lines of `identity`.
     pub(crate) fn new(identity: Identity) -> Self {
+        Self::with(identity, BigInts::Number)
+    }
+
+    /// The same, with integers beyond 2^53 shown so.
+    pub(crate) fn with(identity: Identity, big_ints: BigInts) -> Self {
         Self {
-            composer: Composer { identity },
+            composer: Composer { identity, big_ints },
             plans: PlanCache::new(),
             stamp: LineStamp::new(BEGINNING),
-            values: Values::new(),
+            values: Values::with(big_ints),
         }
     }
 }
@@ -108,6 +114,7 @@ fn message_id(out: &mut Vec<u8>, category: Category) {
 #[derive(Debug)]
 struct Composer {
     identity: Identity,
+    big_ints: BigInts,
 }
 
 impl Composer {
@@ -117,7 +124,7 @@ impl Composer {
         let level = entry.level().as_lower_str();
         plan.constant().extend_from_slice(format!("\",\"level\":\"{level}\"").as_bytes());
         event(&mut plan, entry);
-        fields(&mut plan, entry);
+        fields(&mut plan, entry, Values::with(self.big_ints));
         self.tail(&mut plan, entry);
         plan
     }
@@ -165,9 +172,8 @@ fn event(plan: &mut Plan, entry: &Entry<'_>) {
 }
 
 /// The fields of call and context: first those under their own names, then the others.
-fn fields(plan: &mut Plan, entry: &Entry<'_>) {
+fn fields(plan: &mut Plan, entry: &Entry<'_>, mut values: Values) {
     let Shown { call, context } = Shown::of(entry);
-    let mut values = Values::new();
     let mut own = |plan: &mut Plan, source: Source<'_>| match source {
         Source::Call(index) => plan.part(Part::Field(index)),
         Source::Context(value) => values.json(plan.constant(), &value, entry.calibration),

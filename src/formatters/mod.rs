@@ -17,6 +17,8 @@
 mod digits;
 mod escape;
 mod json;
+mod logfmt;
+mod names;
 mod number;
 mod plain;
 mod plan;
@@ -31,14 +33,15 @@ mod tests;
 mod tests_support;
 
 pub(crate) use json::{Identity, JsonFormatter};
+pub(crate) use logfmt::LogfmtFormatter;
 pub(crate) use plain::{event_text, value_text};
 pub(crate) use rfc5424::Rfc5424Formatter;
-pub(crate) use text::TextFormatter;
+pub(crate) use text::{TextFormatter, TextStyle};
 
 use crate::entry::Entry;
 
 /// Renders entries as lines.
-pub(crate) trait Formatter: std::fmt::Debug {
+pub(crate) trait Formatter: std::fmt::Debug + Send {
     /// Appends one entry as one line, without the newline behind it.
     fn line(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>);
 }

@@ -74,6 +74,21 @@ pub(super) fn common(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
     true
 }
 
+/// Whether a value is an integer that a reader with floats of 64 bits cannot tell from its
+/// neighbours.
+pub(super) fn is_big_int(value: &Value<'_>) -> bool {
+    const EXACT_MAX: u128 = 1 << 53;
+    let magnitude = match *value {
+        Value::Unsigned(value) => value.into(),
+        Value::Signed(value) => value.unsigned_abs().into(),
+        Value::U128(value) => value,
+        Value::I128(value) => value.unsigned_abs(),
+        Value::Decimal(Decimal { mantissa, scale: 0 }) => mantissa.unsigned_abs(),
+        _ => 0,
+    };
+    magnitude > EXACT_MAX
+}
+
 /// Appends an exact decimal number with all the places of its scale: 10 × 10^-4 is `0.0010`.
 pub(super) fn decimal(out: &mut Vec<u8>, Decimal { mantissa, scale }: Decimal) {
     const ZEROS: [u8; 255] = [b'0'; 255];

@@ -1,6 +1,7 @@
 //! Parts of an entry as strings of their own, for who looks at entries instead of lines.
 
 use super::escape;
+use super::plan::UNDECODABLE;
 use super::values::Values;
 use crate::definition::Piece;
 use crate::entry::Entry;
@@ -14,7 +15,8 @@ pub(crate) fn event_text(entry: &Entry<'_>) -> String {
         match piece {
             Piece::Text(text) => escape::message(&mut out, text),
             Piece::Field(index) => {
-                let value = fields.get(*index).map_or(Value::None, |(_, value)| *value);
+                let value =
+                    fields.get(*index).map_or(Value::from(UNDECODABLE), |(_, value)| *value);
                 Values::new().message(&mut out, &value, entry.calibration);
             }
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::digits;
 use crate::clock::Calibration;
+use crate::config::Column;
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::entry::Entry;
 use crate::record::{Fields, TypeCode, Value};
@@ -56,6 +57,14 @@ pub(super) enum Part {
     Sequence,
     /// Nothing: the event's text begins here.
     EventStart,
+    /// The time stamp.
+    Time,
+    /// The time in nanoseconds since 1970.
+    UnixNanos,
+    /// Nothing: a column begins here.
+    ColumnStart,
+    /// The blanks that fill the column.
+    ColumnEnd(Column),
 }
 
 impl Plan {
@@ -126,6 +135,9 @@ impl Plan {
     }
 }
 
+/// What is shown in place of a value that cannot be decoded.
+pub(super) const UNDECODABLE: &str = "<undecodable>";
+
 /// A value in its stored form: the bytes begin with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoredValue<'a> {
@@ -136,7 +148,7 @@ pub(super) struct StoredValue<'a> {
 impl<'a> StoredValue<'a> {
     /// The value, or what takes its place if it cannot be decoded.
     pub(super) fn decode(self) -> Value<'a> {
-        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from("<undecodable>"))
+        Fields::new(self.bytes).next(self.code).unwrap_or(Value::from(UNDECODABLE))
     }
 }
 

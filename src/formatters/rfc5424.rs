@@ -26,12 +26,11 @@
 //!   has none: the RFC allows that (MSG-ANY), and rsyslog and many others take the mark for a part
 //!   of the text.
 
-use std::collections::HashSet;
-
 use super::Formatter;
 use super::digits;
 use super::escape;
 use super::json::Identity;
+use super::names::Names;
 use super::plan::{Part, Plan, PlanCache, Shown};
 use super::time::{LineStamp, STAMP_BYTES};
 use super::values::Values;
@@ -113,6 +112,7 @@ impl Formatter for Rfc5424Formatter {
             Part::Sequence => digits::unsigned(out, (*sequence).into()),
             Part::EventStart => event = out.len(),
             Part::Category => out.extend_from_slice(message_id(entry.category())),
+            _ => {}
         });
         if out.get(event..).is_some_and(|text| !text.is_ascii()) {
             out.splice(event..event, BYTE_ORDER_MARK.iter().copied());
@@ -174,15 +174,15 @@ impl Composer {
             return;
         }
         plan.constant().extend_from_slice(self.fields.as_bytes());
-        let mut names = Names::default();
+        let mut names = Names::new(PARAM_NAME_BYTES_MAX);
         let mut values = Values::new();
         for (name, index) in call {
-            names.put(plan.constant(), name);
+            param_name(plan.constant(), &mut names, name);
             plan.part(Part::Field(index));
             plan.constant().push(b'"');
         }
         for (name, value) in context {
-            names.put(plan.constant(), name);
+            param_name(plan.constant(), &mut names, name);
             values.parameter(plan.constant(), &value, entry.calibration);
             plan.constant().push(b'"');
         }
@@ -212,44 +212,10 @@ fn printable(text: &str, bytes_max: usize) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
-/// The names that stand in a message already.
-#[derive(Default)]
-struct Names {
-    taken: HashSet<String>,
-}
-
-impl Names {
-    /// Appends ` name="`, with a name that no other parameter has.
-    fn put(&mut self, out: &mut Vec<u8>, name: &str) {
-        let name = self.own(name);
-        out.push(b' ');
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"=\"");
-        self.taken.insert(name);
-    }
-
-    fn own(&self, name: &str) -> String {
-        let valid = param_name(name);
-        if !self.taken.contains(&valid) {
-            return valid;
-        }
-        let mut number = 2_u32;
-        loop {
-            let end = format!("_{number}");
-            let kept = valid.len().min(PARAM_NAME_BYTES_MAX - end.len());
-            let numbered = format!("{}{end}", &valid[..kept]);
-            if !self.taken.contains(&numbered) {
-                return numbered;
-            }
-            number += 1;
-        }
-    }
-}
-
-/// `name` as a PARAM-NAME.
-fn param_name(name: &str) -> String {
+/// Appends ` name="`, with a name that no other parameter has.
+fn param_name(out: &mut Vec<u8>, names: &mut Names, name: &str) {
     let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ']' | '"');
-    let usable = |c: char| if allowed(c) { c } else { '_' };
-    let name: String = name.chars().take(PARAM_NAME_BYTES_MAX).map(usable).collect();
-    if name.is_empty() { "_".to_owned() } else { name }
+    out.push(b' ');
+    out.extend_from_slice(names.take(name, allowed).as_bytes());
+    out.extend_from_slice(b"=\"");
 }

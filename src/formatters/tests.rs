@@ -2,6 +2,9 @@
 
 mod abnf;
 mod golden;
+mod injection;
+mod logfmt;
+mod pattern;
 mod plans;
 mod properties;
 mod python;

@@ -52,6 +52,8 @@ pub(super) struct Sample {
     trade: bool,
     text: String,
     time: UnixNanos,
+    target: String,
+    file: String,
     call: Vec<SampleField>,
     bound: Vec<SampleField>,
 }
@@ -63,6 +65,8 @@ impl Sample {
             trade: false,
             text: text.into(),
             time: UnixNanos(1_767_323_045_123_456_789),
+            target: "bot::risk".into(),
+            file: "src/risk.rs".into(),
             call: Vec::new(),
             bound: Vec::new(),
         }
@@ -80,6 +84,12 @@ impl Sample {
 
     pub(super) fn at(mut self, time: UnixNanos) -> Self {
         self.time = time;
+        self
+    }
+
+    /// The module and the file of the call.
+    pub(super) fn place(mut self, target: &str, file: &str) -> Self {
+        (self.target, self.file) = (target.into(), file.into());
         self
     }
 
@@ -107,7 +117,7 @@ impl Sample {
         let mut site = vec![self.level as u8, u8::from(self.trade)];
         site.extend_from_slice(&(self.call.len() as u16).to_le_bytes());
         site.extend_from_slice(&17_u32.to_le_bytes());
-        for text in [&*self.text, "bot::risk", "src/risk.rs"] {
+        for text in [&self.text, &self.target, &self.file] {
             put_text(&mut site, text);
         }
         let mut arguments = Vec::new();

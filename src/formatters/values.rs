@@ -6,6 +6,7 @@ use super::number;
 use super::plan::{StoredValue, whole_text};
 use super::time::TimeValues;
 use crate::clock::Calibration;
+use crate::config::BigInts;
 use crate::record::{Cuttable, List, TypeCode, Value};
 
 /// Writes values. Keeps what makes the next one cheaper.
@@ -13,11 +14,18 @@ use crate::record::{Cuttable, List, TypeCode, Value};
 pub(super) struct Values {
     times: TimeValues,
     scratch: Vec<u8>,
+    /// Whether integers beyond 2^53 are strings in JSON.
+    big_ints_as_strings: bool,
 }
 
 impl Values {
     pub(super) fn new() -> Self {
-        Self { times: TimeValues::new(), scratch: Vec::new() }
+        Self { times: TimeValues::new(), scratch: Vec::new(), big_ints_as_strings: false }
+    }
+
+    /// The same, with integers beyond 2^53 shown so in JSON.
+    pub(super) fn with(big_ints: BigInts) -> Self {
+        Self { big_ints_as_strings: big_ints == BigInts::String, ..Self::new() }
     }
 
     /// Appends a stored value as [`Self::text`] does.
@@ -54,7 +62,8 @@ impl Values {
         value: StoredValue<'_>,
         line: Calibration,
     ) {
-        if !usual(out, value, |out, text| json_string(out, text, false)) {
+        let exact = self.big_ints_as_strings;
+        if exact || !usual(out, value, |out, text| json_string(out, text, false)) {
             self.json(out, &value.decode(), line);
         }
     }
@@ -69,6 +78,36 @@ impl Values {
     ) {
         if !usual(out, value, escape::json) {
             self.json_message(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a stored value as [`Self::logfmt`] does.
+    #[inline]
+    pub(super) fn stored_logfmt(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: StoredValue<'_>,
+        line: Calibration,
+    ) {
+        if !usual(out, value, |out, text| escape::logfmt(out, text, false)) {
+            self.logfmt(out, &value.decode(), line);
+        }
+    }
+
+    /// Appends a value as logfmt shows it behind `key=`.
+    pub(super) fn logfmt(&mut self, out: &mut Vec<u8>, value: &Value<'_>, line: Calibration) {
+        match value {
+            Value::Str(Cuttable { content, cut }) => escape::logfmt(out, content, *cut),
+            Value::Char(character) => {
+                escape::logfmt(out, character.encode_utf8(&mut [0; 4]), false);
+            }
+            Value::Bytes(bytes) if bytes.content.is_empty() => {
+                escape::logfmt(out, "", bytes.cut);
+            }
+            Value::List(list) => {
+                self.escaped_list(out, list, line, |out, text| escape::logfmt(out, text, false));
+            }
+            other => self.text(out, other, line),
         }
     }
 
@@ -216,7 +255,14 @@ impl Values {
     /// Appends a value as JSON.
     #[inline]
     pub(super) fn json(&mut self, out: &mut Vec<u8>, value: &Value<'_>, line: Calibration) {
+        let quoted = self.big_ints_as_strings && number::is_big_int(value);
+        if quoted {
+            out.push(b'"');
+        }
         if number::common(out, value) {
+            if quoted {
+                out.push(b'"');
+            }
             return;
         }
         match value {

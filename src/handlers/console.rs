@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 
 use super::batch::Batch;
 use super::sink::SharedSink;
+use crate::config::UseColors;
 
 /// Whether the console shows colours (`use_colors`).
 ///
@@ -18,6 +19,16 @@ pub(crate) enum ColorChoice {
     Always,
     /// Nowhere.
     Never,
+}
+
+impl From<UseColors> for ColorChoice {
+    fn from(configured: UseColors) -> Self {
+        match configured {
+            UseColors::Auto => ColorChoice::Auto,
+            UseColors::Always => ColorChoice::Always,
+            UseColors::Never => ColorChoice::Never,
+        }
+    }
 }
 
 impl ColorChoice {

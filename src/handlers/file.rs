@@ -195,15 +195,7 @@ impl FileHandler {
     /// [`HandlerError::Io`] naming the file; the next call tries it again.
     pub(crate) fn sync(&mut self) -> Result<(), HandlerError> {
         let path = &self.options.path;
-        let rotated = self.rotations_unsynced.min(self.options.backups);
-        for number in (1..=rotated).rev() {
-            let backup = rotation::backup_path(path, number);
-            let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(&backup);
-            match opened.and_then(|file| file.sync_data()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                outcome => outcome.map_err(|error| HandlerError::io("sync", &backup, error))?,
-            }
-        }
+        sync_backups(path, self.rotations_unsynced.min(self.options.backups))?;
         if let Some(live) = &mut self.live {
             live.file.sync_data().map_err(|error| HandlerError::io("sync", path, error))?;
         }
@@ -216,13 +208,7 @@ impl FileHandler {
         if self.rotations_unsynced == 0 && named {
             return Ok(());
         }
-        let directory = match self.options.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        File::open(directory)
-            .and_then(|opened| opened.sync_all())
-            .map_err(|error| HandlerError::io("sync", directory, error))?;
+        sync_names_beside(&self.options.path)?;
         self.rotations_unsynced = 0;
         if let Some(live) = &mut self.live {
             live.named = true;
@@ -252,4 +238,37 @@ impl FileHandler {
             none => Ok(none.insert(Live::open(&self.options)?)),
         }
     }
+}
+
+/// Brings the log at `path` to the disk beside the thread that writes it, with the last `rotated`
+/// files that it was rotated into, and their names.
+///
+/// # Errors
+/// [`HandlerError::Io`] naming the file. One that is missing is none: it is made anew.
+pub(crate) fn sync_log(path: &Path, rotated: u32) -> Result<(), HandlerError> {
+    sync_backups(path, rotated)?;
+    sync_if_there(path)?;
+    sync_names_beside(path)
+}
+
+fn sync_backups(path: &Path, rotated: u32) -> Result<(), HandlerError> {
+    (1..=rotated).rev().try_for_each(|number| sync_if_there(&rotation::backup_path(path, number)))
+}
+
+fn sync_if_there(path: &Path) -> Result<(), HandlerError> {
+    let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path);
+    match opened.and_then(|file| file.sync_data()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome.map_err(|error| HandlerError::io("sync", path, error)),
+    }
+}
+
+fn sync_names_beside(path: &Path) -> Result<(), HandlerError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|error| HandlerError::io("sync", directory, error))
 }

@@ -11,6 +11,7 @@
 //! | `outlet` | bytes to a descriptor of our host's, never waiting and never changing its flags |
 //! | `sink` | whole lines to an outlet; what does not fit is dropped and counted |
 //! | `console` | the console: a sink on stderr, and whether it shows colours |
+//! | `syslog` | messages to a receiver on the network or on this machine, by a thread of their own |
 //! | `stderr` | at most 100 lines a second, for the time when the files cannot be written |
 //! | `error` | what a file handler refuses or fails at, with the path and what to do next |
 //!
@@ -31,11 +32,13 @@ mod outlet;
 mod rotation;
 mod sink;
 mod stderr;
+mod syslog;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use console::{ColorChoice, Console};
+pub(crate) use console::Console;
 pub(crate) use error::HandlerError;
-pub(crate) use file::{FileHandler, FileOptions};
+pub(crate) use file::{FileHandler, FileOptions, sync_log};
 pub(crate) use stderr::{StderrNotice, finish_notices, notice, settle_notices};
+pub(crate) use syslog::{Courier, Feed, Stop, SyslogCounts, WAITING_BYTES_MAX, feed};

@@ -18,6 +18,7 @@ use super::position::{Position, Progress};
 use super::screen::Screen;
 use super::segment::{Prepared, Retired, Segment};
 use super::survey::{PassEnd, Survey, survey};
+use super::urgent::is_urgent;
 use crate::clock::{Calibration, now};
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
@@ -43,6 +44,8 @@ pub(crate) trait Definitions {
 pub(crate) struct Appender {
     segment: Segment,
     end: u32,
+    /// Where the part ends that is published.
+    published: u32,
     /// Where the part of the segment begins that nothing but its opening is written into.
     opened: u32,
     last_definition: u32,
@@ -64,6 +67,8 @@ pub(crate) struct Appender {
     records: u64,
     failure: Option<io::ErrorKind>,
     screen: Option<Box<dyn Screen>>,
+    /// Whether something urgent was appended since the last publication.
+    urgent: bool,
 }
 
 impl Appender {
@@ -75,6 +80,7 @@ impl Appender {
             defined: SmallVec::from_iter([Defined::new(header.writer)]),
             segment: first.segment,
             end: FIRST_OFFSET,
+            published: FIRST_OFFSET,
             opened: FIRST_OFFSET,
             last_definition: 0,
             released: false,
@@ -90,6 +96,7 @@ impl Appender {
             records: 0,
             failure: None,
             screen: None,
+            urgent: false,
         };
         appender.open_segment();
         appender
@@ -98,6 +105,11 @@ impl Appender {
     /// Has everything screened from now on.
     pub(crate) fn screen_with(&mut self, screen: Box<dyn Screen>) {
         self.screen = Some(screen);
+    }
+
+    /// Has urgent records told apart: see [`Progress::urgent`].
+    pub(crate) fn watch_urgent(&mut self) {
+        self.defined.iter_mut().for_each(Defined::watch);
     }
 
     /// Records appended since the appender was made, published or not, gap records not counted.
@@ -259,6 +271,7 @@ impl Appender {
             self.write_frame(kind, 0, 1, definition_frame_bytes(bytes.len()), |frame| {
                 write_definition(frame, position.ring_id, id, bytes);
             })?;
+            self.settle(position.ring_id, *needed, bytes);
         }
         let header = RunHeader {
             position,
@@ -275,7 +288,18 @@ impl Appender {
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(records);
         })?;
         self.records += u64::from(found.count - found.gaps);
+        self.urgent |= found.urgent;
         Ok(records.len() as u32)
+    }
+
+    /// Where urgent records are told apart, notes whether those of a new definition are.
+    fn settle(&mut self, ring_id: u64, needed: Needed, bytes: &[u8]) {
+        let ring = self.defined_of(ring_id);
+        if self.defined[ring].watches() {
+            let urgent = is_urgent(needed, bytes);
+            self.defined[ring].settle(needed, urgent);
+            self.urgent |= urgent;
+        }
     }
 
     /// Appends what a silent lane has lost.
@@ -368,12 +392,25 @@ impl Appender {
     /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
     /// has appended since the last publication is not in the journal.
     pub(crate) fn abandon(&mut self, next: Prepared) -> Retired {
+        self.cut_unpublished();
         self.switch(next)
+    }
+
+    /// Takes back what the unfinished pass has left in the file: it is written again elsewhere, and
+    /// a reader of the whole file would find it twice.
+    fn cut_unpublished(&self) {
+        let file = &self.segment.file;
+        let published = u64::from(self.published);
+        if file.metadata().is_ok_and(|found| found.len() > published) {
+            // A medium that takes neither frames nor this can show them twice, but loses none.
+            let _ = file.set_len(published);
+        }
     }
 
     fn switch(&mut self, next: Prepared) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
         self.end = FIRST_OFFSET;
+        self.published = FIRST_OFFSET;
         self.last_definition = 0;
         self.released = false;
         self.next_index = 1;
@@ -410,7 +447,8 @@ impl Appender {
         }
         self.index_pass()?;
         self.publish()?;
-        Ok(self.progress())
+        let urgent = std::mem::take(&mut self.urgent);
+        Ok(Progress { urgent, ..self.progress() })
     }
 
     /// Ends the journal cleanly: everything is to be given out, and the segment is cut to what is
@@ -441,6 +479,7 @@ impl Appender {
             boundary: self.boundary.max(self.pass_ticks.saturating_sub(self.window_ticks)),
             bytes: self.bytes,
             records: self.records,
+            urgent: false,
         }
     }
 
@@ -467,7 +506,9 @@ impl Appender {
 
     fn publish(&mut self) -> Result<(), JournalError> {
         let published = self.segment.writer.publish(self.end.into());
-        published.map_err(|source| self.failed(source))
+        published.map_err(|source| self.failed(source))?;
+        self.published = self.end;
+        Ok(())
     }
 
     fn open_segment(&mut self) {
@@ -571,7 +612,11 @@ impl Appender {
         match self.defined.iter().position(|defined| defined.ring_id() == ring_id) {
             Some(at) => at,
             None => {
-                self.defined.push(Defined::new(ring_id));
+                let mut defined = Defined::new(ring_id);
+                if self.defined[0].watches() {
+                    defined.watch();
+                }
+                self.defined.push(defined);
                 self.defined.len() - 1
             }
         }

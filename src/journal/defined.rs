@@ -25,11 +25,23 @@ pub(super) struct Defined {
     texts: Vec<u64>,
     /// For each context slot the id that was defined last, 0 for none.
     contexts: Vec<u32>,
+    /// The sites and contexts whose records are urgent. They are kept out of the tables above, so
+    /// that the others cost nothing more.
+    urgent: Vec<Needed>,
+    /// Whether they are told apart.
+    watches: bool,
 }
 
 impl Defined {
     pub(super) fn new(ring_id: u64) -> Self {
-        Self { ring_id, sites: Vec::new(), texts: Vec::new(), contexts: Vec::new() }
+        Self {
+            ring_id,
+            sites: Vec::new(),
+            texts: Vec::new(),
+            contexts: Vec::new(),
+            urgent: Vec::new(),
+            watches: false,
+        }
     }
 
     pub(super) fn ring_id(&self) -> u64 {
@@ -40,6 +52,48 @@ impl Defined {
     pub(super) fn clear(&mut self) {
         self.sites.fill(0);
         self.contexts.fill(0);
+        self.urgent.clear();
+    }
+
+    /// Asks for urgent records to be told apart.
+    pub(super) fn watch(&mut self) {
+        self.watches = true;
+    }
+
+    /// Whether urgent records are to be told apart.
+    pub(super) fn watches(&self) -> bool {
+        self.watches
+    }
+
+    /// Notes what was defined. What is urgent is found to be needed again by the next run that names
+    /// it, and [`Defined::take_urgent`] then knows it.
+    pub(super) fn settle(&mut self, defined: Needed, urgent: bool) {
+        if let Needed::Context(id) = defined {
+            // One slot has one context.
+            let same_slot = |known: &Needed| matches!(known, Needed::Context(other) if other & 0xffff == id & 0xffff);
+            self.urgent.retain(|known| !same_slot(known));
+        }
+        if urgent {
+            self.forget(defined);
+            self.urgent.push(defined);
+        }
+    }
+
+    /// Takes out of what a run needs what is urgent, and defined already; whether there was any.
+    #[inline]
+    pub(super) fn take_urgent(&mut self, needed: &mut NeededList) -> bool {
+        if self.urgent.is_empty() || needed.is_empty() {
+            return false;
+        }
+        let before = needed.len();
+        needed.retain(|needed| {
+            let known = self.urgent.contains(needed);
+            if known {
+                self.forget(*needed);
+            }
+            !known
+        });
+        needed.len() < before
     }
 
     /// Notes that records of site `id` hold text.
@@ -95,9 +149,10 @@ impl Defined {
         }
     }
 
-    /// Every context is needed again.
+    /// Every context is needed again, an urgent one, too.
     pub(super) fn forget_contexts(&mut self) {
         self.contexts.fill(0);
+        self.urgent.retain(|known| !matches!(known, Needed::Context(_)));
     }
 
     /// Takes a note back: the definition was not written.
@@ -120,6 +175,34 @@ impl Defined {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_urgent_is_met_in_every_run_and_defined_once() {
+        let mut defined = Defined::new(1);
+        let run = |defined: &mut Defined| {
+            let mut needed = NeededList::new();
+            for _ in 0..3 {
+                defined.note_site(1, &mut needed);
+                defined.note_site(2, &mut needed);
+                defined.note_context(0x1_0001, &mut needed);
+            }
+            let urgent = defined.take_urgent(&mut needed);
+            (needed.to_vec(), urgent)
+        };
+        let all = vec![Needed::Site(1), Needed::Site(2), Needed::Context(0x1_0001)];
+        assert_eq!(run(&mut defined), (all.clone(), false));
+        for needed in all {
+            defined.settle(needed, needed == Needed::Site(2));
+        }
+        assert_eq!(run(&mut defined), (vec![], true));
+        assert_eq!(run(&mut defined), (vec![], true));
+        defined.settle(Needed::Context(0x1_0001), true);
+        defined.settle(Needed::Context(0x2_0001), false);
+        let mut needed = NeededList::new();
+        defined.note_context(0x1_0001, &mut needed);
+        assert!(!defined.take_urgent(&mut needed), "its slot has another one now");
+        assert_eq!(needed.len(), 1);
+    }
 
     #[test]
     fn a_definition_is_needed_once_and_again_when_its_slot_was_used_by_another() {

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::FallocateFlags;
 
 use super::error::JournalError;
+use super::index::open_regular;
 
 /// Makes the directory if it is missing; a link or anything else in its place is refused.
 pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError> {
@@ -47,6 +48,24 @@ pub(super) fn mappable(directory: &Path) -> bool {
     const TMPFS: u64 = 0x0102_1994;
     rustix::fs::statfs(directory)
         .is_ok_and(|found| matches!(found.f_type as u64, EXT | XFS | TMPFS))
+}
+
+/// Brings a segment's first `end` bytes to the disk, with what is needed to find them there.
+///
+/// By `msync` of a mapping of its own, which is `fdatasync` of a range: the pages ahead of the end,
+/// which are populated already, stay as they are, and the writer's next stores there do not fault.
+///
+/// # Errors
+/// What the system says; errors of earlier writing by the kernel included.
+pub(crate) fn sync_segment(path: &Path, end: u64) -> io::Result<()> {
+    // For writing, too: the kernel does nothing for a mapping of a file that is open for reading.
+    let file = open_regular(path, std::fs::OpenOptions::new().read(true).write(true))?;
+    let bytes = file.metadata()?.len().min(end) as usize;
+    if bytes == 0 {
+        // Somebody has truncated it; there is nothing left.
+        return Ok(());
+    }
+    memmap2::MmapOptions::new().len(bytes).map_raw_read_only(&file)?.flush_range(0, bytes)
 }
 
 /// A random number that is not 0.

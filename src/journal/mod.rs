@@ -24,8 +24,10 @@ mod disk;
 mod entries;
 mod error;
 mod frame;
+mod guard;
 mod index;
 mod layout;
+mod mapping;
 mod merge;
 mod position;
 mod reader;
@@ -34,14 +36,16 @@ mod segment;
 mod segment_reader;
 mod store;
 mod survey;
+mod urgent;
 mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
+pub(crate) use disk::sync_segment;
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
-pub(crate) use frame::LanePosition;
+pub(crate) use frame::{Fault, LanePosition};
 pub(crate) use index::SegmentIndex;
 pub(crate) use layout::SegmentHeader;
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};

@@ -33,4 +33,6 @@ pub(crate) struct Progress {
     pub(crate) bytes: u64,
     /// Records appended since the appender was made, gap records not counted.
     pub(crate) records: u64,
+    /// Whether the pass has brought CRITICAL entries or trade events, if that was asked for.
+    pub(crate) urgent: bool,
 }

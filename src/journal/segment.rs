@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use memmap2::{Advice, MmapRaw};
-
+use super::guard::Guard;
 use super::layout::SegmentHeader;
+use super::mapping::Mapping;
 use super::writer::{MappedWriter, PlainWriter, SegmentWriter};
 
 /// An open segment file and the means to write it.
@@ -15,19 +15,29 @@ pub(super) struct Segment {
     pub(super) header: SegmentHeader,
     pub(super) file: Arc<File>,
     pub(super) writer: Box<dyn SegmentWriter>,
-    pub(super) mapping: Option<Arc<MmapRaw>>,
+    pub(super) mapping: Option<Arc<Mapping>>,
 }
 
 impl Segment {
-    /// Opens `file`, which has its full length, for writing.
-    pub(super) fn new(header: SegmentHeader, file: Arc<File>, mapped: bool) -> io::Result<Self> {
-        if !mapped {
-            let writer = Box::new(PlainWriter::new(Arc::clone(&file)));
-            return Ok(Self { header, file, writer, mapping: None });
-        }
-        let mapping = Arc::new(MmapRaw::map_raw(&*file)?);
-        let writer = Box::new(MappedWriter::new(Arc::clone(&mapping)));
-        Ok(Self { header, file, writer, mapping: Some(mapping) })
+    /// Opens `file`, which has its full length, for writing: through a mapping if `mapped`, and if
+    /// the guard, where there is one, can watch it.
+    pub(super) fn new(
+        header: SegmentHeader,
+        file: Arc<File>,
+        mapped: bool,
+        guard: Option<&Arc<Guard>>,
+    ) -> io::Result<Self> {
+        let mapping = if mapped { Mapping::new(&file, guard)?.map(Arc::new) } else { None };
+        let writer: Box<dyn SegmentWriter> = match &mapping {
+            Some(mapping) => Box::new(MappedWriter::new(Arc::clone(mapping))),
+            None => Box::new(PlainWriter::new(Arc::clone(&file))),
+        };
+        Ok(Self { header, file, writer, mapping })
+    }
+
+    /// How many pages of its mapping lie in no file.
+    pub(super) fn holes(&self) -> u32 {
+        self.mapping.as_ref().map_or(0, |mapping| mapping.holes())
     }
 
     /// Makes the first `bytes` bytes resident and writable, so that storing there does not fault;
@@ -35,17 +45,8 @@ impl Segment {
     pub(super) fn populate(&self, bytes: u64) -> Option<Populate> {
         let mapping = self.mapping.as_ref()?;
         let start = (bytes as usize).min(mapping.len());
-        populate(mapping, 0, start);
+        mapping.populate(0, start);
         (start < mapping.len()).then(|| Populate { mapping: Arc::clone(mapping), start })
-    }
-}
-
-/// Makes a range resident and writable. Failure costs only speed: the stores will fault.
-fn populate(mapping: &MmapRaw, start: usize, bytes: usize) {
-    let bytes = bytes.min(mapping.len().saturating_sub(start));
-    if bytes > 0 {
-        // Kernels before 5.14 refuse: pages are then made by the first store.
-        let _ = mapping.advise_range(Advice::PopulateWrite, start, bytes);
     }
 }
 
@@ -60,19 +61,24 @@ impl Prepared {
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
     }
+
+    /// Whether it is written through a mapping.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.segment.mapping.is_some()
+    }
 }
 
 /// The part of a segment that is not populated yet.
 #[derive(Debug)]
 pub(super) struct Populate {
-    mapping: Arc<MmapRaw>,
+    mapping: Arc<Mapping>,
     start: usize,
 }
 
 impl Populate {
     /// Makes the next `bytes` bytes resident and writable; returns what is left to do.
     pub(super) fn step(mut self, bytes: u64) -> Option<Populate> {
-        populate(&self.mapping, self.start, bytes as usize);
+        self.mapping.populate(self.start, bytes as usize);
         self.start = self.start.saturating_add(bytes as usize);
         (self.start < self.mapping.len()).then_some(self)
     }
@@ -84,8 +90,12 @@ pub(crate) struct Retired {
     pub(super) segment: Segment,
 }
 
-#[cfg(test)]
 impl Retired {
+    /// How many of its pages a SIGBUS was caught for.
+    pub(crate) fn holes(&self) -> u32 {
+        self.segment.holes()
+    }
+
     /// The segment's number.
     #[cfg(test)]
     pub(crate) fn sequence(&self) -> u64 {

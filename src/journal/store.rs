@@ -11,6 +11,7 @@ use rustix::fs::{MemfdFlags, Mode};
 
 use super::disk::{allocate, make_directory, mappable, random_id, read_up_to};
 use super::error::JournalError;
+use super::guard::Guard;
 use super::index::SegmentIndex;
 use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
@@ -55,6 +56,8 @@ pub(crate) struct JournalOptions {
     pub(crate) segments: u32,
     /// Whether segments are mapped, where the file system allows it.
     pub(crate) mapped: bool,
+    /// Whether a SIGBUS in a mapped file is caught; if not, files are not mapped.
+    pub(crate) guarded: bool,
     /// Bytes of a segment that are populated before it is handed over.
     pub(crate) prepare_bytes: u64,
     /// The ring whose engine writes.
@@ -75,6 +78,8 @@ pub(crate) struct SegmentStore {
     options: JournalOptions,
     index: SegmentIndex,
     mapped: bool,
+    /// Set where files are mapped.
+    guard: Option<Arc<Guard>>,
     next_sequence: u64,
     /// Written segments, oldest first.
     idle: VecDeque<Idle>,
@@ -98,17 +103,22 @@ impl SegmentStore {
     /// [`JournalError`] if a parameter is out of range, or the directory cannot be made or read.
     pub(crate) fn open(options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
         check(&options)?;
-        let (index, mapped) = match &options.place {
-            Place::Memory => (SegmentIndex::memory(), options.mapped),
+        let (index, mapped, guard) = match &options.place {
+            // Nobody else can take its pages away.
+            Place::Memory => (SegmentIndex::memory(), options.mapped, None),
             Place::Directory { path, dir_mode, .. } => {
                 make_directory(path, *dir_mode)?;
-                (SegmentIndex::directory(path), options.mapped && mappable(path))
+                let mapped = options.mapped && options.guarded && mappable(path);
+                // Where the handler cannot be installed, plain writes need none.
+                let guard = if mapped { Guard::install().ok() } else { None };
+                (SegmentIndex::directory(path), guard.is_some(), guard)
             }
         };
         let mut store = Self {
             options,
             index: index.clone(),
             mapped,
+            guard,
             next_sequence: 1,
             idle: VecDeque::new(),
             outside: 0,
@@ -116,11 +126,6 @@ impl SegmentStore {
         };
         store.scan()?;
         Ok((store, index))
-    }
-
-    /// Whether segments are written through a mapping.
-    pub(crate) fn is_mapped(&self) -> bool {
-        self.mapped
     }
 
     /// Finds what earlier runs left. Files that are not ours stay as they are; their numbers are
@@ -214,7 +219,9 @@ impl SegmentStore {
         self.outside = self.outside.saturating_sub(1);
         let sequence = segment.header.sequence;
         let place = self.idle.partition_point(|idle| idle.sequence < sequence);
-        self.idle.insert(place, Idle { sequence, segment: Some(segment) });
+        // One with holes is made anew.
+        let segment = (segment.holes() == 0).then_some(segment);
+        self.idle.insert(place, Idle { sequence, segment });
     }
 
     /// Removes a prepared segment that will not be written.
@@ -370,8 +377,8 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        let segment =
-            Segment::new(header.clone(), file, mapped).map_err(JournalError::io("map", path))?;
+        let segment = Segment::new(header.clone(), file, mapped, self.guard.as_ref())
+            .map_err(JournalError::io("map", path))?;
         self.name(&header, &segment.file, path)?;
         Ok(segment)
     }

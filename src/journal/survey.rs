@@ -1,6 +1,7 @@
 //! The one walk over a run of records before it is copied.
 
 use super::defined::{Defined, NeededList};
+use super::urgent::is_urgent_inline;
 use crate::clock::Calibration;
 use crate::record::{GAP_SITE, INLINE, RecordHeader, TimeKind};
 
@@ -25,6 +26,8 @@ pub(super) struct Survey {
     pub(super) needed: NeededList,
     /// Whether there may be text in one of them.
     pub(super) texts: bool,
+    /// Whether a record is urgent, where that is asked for.
+    pub(super) urgent: bool,
 }
 
 /// Where a pass ends: what was made after it began is left to the next one.
@@ -73,6 +76,11 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
             last_site = header.site;
             if last_site == INLINE {
                 found.texts = true;
+                if defined.watches() {
+                    found.urgent |= is_urgent_inline(&header, &records[at..]);
+                    // The next one has a definition of its own.
+                    last_site = GAP_SITE;
+                }
             } else if last_site != GAP_SITE {
                 found.texts |= defined.note_site(last_site, &mut found.needed);
             }
@@ -81,6 +89,9 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
             last_context = header.context;
             if last_context != 0 && last_context != INLINE {
                 defined.note_context(last_context, &mut found.needed);
+            } else if last_context == INLINE && defined.watches() {
+                found.urgent |= is_urgent_inline(&header, &records[at..]);
+                last_context = 0;
             }
         }
         if found.count == 0 {
@@ -98,5 +109,6 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
         found.last_time = header.time;
     }
     found.bytes = at;
+    found.urgent |= defined.take_urgent(&mut found.needed);
     found
 }

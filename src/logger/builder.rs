@@ -10,6 +10,7 @@ use crate::config::{
 };
 use crate::engine::{self, Place, StartError};
 use crate::level::Level;
+use crate::processors::{Chain, Installed, Processor};
 
 /// The configuration of a logger that is not started yet; made by [`MetaLogger::builder`].
 ///
@@ -27,6 +28,7 @@ use crate::level::Level;
 pub struct Builder {
     code: Settings,
     layers: Layers,
+    processors: Vec<Installed>,
 }
 
 impl Builder {
@@ -71,6 +73,14 @@ impl Builder {
         self
     }
 
+    /// Adds a processor behind those added before: it may change each entry on its way from the
+    /// journal to the logs, or leave it out; see [`processors`](crate::processors). Clones of the
+    /// builder share it.
+    pub fn processor(mut self, processor: impl Processor + 'static) -> Self {
+        self.processors.push(Installed::new(processor));
+        self
+    }
+
     /// The effective configuration: what `build` would start with. Reads the file and the
     /// environment.
     ///
@@ -92,7 +102,8 @@ impl Builder {
     pub fn build(self) -> Result<(MetaLogger, Guard), StartError> {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
-        let (core, engine) = engine::start(configuration, place)?;
+        let (core, engine) = engine::start(configuration, place, Chain::of(self.processors))?;
+        engine::tell_warnings(&core);
         Ok((MetaLogger::new(core), Guard::new(engine)))
     }
 }

@@ -6,18 +6,26 @@ use crate::definition::SiteSpec;
 use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::processors::Masked;
-use crate::record::{Args, INLINE, Sink, Stored, TypeCode};
+use crate::record::{Args, Encode, INLINE, Sink, Stored, TypeCode, UnixNanos};
 use crate::ring::{Class, PushError};
-use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, refuse_nested};
+use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, market_time, refuse_nested};
+use crate::site::MARKET_TIME;
 
 /// The values of a dynamic call.
 #[derive(Clone, Copy)]
-struct Values<'a>(&'a [(&'a str, DynamicValue<'a>)]);
+struct Values<'a> {
+    fields: &'a [(&'a str, DynamicValue<'a>)],
+    /// In a backtest, what stands behind them.
+    market_time: Option<UnixNanos>,
+}
 
 impl Values<'_> {
     fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
-        for (_, value) in self.0 {
+        for (_, value) in self.fields {
             value.tell(tell);
+        }
+        if let Some(time) = self.market_time {
+            tell(UnixNanos::TYPE, &time);
         }
     }
 }
@@ -78,7 +86,8 @@ impl MetaLogger {
         text: &str,
         fields: &[(&str, DynamicValue<'_>)],
     ) -> Result<(), PushError> {
-        let names: smallvec::SmallVec<[&str; 16]> = fields.iter().map(|(name, _)| *name).collect();
+        let mut names: smallvec::SmallVec<[&str; 16]> =
+            fields.iter().map(|(name, _)| *name).collect();
         let category = fields.iter().find(|(name, _)| *name == "category");
         let own_trade = category.map(|(_, value)| *value == DynamicValue::Str("trade"));
         let trade = trade || own_trade.unwrap_or(self.trade);
@@ -89,8 +98,10 @@ impl MetaLogger {
             return Ok(());
         }
         let stamp = Stamp::own();
+        let market_time = market_time().filter(|_| !names.contains(&MARKET_TIME));
+        names.extend(market_time.map(|_| MARKET_TIME));
         let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
-        let values = Values(fields);
+        let values = Values { fields, market_time };
         let class = Class { privileged: trade || level >= Level::Warning, trade };
         match self.core.masking.names().treatments(names.iter().copied()) {
             None => self.push_dynamic(spec, class, stamp, &values),
@@ -109,7 +120,6 @@ impl MetaLogger {
         stamp: Stamp,
         values: &impl Args,
     ) -> Result<(), PushError> {
-        let definition = spec.encode_with(|tell| values.each(&mut |code, _| tell(code)));
         lanes::OfThread.with(&self.core, |lane| {
             let scoped = lanes::OfThread.scoped(&self.core, self.context());
             let context = match &scoped {
@@ -117,8 +127,8 @@ impl MetaLogger {
                 Scoped::Inside(merged) => ContextRef::of(merged),
                 Scoped::Busy => return Err(refuse_nested(lane, spec.level, spec.trade)),
             };
-            let record = Unusual { site: INLINE, definition: &definition, context, stamp };
-            let pushed = self.core.push_record(lane, record, class, values);
+            let record = Unusual { site: INLINE, definition: &[], context, stamp };
+            let pushed = self.core.push_inline(lane, record, class, &spec, values);
             self.core.note_call(lane, stamp.time, 1, || spec.text.into());
             pushed
         })

@@ -26,6 +26,11 @@ impl Guard {
         Self { engine: Some(engine) }
     }
 
+    /// The guard of an engine that has no threads.
+    pub(super) fn of_nothing() -> Self {
+        Self { engine: None }
+    }
+
     /// Ends the engine now; the same as dropping the guard.
     pub fn shutdown(self) {
         drop(self);

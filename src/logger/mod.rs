@@ -1,7 +1,9 @@
 //! The faces that programs log through.
 
 mod builder;
+mod changes;
 mod dynamic;
+mod fallback;
 mod guard;
 mod in_context;
 mod lanes;
@@ -227,6 +229,21 @@ impl MetaLogger {
             return Err(SyncError::Closed);
         }
         self.core.sync(Duration::from_secs(60))
+    }
+
+    /// Waits until every entry accepted before this call is in the journal, and that on the disk:
+    /// it then survives a power cut. For the policies `sync = interval` and `critical`: their
+    /// thread does the work, one round for all who wait, and no longer than `timeout` is waited.
+    /// The logs follow by themselves.
+    ///
+    /// # Errors
+    /// [`SyncError::Unfinished`] when the time is over, [`SyncError::Log`] with the file's name if
+    /// the disk has refused, [`SyncError::NoPolicy`] with `sync = none`.
+    pub fn wait_synced(&self, timeout: Duration) -> Result<(), SyncError> {
+        if self.core.is_forked() {
+            return Err(SyncError::Closed);
+        }
+        self.core.wait_synced(timeout)
     }
 
     /// Rotates the three logs now, whatever their size; empty ones stay. Takes effect with the

@@ -4,9 +4,12 @@ use std::io::Write;
 
 use super::Format;
 use super::error::ReadError;
-use crate::formatters::{Formatter, Identity, JsonFormatter, Rfc5424Formatter, TextFormatter};
+use crate::formatters::{
+    Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
+};
 use crate::journal::{Merge, SegmentHeader};
 use crate::record::UnixNanos;
+use crate::stack::{AtOnce, Shower};
 
 /// Lines are handed to the output in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -23,6 +26,7 @@ pub(super) struct Lines<'a, W> {
     since: Option<UnixNanos>,
     out: &'a mut W,
     formatter: Box<dyn Formatter>,
+    backtraces: Shower<AtOnce>,
     /// The ring of the engine whose entries are rendered.
     writer: Option<u64>,
     piece: Vec<u8>,
@@ -36,6 +40,7 @@ impl<'a, W: Write> Lines<'a, W> {
             since,
             out,
             formatter: formatter(format, None),
+            backtraces: Shower::new(AtOnce),
             writer: None,
             piece: Vec::with_capacity(PIECE_BYTES + 4096),
             entries: 0,
@@ -59,7 +64,9 @@ impl<'a, W: Write> Lines<'a, W> {
             if self.since.is_some_and(|since| entry.time() < since) {
                 continue;
             }
-            self.formatter.line(&entry, &mut self.piece);
+            let shown =
+                if entry.site().has_backtrace { self.backtraces.show(&entry) } else { None };
+            self.formatter.line(shown.as_ref().unwrap_or(&entry), &mut self.piece);
             self.piece.push(b'\n');
             self.entries += 1;
             if self.piece.len() >= PIECE_BYTES {
@@ -88,6 +95,7 @@ fn formatter(format: Format, origin: Option<SegmentHeader>) -> Box<dyn Formatter
     match format {
         Format::Text => Box::new(TextFormatter::new(false)),
         Format::Json => Box::new(JsonFormatter::new(identity(origin))),
+        Format::Logfmt => Box::new(LogfmtFormatter::new()),
         Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), ENTERPRISE_NUMBER)),
     }
 }

@@ -43,6 +43,8 @@ pub enum Format {
     /// As in `trades.log`: one JSON object for each entry. The host, the process and
     /// the program are those that wrote the journal.
     Json,
+    /// `time=… level=… event=… key=value …`, one line for each entry.
+    Logfmt,
     /// Syslog messages of RFC 5424, one for each entry, from the same host, process and program.
     Rfc5424,
 }

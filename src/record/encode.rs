@@ -397,6 +397,18 @@ pub trait Args: Copy {
     fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored));
 }
 
+/// The arguments of one call, of whatever types.
+pub(crate) trait Values {
+    /// Tells each value with its type, in the order of the fields.
+    fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored));
+}
+
+impl<A: Args> Values for A {
+    fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+        self.each(tell);
+    }
+}
+
 /// A value whose type is not known to the caller.
 pub trait Stored {
     /// Bytes that the value takes when strings and lists are cut to `cap` bytes each.

@@ -146,20 +146,25 @@ pub struct ErrorChain {
 
 impl ErrorChain {
     /// Formats `error` and its sources.
-    pub fn new(error: &(dyn Error + 'static)) -> Self {
+    pub fn new(error: &dyn Error) -> Self {
         let mut chain = Self { text: Text::empty(), ends: [0; CHAIN_LINKS], count: 0, cut: false };
-        let mut next = Some(error);
+        chain.add(error);
+        let mut next = error.source();
         while let Some(link) = next {
             if chain.count == CHAIN_LINKS || chain.text.cut {
                 chain.cut = true;
                 break;
             }
-            chain.text.format(format_args!("{link}"));
-            chain.ends[chain.count] = chain.text.length;
-            chain.count += 1;
+            chain.add(link);
             next = link.source();
         }
         chain
+    }
+
+    fn add(&mut self, link: &dyn Error) {
+        self.text.format(format_args!("{link}"));
+        self.ends[self.count] = self.text.length;
+        self.count += 1;
     }
 
     fn links(&self) -> impl Iterator<Item = &str> {

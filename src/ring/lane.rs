@@ -121,8 +121,13 @@ pub(crate) struct Private {
     pub(crate) generation: Plain32,
     /// The number of the current block + 1; 0 as long as the lane has none.
     pub(crate) block_number: Plain32,
+    /// 1 when the lane may have a loss that no gap record has told.
+    pub(crate) untold: AtomicU32,
     /// The serial of the current block.
     pub(crate) serial: Plain64,
+    /// The size of a block; and where the current one ends, 0 if it is one of the reserve.
+    pub(crate) block_bytes: Plain32,
+    pub(crate) block_end: Plain32,
     /// When the next call is to be timed; the cold path alone looks at it.
     pub(super) sampling: Sampling,
 }
@@ -131,9 +136,9 @@ pub(crate) struct Private {
 unsafe impl ArenaItem for Private {}
 
 const _: () = {
-    // All that a push touches lies in one cache line.
+    // All that a push touches lies in one cache line, and so does what it needs beyond a limit.
     assert!(!MAPPED || size_of::<Private>() == 128);
-    assert!(!MAPPED || std::mem::offset_of!(Private, serial) + 8 <= 64);
+    assert!(!MAPPED || std::mem::offset_of!(Private, block_end) + 4 <= 64);
 };
 
 impl Private {
@@ -144,9 +149,12 @@ impl Private {
         self.generation.set(generation);
         self.block_number.set(0);
         self.serial.set(0);
+        self.block_bytes.set(geometry.block_bytes);
+        self.block_end.set(0);
         self.sampling.begin(geometry.sample_bytes);
-        // ORDERING: Relaxed for both: the caller owns the lane, and the gate, which alone looks in
+        // ORDERING: Relaxed for all: the caller owns the lane, and the gate, which alone looks in
         // from outside, does so behind a heavy fence.
+        self.untold.store(0, Ordering::Relaxed);
         self.busy.store(0, Ordering::Relaxed);
         self.limit.store(0, Ordering::Relaxed);
     }

@@ -48,7 +48,7 @@ pub(crate) use layout::Geometry;
 #[cfg(test)]
 pub(crate) use loss::LOSS_REASONS;
 pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LossReason, Losses};
-pub(crate) use producer::{Class, LaneHandle};
+pub(crate) use producer::{Class, LaneHandle, Passed};
 
 use arena::Arena;
 use lane::{LaneEntry, Process};

@@ -50,6 +50,18 @@ struct Ticket {
     told: Option<Losses>,
 }
 
+/// What kept a record from the usual way, and does so no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// A sample point; the call stands for so many.
+    Sample {
+        /// How many.
+        calls: u64,
+    },
+    /// The end of a block: the next one is claimed.
+    Block,
+}
+
 /// Clears `busy` at the end of a push, also when the writing closure panics.
 struct Busy<'a>(&'a Private);
 
@@ -151,13 +163,15 @@ impl LaneHandle {
         Ok(())
     }
 
-    /// Whether nothing but a sample point keeps the next record, of `len` bytes, from the usual
-    /// way: then the call is to be timed, and the result is how many calls it stands for.
+    /// Opens the usual way again when nothing closes it to the next record, of `len` bytes, but a
+    /// sample point or, if `may_claim`, the end of an ordinary block: then the call is to be timed,
+    /// and [`push_hot`](LaneHandle::push_hot) takes the record.
     ///
-    /// The limit is moved on to the next sample point: [`push_hot`](LaneHandle::push_hot) then
-    /// takes the record. The shared lane knows no usual way and no samples.
+    /// `None` leaves everything as it was. The shared lane knows no usual way. What this touches
+    /// lies in the lane's own line and, for a block, where it must be: the caller's caches may be
+    /// cold (PERF.md, "beyond the limit").
     #[cold]
-    pub(crate) fn pass_sample_point(&self, len: u32) -> Option<u64> {
+    pub(crate) fn pass_limit(&self, len: u32, may_claim: bool) -> Option<Passed> {
         let own = self.own();
         // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
         if self.shared || own.lane.get() == 0 || own.busy.load(Ordering::Relaxed) != 0 {
@@ -166,20 +180,27 @@ impl LaneHandle {
         let _busy = Busy::enter(own);
         let cursor = own.cursor.get();
         let end = low(cursor).saturating_add(len);
-        // ORDERING: Relaxed, as in `push_hot`. After the gate was closed it is 0, and stays so.
+        // ORDERING: Relaxed, as in `push_hot`. 0 after the gate was closed or a loss is to be told.
         let limit = own.limit.load(Ordering::Relaxed);
-        let stopped_here = limit != 0 && end > limit && end <= self.ring.geometry.block_bytes;
-        let block = own.block_number.get().saturating_sub(1);
-        if !stopped_here
-            || len > self.ring.geometry.record_bytes_max
-            || self.ring.pool.is_reserve(block)
-        {
+        if limit == 0 || end <= limit {
             return None;
         }
-        let calls = own.sampling.weight(len);
-        own.sampling.draw(self.place(own, end), high(cursor).wrapping_add(1));
-        self.set_limit(own, self.ordinary_limit(own, join(high(cursor), end)));
-        Some(calls)
+        let passed = if end <= own.block_end.get() {
+            let calls = own.sampling.weight(len);
+            own.sampling.draw(place(own, end), high(cursor).wrapping_add(1));
+            self.set_limit(own, ordinary_limit(own, join(high(cursor), end)));
+            Passed::Sample { calls }
+        } else {
+            let in_ordinary = own.block_end.get() != 0;
+            if !may_claim || !in_ordinary || len > own.block_bytes.get() / 4 {
+                return None;
+            }
+            let block = self.ring.pool.claim()?;
+            self.link(own, own.block_number.get().checked_sub(1), block);
+            self.set_limit(own, ordinary_limit(own, own.cursor.get()));
+            Passed::Block
+        };
+        Some(passed)
     }
 
     /// Copies one record into the ring, by the usual way or the other one.
@@ -196,7 +217,7 @@ impl LaneHandle {
         if len <= self.ring.geometry.record_bytes_max && self.push_hot(len, &mut write) {
             return Ok(());
         }
-        if self.pass_sample_point(len).is_some() && self.push_hot(len, &mut write) {
+        if self.pass_limit(len, true).is_some() && self.push_hot(len, &mut write) {
             return Ok(());
         }
         self.try_push(len, class, write).inspect_err(|error| self.count_loss(*error, class))
@@ -248,7 +269,8 @@ impl LaneHandle {
         // The next push takes the cold path and tells the loss. When this one is nested in another
         // push that is just setting a limit: that one looks for losses after it has done so.
         light_fence();
-        // ORDERING: Relaxed, read by the same thread; the shared lane takes no heed of it.
+        // ORDERING: Relaxed for both, read by the same thread; the shared lane takes no heed of them.
+        self.own().untold.store(1, Ordering::Relaxed);
         self.own().limit.store(0, Ordering::Relaxed);
     }
 
@@ -366,6 +388,8 @@ impl LaneHandle {
         link.store(block + 1, Ordering::Release);
         own.block.set(&self.ring.blocks, block);
         own.block_number.set(block + 1);
+        let ordinary = !self.ring.pool.is_reserve(block);
+        own.block_end.set(if ordinary { own.block_bytes.get() } else { 0 });
         own.serial.set(serial);
         own.cursor.set(cursor);
     }
@@ -398,28 +422,16 @@ impl LaneHandle {
         if let Some(told) = &ticket.told {
             losses.mark_reported(told);
         }
-        let block = own.block_number.get().saturating_sub(1);
-        let limit = if self.ring.pool.is_reserve(block) {
-            // Nobody goes further in the reserve without being asked.
-            low(end)
-        } else {
-            self.ordinary_limit(own, end)
-        };
-        self.set_limit(own, limit);
-    }
-
-    /// Where `offset` of the current block lies in the lane's stream of blocks.
-    fn place(&self, own: &Private, offset: u32) -> u64 {
-        own.serial.get() * u64::from(self.ring.geometry.block_bytes) + u64::from(offset)
-    }
-
-    /// How far pushes may go in an ordinary block behind `cursor`: to the next sample point, or to
-    /// the block's end.
-    fn ordinary_limit(&self, own: &Private, cursor: u64) -> u32 {
-        let point = own.sampling.next_point(self.place(own, low(cursor)), high(cursor));
-        let offset = point.saturating_sub(self.place(own, 0));
-        let block_bytes = self.ring.geometry.block_bytes;
-        u32::try_from(offset).unwrap_or(block_bytes).min(block_bytes)
+        // ORDERING: Relaxed for both, between this thread and its signal handler: a nested push that
+        // is refused behind the fence sets the mark again, one before it is seen in the counters.
+        own.untold.store(0, Ordering::Relaxed);
+        light_fence();
+        if losses.unreported() {
+            own.untold.store(1, Ordering::Relaxed);
+        }
+        // Nobody goes further in the reserve without being asked.
+        let in_ordinary = own.block_end.get() != 0;
+        self.set_limit(own, if in_ordinary { ordinary_limit(own, end) } else { low(end) });
     }
 
     /// Sets the limit of pushes to come; the lane is busy with this one.
@@ -428,9 +440,9 @@ impl LaneHandle {
         // it has seen `busy` cleared.
         own.limit.store(limit, Ordering::Relaxed);
         light_fence();
-        if self.entry().losses.unreported() {
+        // ORDERING: Relaxed for both, as above.
+        if own.untold.load(Ordering::Relaxed) != 0 {
             // A nested push was refused before the limit was set.
-            // ORDERING: Relaxed, as above.
             own.limit.store(0, Ordering::Relaxed);
         }
     }
@@ -442,6 +454,20 @@ impl Drop for LaneHandle {
             self.entry().close(self.generation);
         }
     }
+}
+
+/// Where `offset` of the current block lies in the lane's stream of blocks.
+fn place(own: &Private, offset: u32) -> u64 {
+    own.serial.get() * u64::from(own.block_bytes.get()) + u64::from(offset)
+}
+
+/// How far pushes may go in an ordinary block behind `cursor`: to the next sample point, or to the
+/// block's end.
+fn ordinary_limit(own: &Private, cursor: u64) -> u32 {
+    let point = own.sampling.next_point(place(own, low(cursor)), high(cursor));
+    let offset = point.saturating_sub(place(own, 0));
+    let block_bytes = own.block_bytes.get();
+    u32::try_from(offset).unwrap_or(block_bytes).min(block_bytes)
 }
 
 /// The state that no push gets past: the front of every shared handle.

@@ -24,10 +24,22 @@ pub(crate) struct Progress {
     /// The newest flush whose barrier is in the journal, and where that barrier ends.
     pub(crate) barrier: u64,
     pub(crate) barrier_position: Position,
+    /// How often the drain had a segment that it cannot write, and no other: the views then give
+    /// out what waits for its order, so that they need no segment for that.
+    pub(crate) stuck: u64,
     /// How far the views have read.
     pub(crate) viewed: Position,
     /// The newest flush whose entries are in the views.
     pub(crate) rendered: u64,
+    /// Where the newest CRITICAL entry or trade event ends, if the policy asks for it.
+    pub(crate) urgent: Position,
+    /// Up to where somebody waits for the journal to be on the disk.
+    pub(crate) sync_wanted: Position,
+    /// Up to where it is on the disk, and how many records that are.
+    pub(crate) durable: Position,
+    pub(crate) durable_records: u64,
+    /// How often it was brought there.
+    pub(crate) journal_syncs: u64,
     /// The newest request to sync that was answered.
     pub(crate) synced: u64,
     /// Records that producers committed, as of the last pass.
@@ -47,7 +59,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Whether nothing will change any more.
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.drain_ended && self.views_ended
     }
 }
@@ -69,6 +81,18 @@ pub(crate) struct ViewCounts {
     pub(crate) late: u64,
     /// Rotations of all logs.
     pub(crate) rotations: u64,
+    /// Records that were in the journal and could not be read there any more.
+    pub(crate) unreadable: u64,
+    /// Entries that processors left out, and panics of processors.
+    pub(crate) filtered: u64,
+    pub(crate) processor_panics: u64,
+}
+
+impl ViewCounts {
+    /// Records that nothing more will be done about.
+    pub(crate) fn settled(&self) -> u64 {
+        self.records + self.unreadable
+    }
 }
 
 /// The writer's side door: flush requests in, progress out.
@@ -83,6 +107,7 @@ pub(crate) struct Control {
     progress: Mutex<Progress>,
     changed: Condvar,
     drain: OnceLock<Thread>,
+    syncer: OnceLock<Thread>,
     /// Entries that took longer than a synchronous call waits.
     late_synchronous: AtomicU64,
     rotations_asked: AtomicU64,
@@ -97,6 +122,10 @@ pub(crate) struct Control {
     /// Segments before this one were synced.
     synced_before: AtomicU64,
     degraded: Mutex<Option<String>>,
+    /// How often something could not be synced, and what was said the last time.
+    sync_errors: Mutex<(u64, Option<String>)>,
+    /// Pages of segments that a SIGBUS was caught for.
+    sigbus_caught: AtomicU64,
 }
 
 impl Control {
@@ -111,6 +140,57 @@ impl Control {
         if let Some(thread) = self.drain.get() {
             thread.unpark();
         }
+    }
+
+    /// Makes the calling thread the one that [`wake_syncer`](Control::wake_syncer) wakes.
+    pub(crate) fn i_am_the_syncer(&self) {
+        // Set once: an engine has one at most.
+        let _kept = self.syncer.set(std::thread::current());
+    }
+
+    /// Has the syncer look what is to be synced. One system call when it sleeps.
+    pub(crate) fn wake_syncer(&self) {
+        if let Some(thread) = self.syncer.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Waits until everything committed before the call is in the journal, and that on the disk.
+    pub(crate) fn wait_synced(&self, timeout: Duration) -> Result<(), SyncError> {
+        let begun = Instant::now();
+        let ticket = self.request_flush();
+        self.wait_until(timeout, |now| now.barrier >= ticket || now.drain_ended)?;
+        let progress = self.progress();
+        let wanted =
+            if progress.barrier >= ticket { progress.barrier_position } else { progress.journal };
+        self.update(false, |now| now.sync_wanted = now.sync_wanted.max(wanted));
+        self.wake_syncer();
+        let left = timeout.saturating_sub(begun.elapsed());
+        let waited = self.wait_until(left, |now| now.durable >= wanted);
+        waited.map_err(|unfinished| match self.sync_errors().1 {
+            Some(reason) => SyncError::Log { reason },
+            None => SyncError::Unfinished(unfinished),
+        })
+    }
+
+    /// Notes that the journal is on the disk as far as `then` says.
+    pub(crate) fn note_durable(&self, then: &Progress) {
+        self.update(true, |now| {
+            now.durable = now.durable.max(then.journal);
+            now.durable_records = now.durable_records.max(then.journaled);
+            now.journal_syncs += 1;
+        });
+    }
+
+    /// Counts a failure to sync.
+    pub(crate) fn sync_failed(&self, error: String) {
+        let mut errors = self.sync_errors.lock();
+        *errors = (errors.0 + 1, Some(error));
+    }
+
+    /// How often something could not be synced, and what was said the last time.
+    pub(crate) fn sync_errors(&self) -> (u64, Option<String>) {
+        self.sync_errors.lock().clone()
     }
 
     /// The number of the newest flush that was asked for.
@@ -136,7 +216,7 @@ impl Control {
         self.wait_until(timeout, |progress| progress.rendered >= ticket || progress.has_ended())?;
         // When the engine has ended, what is missing will not come any more.
         let progress = self.progress();
-        if progress.rendered < ticket && progress.views.records < progress.accepted {
+        if progress.rendered < ticket && progress.views.settled() < progress.accepted {
             return Err(Unfinished::of(&progress));
         }
         Ok(())
@@ -320,6 +400,22 @@ impl Control {
         self.synced_before.fetch_max(sequence, Ordering::Relaxed);
     }
 
+    /// Counts pages of a segment that a SIGBUS was caught for.
+    pub(crate) fn count_sigbus(&self, pages: u32) {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the load in `sigbus_caught`.
+        // IF WEAKENED: it is the weakest already.
+        self.sigbus_caught.fetch_add(pages.into(), Ordering::Relaxed);
+    }
+
+    /// How many pages of segments a SIGBUS was caught for.
+    pub(crate) fn sigbus_caught(&self) -> u64 {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the addition in `count_sigbus`.
+        // IF WEAKENED: it is the weakest already.
+        self.sigbus_caught.load(Ordering::Relaxed)
+    }
+
     /// Notes why the engine runs with less than was asked for; the first reason stays.
     pub(crate) fn degrade(&self, reason: &str) {
         self.degraded.lock().get_or_insert_with(|| reason.to_owned());
@@ -391,6 +487,6 @@ pub struct Unfinished {
 
 impl Unfinished {
     fn of(progress: &Progress) -> Self {
-        Self { records: progress.accepted.saturating_sub(progress.views.records) }
+        Self { records: progress.accepted.saturating_sub(progress.views.settled()) }
     }
 }

@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
 use super::levels::Levels;
+use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
+use crate::handlers::SyslogCounts;
 use crate::level::Level;
 use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, Masking};
 use crate::record::{
-    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode,
+    Args, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, Sink, TimeKind, TypeCode, UnixNanos,
 };
-use crate::ring::{Class, LaneHandle, PushError, Ring};
-use crate::site::{self, Site};
+use crate::ring::{Class, LaneHandle, Passed, PushError, Ring};
+use crate::site::{self, Site, Types};
+use crate::stack::Stacks;
 
 /// An entry may keep its caller waiting this long when `async_logging` is off.
 const SYNCHRONOUS_WAIT: Duration = Duration::from_millis(5);
-
-/// How long a call that waits for room sleeps between two attempts; the kernel adds its timer slack.
-const RETRY: Duration = Duration::from_micros(20);
 
 /// The engine, as its producers see it.
 ///
@@ -48,6 +48,12 @@ pub(crate) struct Core {
     pub(crate) masking: Arc<Masking>,
     /// The number of the filter in force: call sites remember it with what the filter keeps.
     pub(crate) filter: AtomicU32,
+    /// Which calls carry a backtrace.
+    pub(crate) stacks: Stacks,
+    /// Calls that have waited long for room.
+    pub(crate) urgent: AtomicU32,
+    /// What became of the messages to syslog.
+    pub(crate) syslog: Arc<SyslogCounts>,
     pub(crate) configuration: Configuration,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
@@ -118,7 +124,7 @@ impl Core {
     #[inline]
     pub(crate) fn filters_out(&self, site: &Site) -> bool {
         // ORDERING: Acquire, before the levels are read.
-        // PAIRS WITH: the Release store in `set_level`.
+        // PAIRS WITH: the Release store in `change_levels`.
         // IF WEAKENED: what the old levels keep is remembered under the new number.
         let filter = self.filter.load(Ordering::Acquire);
         let by_module = self.levels.by_module();
@@ -137,7 +143,12 @@ impl Core {
 
     /// Changes `log_level`, and what follows it.
     pub(crate) fn set_level(&self, level: Level) {
-        self.levels.set_log_level(level);
+        self.change_levels(|levels| levels.set_log_level(level));
+    }
+
+    /// Changes levels; call sites find out again what is kept of them.
+    pub(crate) fn change_levels(&self, change: impl FnOnce(&Levels)) {
+        change(&self.levels);
         if self.levels.by_module() {
             // ORDERING: Release, publishes the levels set above.
             // PAIRS WITH: the Acquire load in `filters_out`.
@@ -193,7 +204,7 @@ impl Core {
         // One comparison: 0 means not registered, and INLINE is the one negative number.
         let usual = site.cast_signed() > 0 && context != INLINE;
         let fits = length <= FITS_ANYWHERE || length <= self.record_bytes_max as usize;
-        if !(usual && fits) || self.levels.synchronous() {
+        if !(usual && fits) || self.levels.detours() {
             return false;
         }
         let header = RecordHeader {
@@ -224,19 +235,32 @@ impl Core {
             return Ok(());
         }
         let stamp = Stamp { time, kind };
-        lanes.with(self, |lane| match lanes.scoped(self, context) {
-            Scoped::Outside => self.push_timed(lane, context, site, stamp, args),
-            Scoped::Inside(merged) => {
-                // A scope alone is no reason to time the call: first the usual case.
-                if self.push_usual(lane, merged.id, Call { site, stamp }, &args) {
-                    return Ok(());
+        lanes.with(self, |lane| {
+            let merged;
+            let (context, in_scope) = match lanes.scoped(self, context) {
+                Scoped::Outside => (context, false),
+                Scoped::Inside(becomes) => {
+                    merged = becomes;
+                    (ContextRef::of(&merged), true)
                 }
-                self.push_timed(lane, ContextRef::of(&merged), site, stamp, args)
+                Scoped::Busy => return Err(refuse_nested(lane, site.level(), site.is_trade())),
+            };
+            if let Some(market) = market_time()
+                && let Some(site) = site.with_market_time()
+            {
+                let types = <(A, UnixNanos) as Args>::types;
+                let args = WithMarketTime::new(&args, market);
+                return self.push_exceptional(lane, context, (site, types), stamp, args);
             }
-            Scoped::Busy => Err(refuse_nested(lane, site.level(), site.is_trade())),
+            // A scope alone is no reason to time the call: first the usual case.
+            if in_scope && self.push_usual(lane, context.id, Call { site, stamp }, &args) {
+                return Ok(());
+            }
+            self.push_timed(lane, context, site, stamp, args)
         })
     }
 
+    /// The usual case beyond a limit: as short as can be, for it runs in cold caches.
     fn push_timed<A: Args>(
         &self,
         lane: &LaneHandle,
@@ -247,16 +271,19 @@ impl Core {
     ) -> Result<(), PushError> {
         let length = padded(RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX));
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        if let Some(calls) = lane.pass_sample_point(length) {
-            let begun = clock::now_after_loads().0;
+        let left = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
+        if let Some(passed) = lane.pass_limit(length, self.nobody_waits_long()) {
+            let (begun, calls) = match passed {
+                Passed::Sample { calls } => (clock::now_after_loads().0, calls),
+                Passed::Block => (left, 1),
+            };
             if self.push_usual(lane, context.id, Call { site, stamp }, &args) {
                 self.note_call(lane, begun, calls, || site.into());
                 return Ok(());
             }
         }
-        let begun = if stamp.kind == TimeKind::OwnTicks { stamp.time } else { ticks_now() };
-        let pushed = self.push_exceptional(lane, context, site, stamp, args);
-        self.note_call(lane, begun, 1, || site.into());
+        let pushed = self.push_exceptional(lane, context, (site, A::types), stamp, args);
+        self.note_call(lane, left, 1, || site.into());
         pushed
     }
 
@@ -273,18 +300,19 @@ impl Core {
         self.metrics.slow.note(ticks, place);
     }
 
-    /// A first use, a full block, a record that carries definitions or must be cut, the policies
-    /// that wait.
-    fn push_exceptional<A: Args>(
+    /// A first use, a full ring, a record that carries definitions or must be cut, the policies that
+    /// wait.
+    #[inline(never)]
+    pub(super) fn push_exceptional<A: Args>(
         &self,
         lane: &LaneHandle,
         context: ContextRef<'_>,
-        site: &'static Site,
+        (site, types): (&'static Site, Types),
         stamp: Stamp,
         args: A,
     ) -> Result<(), PushError> {
         let id = match site.id() {
-            0 => site.register(A::types),
+            0 => site.register(types),
             known => known,
         };
         let trade = is_trade(site, &args, context.trade);
@@ -294,17 +322,11 @@ impl Core {
             return self.push_record(lane, known, class, &args);
         }
         match self.masking.names().treatments(site.fields().iter().copied()) {
-            None => {
-                let definition = site.definition(A::types);
-                let record = Unusual { definition: &definition, ..known };
-                self.push_record(lane, record, class, &args)
-            }
+            None => self.push_inline(lane, known, class, &site.spec(), &args),
             Some(treatments) => {
                 let args = Masked::new(&args, &treatments);
-                let definition = site.definition_with(|tell| args.each(&mut |code, _| tell(code)));
-                let record = Unusual { definition: &definition, ..known };
                 self.masking.count_by_name(args.count());
-                self.push_record(lane, record, class, &args)
+                self.push_inline(lane, known, class, &site.spec(), &args)
             }
         }
     }
@@ -324,7 +346,8 @@ impl Core {
             return Err(PushError::TooLong);
         };
         let begun = self.waits().then(Instant::now);
-        let pushed = self.push_waiting(|| plan.push(lane, class, args));
+        let length = plan.header.length;
+        let pushed = self.push_waiting(lane, length, class, || plan.push(lane, class, args));
         if let Err(error) = pushed {
             lane.count_loss(error, class);
         } else if !self.configuration.async_logging {
@@ -388,27 +411,6 @@ impl Core {
     fn waits(&self) -> bool {
         !self.configuration.async_logging || self.configuration.overflow != Overflow::Drop
     }
-
-    /// Tries again while the ring is full, as long as `overflow` says.
-    fn push_waiting(&self, push: impl Fn() -> Result<(), PushError>) -> Result<(), PushError> {
-        let first = push();
-        let Overflow::Block(wait) = self.configuration.overflow else { return first };
-        if !first.is_err_and(may_pass_by_waiting) {
-            return first;
-        }
-        let deadline = Instant::now() + wait;
-        self.control.wake_drain();
-        loop {
-            // Asleep, not polling: the drain may need this very core (PERF.md, "waiting").
-            std::thread::sleep(RETRY);
-            // The deadline is looked at first: the last attempt is one after it has passed.
-            let last = Instant::now() >= deadline;
-            let again = push();
-            if last || !again.is_err_and(may_pass_by_waiting) {
-                return again;
-            }
-        }
-    }
 }
 
 /// Whether a call is a trade event: by its macro, by its own field, by its logger's context.
@@ -466,10 +468,6 @@ impl Plan<'_> {
             encode(slot.bytes_mut(), self.header, &self.inline, args, self.cap);
         })
     }
-}
-
-fn may_pass_by_waiting(error: PushError) -> bool {
-    matches!(error, PushError::Full | PushError::Lane)
 }
 
 /// The largest number of bytes to which strings and lists may be cut so that the record fits:

@@ -1,6 +1,6 @@
 //! The levels in force, changeable while running.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use crate::config::Configuration;
 use crate::filter::Filter;
@@ -16,17 +16,25 @@ pub(crate) struct Levels {
     log: AtomicU8,
     console: AtomicU8,
     trade: AtomicU8,
-    /// Whether the console and the journal follow `log_level`.
-    console_follows: bool,
-    journal_follows: bool,
-    /// The least level of an outlet that follows nothing.
-    fixed: u8,
+    /// [`NOTHING`] without `syslog`.
+    syslog: AtomicU8,
+    /// Whether the console, syslog and the journal follow `log_level`.
+    console_follows: AtomicBool,
+    syslog_follows: AtomicBool,
+    journal_follows: AtomicBool,
+    /// Whether the console is on, and whether it is the last resort and so cannot be off.
+    console_on: AtomicBool,
+    console_forced: AtomicBool,
+    /// How many things make every call take the cold path: `async_logging = false` is one, each
+    /// running backtest is another. It stands here because every call reads the gates' cache line
+    /// anyway.
+    detours: AtomicU32,
     /// Levels by module; in place of `log` where they name one.
     filter: Filter,
-    /// Whether calls wait until their entry is written; it stands here because every call reads
-    /// the gates' cache line anyway.
-    synchronous: bool,
 }
+
+/// Above every level.
+const NOTHING: u8 = u8::MAX;
 
 fn code(level: Level) -> u8 {
     level as u8
@@ -36,40 +44,25 @@ impl Levels {
     pub(crate) fn new(configuration: &Configuration) -> Self {
         // What does not parse was refused with the configuration.
         let filter = Filter::parse(&configuration.log_filter).unwrap_or_default();
-        let log = filter.others().unwrap_or(code(configuration.log_level));
-        let console =
-            if configuration.console_follows { log } else { code(configuration.console_level) };
         let journal = code(configuration.journal_level);
+        let has_syslog = !configuration.syslog.is_empty();
+        let syslog = if has_syslog { code(configuration.syslog_level) } else { NOTHING };
         let levels = Self {
             gate: [AtomicU8::new(journal), AtomicU8::new(journal)],
-            log: AtomicU8::new(log),
-            console: AtomicU8::new(console),
+            log: AtomicU8::new(filter.others().unwrap_or(code(configuration.log_level))),
+            console: AtomicU8::new(code(configuration.console_level)),
             trade: AtomicU8::new(code(configuration.trade_log_level)),
-            console_follows: configuration.console_follows,
-            journal_follows: configuration.journal_follows,
-            fixed: if configuration.syslog.is_empty() || configuration.syslog_follows {
-                u8::MAX
-            } else {
-                code(configuration.syslog_level)
-            },
+            syslog: AtomicU8::new(syslog),
+            console_follows: AtomicBool::new(configuration.console_follows),
+            syslog_follows: AtomicBool::new(configuration.syslog_follows && has_syslog),
+            journal_follows: AtomicBool::new(configuration.journal_follows),
+            console_on: AtomicBool::new(configuration.log_to_console),
+            console_forced: AtomicBool::new(false),
+            detours: AtomicU32::new(u32::from(!configuration.async_logging)),
             filter,
-            synchronous: !configuration.async_logging,
         };
         levels.set_gates(journal);
         levels
-    }
-
-    /// Lets through what the journal keeps: the least level that anything shows, or a fixed one.
-    fn set_gates(&self, journal: u8) {
-        // ORDERING: Relaxed for all of them, see the type.
-        // PAIRS WITH: the loads in `admits`.
-        // IF WEAKENED: they are the weakest already.
-        let log = self.filter.least(self.log.load(Relaxed));
-        let console = if self.console_follows { log } else { self.console.load(Relaxed) };
-        let shown = log.min(console).min(self.fixed);
-        let gate = if self.journal_follows { shown } else { journal };
-        self.gate[0].store(gate, Relaxed);
-        self.gate[1].store(gate.min(self.trade.load(Relaxed)), Relaxed);
     }
 
     /// Whether modules have levels of their own: then the gates alone do not decide.
@@ -82,12 +75,22 @@ impl Levels {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the stores in `set_log_level`.
         // IF WEAKENED: they are the weakest already.
-        if !self.journal_follows {
+        if !self.journal_follows.load(Relaxed) {
             return self.gate[0].load(Relaxed);
         }
-        let log = self.filter.level_of(target, self.log.load(Relaxed));
-        let console = if self.console_follows { log } else { self.console.load(Relaxed) };
-        log.min(console).min(self.fixed)
+        self.shown(self.filter.level_of(target, self.log.load(Relaxed)))
+    }
+
+    /// The least level that anything shows where `expert.log` shows `log`.
+    fn shown(&self, log: u8) -> u8 {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the stores in `set_log_level`.
+        // IF WEAKENED: they are the weakest already.
+        let follows = |follows: &AtomicBool, own: &AtomicU8| {
+            if follows.load(Relaxed) { log } else { own.load(Relaxed) }
+        };
+        let console = follows(&self.console_follows, &self.console);
+        log.min(console).min(follows(&self.syslog_follows, &self.syslog))
     }
 
     /// Whether a call of this level is kept.
@@ -99,10 +102,30 @@ impl Levels {
         code(level) >= self.gate[usize::from(trade)].load(Relaxed)
     }
 
-    /// Whether calls wait until their entry is written: `async_logging = false`.
+    /// Whether every call takes the cold path, because there is more to do than to push.
     #[inline(always)]
-    pub(crate) fn synchronous(&self) -> bool {
-        self.synchronous
+    pub(crate) fn detours(&self) -> bool {
+        // ORDERING: Relaxed, the cold path asks again what there is to do.
+        // PAIRS WITH: the changes in `begin_detour` and `end_detour`; what a thread begins holds
+        //   for its own later calls at once.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.load(Relaxed) != 0
+    }
+
+    /// Sends every call through the cold path until [`end_detour`](Levels::end_detour).
+    pub(crate) fn begin_detour(&self) {
+        // ORDERING: Relaxed, see `detours`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.fetch_add(1, Relaxed);
+    }
+
+    /// Ends what [`begin_detour`](Levels::begin_detour) began.
+    pub(crate) fn end_detour(&self) {
+        // ORDERING: Relaxed, see `detours`.
+        // PAIRS WITH: the load there.
+        // IF WEAKENED: it is the weakest already.
+        self.detours.fetch_sub(1, Relaxed);
     }
 
     /// Whether `expert.log` shows a module's entries of this level.
@@ -116,21 +139,59 @@ impl Levels {
 
     /// The least level of trade events in `trades.log`.
     pub(crate) fn shows_in_trades(&self, level: Level) -> bool {
-        // ORDERING: Relaxed, see the type; never changed after the start.
-        // PAIRS WITH: nothing.
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the store in `apply`.
         // IF WEAKENED: it is the weakest already.
         code(level) >= self.trade.load(Relaxed)
     }
 
     /// Whether the console shows a module's entries of this level.
     pub(crate) fn shows_on_console(&self, level: Level, target: &str) -> bool {
-        if self.console_follows {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in `set_console_level` and `apply`.
+        // IF WEAKENED: it is the weakest already.
+        if self.console_follows.load(Relaxed) {
             return self.shows_in_log(level, target);
         }
         // ORDERING: Relaxed, see the type.
         // PAIRS WITH: the store in `set_log_level`.
         // IF WEAKENED: it is the weakest already.
         code(level) >= self.console.load(Relaxed)
+    }
+
+    /// Whether syslog gets a module's entries of this level.
+    pub(crate) fn shows_in_syslog(&self, level: Level, target: &str) -> bool {
+        // ORDERING: Relaxed for both, see the type.
+        // PAIRS WITH: the stores in `set_log_level`.
+        // IF WEAKENED: they are the weakest already.
+        if self.syslog_follows.load(Relaxed) {
+            return self.shows_in_log(level, target);
+        }
+        code(level) >= self.syslog.load(Relaxed)
+    }
+
+    /// Whether the console shows anything at all.
+    pub(crate) fn console_is_on(&self) -> bool {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in `set_console` and `force_console`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_on.load(Relaxed) || self.console_forced.load(Relaxed)
+    }
+
+    /// Switches the console on or off.
+    pub(crate) fn set_console(&self, on: bool) {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the load in `console_is_on`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_on.store(on, Relaxed);
+    }
+
+    /// Keeps the console on: there is nothing else to log to.
+    pub(crate) fn force_console(&self) {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the load in `console_is_on`.
+        // IF WEAKENED: it is the weakest already.
+        self.console_forced.store(true, Relaxed);
     }
 
     /// Changes `log_level`, and the levels that follow it: the level of all modules that
@@ -140,12 +201,61 @@ impl Levels {
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
         self.log.store(code(level), Relaxed);
-        if self.console_follows {
+        if self.console_follows.load(Relaxed) {
             self.console.store(code(level), Relaxed);
         }
-        if self.journal_follows {
-            self.set_gates(code(level));
+        if self.syslog_follows.load(Relaxed) {
+            self.syslog.store(code(level), Relaxed);
         }
+        self.lower_journal();
+    }
+
+    /// Changes `console_level`, which from then on follows nothing.
+    pub(crate) fn set_console_level(&self, level: Level) {
+        // ORDERING: Relaxed for both, see the type.
+        // PAIRS WITH: the loads above.
+        // IF WEAKENED: they are the weakest already.
+        self.console_follows.store(false, Relaxed);
+        self.console.store(code(level), Relaxed);
+        self.lower_journal();
+    }
+
+    /// Puts the levels of a configuration that was read again in force.
+    pub(crate) fn apply(&self, configuration: &Configuration) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the loads above.
+        // IF WEAKENED: they are the weakest already.
+        let log = self.filter.others().unwrap_or(code(configuration.log_level));
+        self.log.store(log, Relaxed);
+        self.console.store(code(configuration.console_level), Relaxed);
+        self.trade.store(code(configuration.trade_log_level), Relaxed);
+        if self.syslog.load(Relaxed) != NOTHING {
+            self.syslog.store(code(configuration.syslog_level), Relaxed);
+            self.syslog_follows.store(configuration.syslog_follows, Relaxed);
+        }
+        self.console_follows.store(configuration.console_follows, Relaxed);
+        self.journal_follows.store(configuration.journal_follows, Relaxed);
+        self.set_gates(code(configuration.journal_level));
+    }
+
+    /// Lets the journal's level follow, if it does.
+    fn lower_journal(&self) {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in the callers.
+        // IF WEAKENED: it is the weakest already.
+        self.set_gates(self.gate[0].load(Relaxed));
+    }
+
+    /// Lets through what the journal keeps: the least level that anything shows, or a fixed one.
+    fn set_gates(&self, fixed: u8) {
+        // ORDERING: Relaxed for all of them, see the type.
+        // PAIRS WITH: the load in `admits`.
+        // IF WEAKENED: they are the weakest already.
+        let follows = self.journal_follows.load(Relaxed);
+        let least = || self.shown(self.filter.least(self.log.load(Relaxed)));
+        let journal = if follows { least() } else { fixed };
+        self.gate[0].store(journal, Relaxed);
+        self.gate[1].store(journal.min(self.trade.load(Relaxed)), Relaxed);
     }
 }
 
@@ -174,6 +284,16 @@ mod tests {
             following.admits(Level::Debug, false) && following.shows_on_console(Level::Debug, "")
         );
 
+        let quiet = levels(Settings::default());
+        assert!(!quiet.shows_in_syslog(Level::Critical, ""), "there is no receiver");
+        let sent = Settings::default().syslog("udp://h").syslog_level(Level::Debug);
+        let sent = levels(sent);
+        sent.set_log_level(Level::Error);
+        assert!(sent.admits(Level::Debug, false) && sent.shows_in_syslog(Level::Debug, ""));
+        let along = levels(Settings::default().syslog("udp://h"));
+        along.set_log_level(Level::Error);
+        assert!(!along.admits(Level::Info, false) && !along.shows_in_syslog(Level::Info, ""));
+
         let fixed =
             levels(Settings::default().console_level(Level::Error).journal_level(Level::Debug));
         fixed.set_log_level(Level::Critical);
@@ -198,5 +318,36 @@ mod tests {
         levels.set_log_level(Level::Info);
         assert!(shown(Level::Info, "bot") && !shown(Level::Debug, "bot"));
         assert!(shown(Level::Debug, "bot::risk"), "what is named stays");
+    }
+
+    #[test]
+    fn a_configuration_read_again_is_in_force_as_a_whole() {
+        let changed = Settings::default()
+            .log_level(Level::Error)
+            .console_level(Level::Warning)
+            .trade_log_level(Level::Debug);
+        let layers = [(Origin::Code, changed)];
+        let levels = levels(Settings::default());
+        levels.apply(&Configuration::resolve(layers).unwrap());
+        assert!(levels.admits(Level::Warning, false) && !levels.admits(Level::Info, false));
+        assert!(levels.admits(Level::Debug, true) && levels.shows_in_trades(Level::Debug));
+        assert!(
+            levels.shows_on_console(Level::Warning, "") && !levels.shows_in_log(Level::Warning, "")
+        );
+        levels.set_log_level(Level::Critical);
+        assert!(levels.shows_on_console(Level::Warning, ""), "it follows no longer");
+        levels.set_console_level(Level::Trace);
+        assert!(levels.admits(Level::Trace, false), "the journal follows the console");
+    }
+
+    #[test]
+    fn the_console_as_the_last_resort_stays_on() {
+        let levels = levels(Settings::default().log_to_console(false));
+        assert!(!levels.console_is_on());
+        levels.set_console(true);
+        assert!(levels.console_is_on());
+        levels.force_console();
+        levels.set_console(false);
+        assert!(levels.console_is_on());
     }
 }

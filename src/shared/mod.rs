@@ -4,14 +4,18 @@
 mod bindings;
 mod control;
 mod core;
+mod inline;
 mod levels;
+mod market;
 mod stats;
 mod sync;
+mod waiting;
 
 pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Core, Lanes, Unusual, encode, refuse_nested, ticks_now};
 pub(crate) use levels::Levels;
+pub(crate) use market::{MarketClock, Shown, market_time};
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;

@@ -86,6 +86,9 @@ pub struct Stats {
     pub journal_bytes: u64,
     /// Records that the views have dealt with: written to every log they belong to.
     pub shown: u64,
+    /// Records that were in the journal, but cut away or damaged there before the views had read
+    /// them: an entry `logger.gap` says so in the logs.
+    pub unreadable: u64,
     /// Lines in `expert.log`, `trades.log` and `errors.log`.
     pub log_lines: u64,
     /// Lines of `trades.log` alone.
@@ -96,6 +99,13 @@ pub struct Stats {
     pub log_lines_missed: u64,
     /// Lines that the console did not take in time.
     pub console_dropped: u64,
+    /// Messages that were sent to syslog: the kernel took them.
+    pub syslog_sent: u64,
+    /// Messages that found no room while the receiver was away or too slow, that could not be sent,
+    /// or that were left at the end.
+    pub syslog_dropped: u64,
+    /// Messages that were shortened to fit into a datagram.
+    pub syslog_cut: u64,
     /// Entries that came too late to be put into order.
     pub late: u64,
     /// Entries of synchronous calls that were not in the logs within 5 ms.
@@ -106,6 +116,10 @@ pub struct Stats {
     pub masked_in_texts: u64,
     /// How often a log was rotated.
     pub rotations: u64,
+    /// Entries that processors left out of the logs; they are among the `shown` ones.
+    pub filtered: u64,
+    /// How often a processor has panicked.
+    pub processor_panics: u64,
     /// The drain's passes over the ring.
     pub passes: u64,
     /// How long log calls took.
@@ -139,6 +153,18 @@ pub struct Stats {
     pub crash_safe: bool,
     /// Whether the journal is written through a memory mapping, not by `write`.
     pub journal_mapped: bool,
+    /// Pages of the journal's files that were gone under a store (a truncated file, a disk that gave
+    /// way): the SIGBUS was caught, and the records were written to another segment.
+    pub sigbus_caught: u64,
+    /// How often the journal was brought to the disk, by `sync()` or by the policy `sync`.
+    pub syncs: u64,
+    /// Records of this run that are on the disk, in the journal.
+    pub synced_records: u64,
+    /// How often the policy's thread could not sync a file.
+    pub sync_errors: u64,
+    /// Which file that was the last time, and why. It stays, also when later attempts succeed: what
+    /// the kernel could not write then may be missing after a power cut.
+    pub sync_error: Option<String>,
     /// Why the engine runs with less than was asked for, if it does.
     pub degraded: Option<String>,
 }
@@ -150,9 +176,10 @@ impl Stats {
         let losses = core.ring.losses();
         let lost = |reason: LossReason| losses.by_reason[reason.index()];
         let views = progress.views;
-        let behind = views.records < progress.journaled;
+        let behind = views.settled() < progress.journaled;
         let block_bytes = u64::from(core.configuration.block_bytes);
         let [masked, masked_in_texts] = core.masking.counts();
+        let (sync_errors, sync_error) = core.control.sync_errors();
         let flow = core.metrics.flow().unwrap_or_else(|| {
             let since = core.metrics.started().elapsed();
             Flow::of(progress.accepted, progress.journal_bytes, since)
@@ -171,16 +198,22 @@ impl Stats {
             journaled: progress.journaled,
             journal_bytes: progress.journal_bytes,
             shown: views.records,
+            unreadable: views.unreadable,
             log_lines: views.log_lines,
             trade_lines: views.trade_lines,
             error_lines: views.error_lines,
             log_lines_missed: views.missed,
             console_dropped: views.console_dropped,
+            syslog_sent: core.syslog.sent(),
+            syslog_dropped: core.syslog.dropped(),
+            syslog_cut: core.syslog.cut(),
             late: views.late,
             late_synchronous: core.control.late_synchronous(),
             masked,
             masked_in_texts,
             rotations: views.rotations,
+            filtered: views.filtered,
+            processor_panics: views.processor_panics,
             passes: progress.passes,
             calls: CallTimes::of(&core.metrics.calls(), core),
             records_per_s: flow.records_per_s,
@@ -196,6 +229,11 @@ impl Stats {
             lanes: occupancy.lanes_active,
             crash_safe: core.ring.crash_safe(),
             journal_mapped: core.control.journal_mapped(),
+            sigbus_caught: core.control.sigbus_caught(),
+            syncs: progress.journal_syncs,
+            synced_records: progress.durable_records,
+            sync_errors,
+            sync_error,
             degraded: core.control.degraded(),
         }
     }

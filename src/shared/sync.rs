@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::control::Unfinished;
 use super::core::Core;
-use crate::journal::SegmentIndex;
+use crate::config::SyncPolicy;
+use crate::journal::{SegmentIndex, sync_segment};
 
 /// Why entries are not known to be on the disk.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum SyncError {
     /// The entries are not all written yet.
     #[error(transparent)]
     Unfinished(#[from] Unfinished),
+    /// Nothing is synced without being asked: `sync` is `none`.
+    #[error("sync = none: nobody syncs; set `interval` or `critical`, or call `sync()`")]
+    NoPolicy,
     /// The logger has been shut down, and its files are closed.
     #[error("the logger has been shut down: sync before that")]
     Closed,
@@ -38,38 +42,75 @@ pub enum SyncError {
 impl Core {
     /// Waits until everything accepted so far is written, then syncs the files it is in.
     pub(crate) fn sync(&self, timeout: Duration) -> Result<(), SyncError> {
-        let before = self.control.journal_synced();
         self.control.flush(timeout)?;
-        let progress = self.control.progress();
-        let configuration = &self.configuration;
-        if !configuration.log_to_file {
+        if !self.is_on_disk()? {
             return Ok(());
         }
-        if !self.control.in_files() {
+        self.sync_journal()?;
+        self.control.sync_logs(timeout)
+    }
+
+    /// Waits until everything accepted so far is in the journal, and that on the disk, where the
+    /// policy's thread brings it.
+    pub(crate) fn wait_synced(&self, timeout: Duration) -> Result<(), SyncError> {
+        if !self.is_on_disk()? {
+            return Ok(());
+        }
+        if self.configuration.sync == SyncPolicy::None {
+            return Err(SyncError::NoPolicy);
+        }
+        self.control.wait_synced(timeout)
+    }
+
+    /// Whether there are files; an error where there should be.
+    fn is_on_disk(&self) -> Result<bool, SyncError> {
+        if self.configuration.log_to_file && !self.control.in_files() {
             let reason = "nothing is on the disk: the engine runs without files".to_owned();
             return Err(SyncError::Log { reason });
         }
-        let journal = configuration.log_dir.join("journal");
+        Ok(self.configuration.log_to_file)
+    }
+
+    /// Brings the journal to the disk as far as it is published.
+    pub(crate) fn sync_journal(&self) -> Result<(), SyncError> {
+        let progress = self.control.progress();
+        let (before, last) = (self.control.journal_synced(), progress.journal.sequence);
+        let log_dir = &self.configuration.log_dir;
+        let journal = log_dir.join("journal");
         let index = SegmentIndex::directory(&journal);
         let sequences =
             index.sequences().map_err(|error| SyncError::Log { reason: error.to_string() })?;
-        for sequence in sequences.into_iter().filter(|sequence| *sequence >= before) {
-            // A segment that goes away meanwhile is recycled: its entries are gone with it.
-            sync_if_there(&index.path(sequence))?;
+        if !sequences.contains(&last) && last > 0 {
+            let source = io::Error::new(io::ErrorKind::NotFound, "it was removed or renamed");
+            return Err(SyncError::Io { path: index.path(last), source });
         }
-        sync_if_there(&journal)?;
-        self.control.sync_logs(timeout)?;
-        self.control.set_journal_synced(progress.journal.sequence);
+        for sequence in sequences.into_iter().filter(|known| (before..=last).contains(known)) {
+            let path = index.path(sequence);
+            let end = if sequence == last { progress.journal.offset } else { u64::MAX };
+            match sync_segment(&path, end) {
+                // One that goes away meanwhile is recycled: its entries are gone with it.
+                Err(source) if source.kind() != io::ErrorKind::NotFound || sequence == last => {
+                    return Err(SyncError::Io { path, source });
+                }
+                _ => {}
+            }
+        }
+        if before != last {
+            // New names; the first time, those of the directories, too.
+            sync_directory(&journal)?;
+        }
+        if before == 0 {
+            sync_directory(log_dir)?;
+            let absolute = std::path::absolute(log_dir).unwrap_or_else(|_| log_dir.clone());
+            absolute.parent().map_or(Ok(()), sync_directory)?;
+        }
+        self.control.set_journal_synced(last);
+        self.control.note_durable(&progress);
         Ok(())
     }
 }
 
-fn sync_if_there(path: &Path) -> Result<(), SyncError> {
-    let synced = File::open(path).and_then(|file| file.sync_data());
-    match synced {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(SyncError::Io { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
+fn sync_directory(path: &Path) -> Result<(), SyncError> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| SyncError::Io { path: path.to_owned(), source })
 }

@@ -19,6 +19,7 @@ pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
     drain.settle_in();
     let mut failing = false;
     while !drain.is_finished() {
+        let failed_before = failing;
         match told(drain.poll(), &mut failing) {
             Some(DrainPoll::Moved(bytes)) => {
                 if !drain.stopping() {
@@ -27,6 +28,8 @@ pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
             }
             _ if drain.is_given_up() => break,
             Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
+            // The next segment may be better.
+            None if !failed_before => {}
             None => std::thread::park_timeout(FAILED),
         }
     }
@@ -50,6 +53,7 @@ pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
     drain.settle_in();
     let mut failing = false;
     while !drain.is_finished() {
+        let failed_before = failing;
         let drained = told(drain.poll(), &mut failing);
         let viewed = view.poll();
         match drained {
@@ -58,6 +62,7 @@ pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
             Some(DrainPoll::Moved(bytes)) => napper.rest(bytes),
             _ if drain.is_given_up() => break,
             Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
+            None if !failed_before => {}
             None => std::thread::park_timeout(FAILED),
         }
     }

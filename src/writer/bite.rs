@@ -29,6 +29,10 @@ const BITES_PER_RING: u64 = 4;
 /// and the calls that wait for room share it.
 pub(super) const STEP_BYTES: u64 = 256 << 10;
 
+/// A drain that is held back for the views' sake takes a step this often whatever they do: a write of
+/// theirs may take longer than a call may wait for room.
+pub(super) const TRICKLE: Duration = Duration::from_millis(2);
+
 /// Bytes that one poll takes at most: so that it spans at most two segments, too.
 pub(super) fn bite_bytes(configuration: &Configuration) -> u64 {
     (configuration.journal_segment_bytes / 2).min(configuration.ring_bytes / BITES_PER_RING)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use super::bite::{STEP_BYTES, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
+use super::bite::{
+    STEP_BYTES, TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks,
+};
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
 use crate::definition::fit_context;
@@ -34,7 +36,7 @@ pub(crate) struct Drain {
     /// The changes of what is masked that the ring's contexts have gone through.
     mask_changes: u64,
     pass: Option<Pass>,
-    /// Bytes that one poll takes at most, and when it need not go on in small steps.
+    /// Bytes that one poll takes at most, and when the views are not far behind.
     bite_bytes: u64,
     bite_bytes_max: u64,
     ring_bytes: u64,
@@ -44,6 +46,10 @@ pub(crate) struct Drain {
     rendered: u64,
     /// How far the journal may be ahead of them.
     ahead_bytes_max: u64,
+    /// When the last poll ended that was not held back for the views' sake, and after how many ticks
+    /// the next one goes on whatever they do.
+    went_on_ticks: u64,
+    trickle_ticks: u64,
     /// What the journal holds for good, in records and in bytes, and the appender's own counts at
     /// that time.
     journaled: u64,
@@ -55,6 +61,8 @@ pub(crate) struct Drain {
     position: Position,
     /// Whether the current segment cannot be written.
     broken: bool,
+    /// Whether the views were told that there is no other one.
+    stuck: bool,
     /// Losses that the journal tells once the pass is published.
     told: Vec<(u32, GapInfo)>,
     /// When the oldest record was made that is not published yet, as far as known.
@@ -124,6 +132,8 @@ impl Drain {
             viewed: Position::default(),
             rendered: 0,
             ahead_bytes_max: ahead_bytes_max(&core.configuration),
+            went_on_ticks: 0,
+            trickle_ticks: core.ticks_in(TRICKLE),
             journaled: 0,
             journal_bytes: 0,
             records_seen: 0,
@@ -132,6 +142,7 @@ impl Drain {
             barrier: 0,
             position: Position::default(),
             broken: false,
+            stuck: false,
             told: Vec::new(),
             oldest_ticks: u64::MAX,
             begun_ticks: [u64::MAX; 2],
@@ -146,7 +157,11 @@ impl Drain {
     /// The journal's medium failed; nothing was taken from the ring for good, and the next poll
     /// tries again, in another segment.
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
-        if self.control.drain_is_held() || self.broken && !self.leave_broken_segment() {
+        if self.control.drain_is_held() {
+            return Ok(DrainPoll::Held);
+        }
+        if self.broken && !self.leave_broken_segment() {
+            self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
         if self.can_wait() {
@@ -154,7 +169,6 @@ impl Drain {
         }
         if self.is_too_far_ahead() {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
-            self.bite_bytes = STEP_BYTES;
             return Ok(DrainPoll::Held);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
@@ -181,11 +195,8 @@ impl Drain {
         } else {
             LossReason::Full
         });
+        self.went_on_ticks = now().0;
         let moved = self.journal_bytes - before;
-        if moved < self.bite_bytes {
-            // It has caught up with the producers.
-            self.bite_bytes = self.bite_bytes_max;
-        }
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
@@ -200,19 +211,24 @@ impl Drain {
     }
 
     /// Whether the journal is so far ahead of the views that it would soon run out of segments, and
-    /// the views have something to do.
+    /// the views have something to do. If not, the poll may take as much as is left until then.
     ///
     /// It then goes on as the views do, in small steps. If it went on to the end instead, it would
     /// stand still until the views have passed a whole segment: longer than a call may wait for room
-    /// (PERF.md, "small steps").
+    /// (PERF.md, "small steps"). A step every now and then is taken although the views stand still,
+    /// out of what is kept for that.
     fn is_too_far_ahead(&mut self) -> bool {
+        self.bite_bytes = self.bite_bytes_max;
         if self.stopping() || self.control.without_views() {
             return false;
         }
-        if self.ahead_bytes() > self.ahead_bytes_max {
+        if self.ahead_bytes() + self.bite_bytes_max > self.ahead_bytes_max {
             let progress = self.control.progress();
-            (self.viewed, self.rendered) = (progress.viewed, progress.views.records);
-            return progress.viewed < self.position && self.ahead_bytes() > self.ahead_bytes_max;
+            (self.viewed, self.rendered) = (progress.viewed, progress.views.settled());
+            let left = self.ahead_bytes_max.saturating_sub(self.ahead_bytes());
+            self.bite_bytes = left.clamp(STEP_BYTES, self.bite_bytes_max);
+            let waited = now().0.wrapping_sub(self.went_on_ticks);
+            return left == 0 && progress.viewed < self.position && waited < self.trickle_ticks;
         }
         false
     }
@@ -240,13 +256,27 @@ impl Drain {
         Ok(())
     }
 
+    /// The same where the segment cannot take a barrier. The order of `tapelog cat` can differ from
+    /// that of the logs there, by an order window.
+    fn release_views_without_barrier(&mut self) {
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.control.update(true, |progress| progress.stuck += 1);
+        }
+    }
+
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
-        self.supply.give_back(self.appender.abandon(next));
+        let given_up = self.appender.abandon(next);
+        self.control.count_sigbus(given_up.holes());
+        self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
-        self.broken = false;
+        (self.broken, self.stuck) = (false, false);
+        // The views need not wait for a pass to leave the segment.
+        let position = Position::start_of(self.appender.sequence());
+        self.position = position;
+        self.control.update(true, |progress| progress.journal = position);
         true
     }
 
@@ -405,6 +435,9 @@ impl Drain {
             progress.journaled = journaled;
             progress.journal_bytes = journal_bytes;
             progress.passes = passes;
+            if done.urgent {
+                progress.urgent = done.position;
+            }
             if complete {
                 progress.boundary = done.boundary;
             }
@@ -417,6 +450,9 @@ impl Drain {
                 progress.rendered = progress.barrier;
             }
         });
+        if done.urgent {
+            self.control.wake_syncer();
+        }
         Ok(())
     }
 

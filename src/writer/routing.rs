@@ -6,16 +6,21 @@ use std::sync::Arc;
 use crate::clock::Source;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
-use crate::formatters::{Formatter, Identity, JsonFormatter, TextFormatter};
+use crate::formatters::{Formatter, TextFormatter};
 use crate::handlers::{Batch, Console, StderrNotice, settle_notices};
 use crate::journal;
 use crate::level::{Category, Level};
+use crate::processors::Chain;
 use crate::record::UnixNanos;
 use crate::shared::{Core, ViewCounts};
+use crate::stack::Shower;
 
 use super::capture::CaptureSink;
+use super::forms::{Form, Forms};
 use super::logs::{LogFile, LogState, Logs};
 use super::reporter;
+use super::symbols::SymbolThread;
+use super::syslog::SyslogOutlet;
 
 /// The view's outlets with their formatters.
 #[derive(Debug)]
@@ -23,9 +28,12 @@ pub(crate) struct Outlets {
     core: Arc<Core>,
     logs: Option<Logs>,
     console: Option<ConsoleOutlet>,
+    syslog: Option<SyslogOutlet>,
     capture: Option<CaptureSink>,
-    text: TextFormatter,
-    json: JsonFormatter,
+    /// None without processors.
+    chain: Option<Box<Chain>>,
+    forms: Forms,
+    backtraces: Option<Box<Shower<SymbolThread>>>,
     fallback: StderrNotice,
     counts: ViewCounts,
     rotations_done: u64,
@@ -39,6 +47,12 @@ struct ConsoleOutlet {
     coloured: Option<TextFormatter>,
 }
 
+impl ConsoleOutlet {
+    fn new(console: Console, forms: &Forms) -> Self {
+        Self { coloured: console.colours().then(|| forms.coloured()), console, batch: Batch::new() }
+    }
+}
+
 /// Bytes after which a log's batch is written.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -47,26 +61,19 @@ impl Outlets {
         core: Arc<Core>,
         logs: Option<Logs>,
         console: Option<Console>,
+        syslog: Option<SyslogOutlet>,
         capture: Option<CaptureSink>,
     ) -> Self {
-        let configuration = &core.configuration;
-        let identity = Identity {
-            app_name: configuration.log_name.clone(),
-            hostname: configuration.hostname.clone(),
-            procid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
-            facility: configuration.facility,
-        };
-        let console = console.map(|console| ConsoleOutlet {
-            coloured: console.colours().then(|| TextFormatter::new(true)),
-            console,
-            batch: Batch::new(),
-        });
+        let forms = Forms::new(&core.configuration);
+        let console = console.map(|console| ConsoleOutlet::new(console, &forms));
         Self {
             logs,
             console,
+            syslog,
             capture,
-            text: TextFormatter::new(false),
-            json: JsonFormatter::new(identity),
+            chain: None,
+            forms,
+            backtraces: Some(Box::new(Shower::new(SymbolThread::new(&core.configuration)))),
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
@@ -74,12 +81,44 @@ impl Outlets {
         }
     }
 
+    /// The same with processors, which every entry but those of losses goes through.
+    pub(crate) fn with_processors(self, chain: Option<Box<Chain>>) -> Self {
+        Self { chain, ..self }
+    }
+
     /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
     pub(crate) fn entry(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
+        if !entry.site().has_backtrace {
+            return self.route(entry, late, skip);
+        }
+        // Taken out meanwhile, because what is routed is borrowed from it.
+        let Some(mut backtraces) = self.backtraces.take() else {
+            return self.route(entry, late, skip);
+        };
+        self.route(&backtraces.show(entry).unwrap_or(*entry), late, skip);
+        self.backtraces = Some(backtraces);
+    }
+
+    fn route(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
         self.counts.late += u64::from(late);
         // A loss is told whatever the levels are.
         let is_gap = is_gap(entry);
         self.counts.records += u64::from(!is_gap);
+        match self.chain.take() {
+            Some(mut chain) if !is_gap => {
+                if let Some(processed) = chain.process(entry) {
+                    self.show(&processed, is_gap, skip);
+                }
+                self.chain = Some(chain);
+            }
+            chain => {
+                self.chain = chain;
+                self.show(entry, is_gap, skip);
+            }
+        }
+    }
+
+    fn show(&mut self, entry: &Entry<'_>, is_gap: bool, skip: &mut Skips) {
         let levels = &self.core.levels;
         let level = entry.level();
         let target = &*entry.site().target;
@@ -92,51 +131,63 @@ impl Outlets {
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
         }
-        let on_console = is_gap || self.core.levels.shows_on_console(level, target);
-        if on_console && self.console.is_some() && !is_metrics(entry) {
+        let levels = &self.core.levels;
+        let on_console =
+            levels.console_is_on() && (is_gap || levels.shows_on_console(level, target));
+        if on_console && self.capture.is_none() && !is_metrics(entry) {
             self.render_console(entry);
+        }
+        if let Some(syslog) = &mut self.syslog
+            && (is_gap || self.core.levels.shows_in_syslog(level, target))
+        {
+            syslog.entry(entry);
         }
     }
 
     /// Each form is rendered once: what two logs show alike is copied from one to the other.
     fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
-        let (text, json) = (&mut self.text, &mut self.json);
-        let structured = self.core.configuration.structured_logging;
-        let mut render = |out: &mut Vec<u8>, form: Form| match form {
-            Form::Text => text.line(entry, out),
-            Form::Json => json.line(entry, out),
-        };
-        let form = if structured { Form::Json } else { Form::Text };
+        let forms = &mut self.forms;
+        let form = forms.log();
         let mut rendered = None;
         if in_log {
-            if put(&mut logs.expert, &mut skip.expert, |out| render(out, form)) {
+            if put(&mut logs.expert, &mut skip.expert, |out| forms.line(form, entry, out)) {
                 rendered = Some(logs.expert.batch().last_line());
             }
             if entry.level() >= Level::Error {
                 put(&mut logs.errors, &mut skip.errors, |out| match rendered {
                     Some(line) => out.extend_from_slice(line),
-                    None => render(out, form),
+                    None => forms.line(form, entry, out),
                 });
             }
         }
         if trade {
             put(&mut logs.trades, &mut skip.trades, |out| match rendered {
-                Some(line) if structured => out.extend_from_slice(line),
-                _ => render(out, Form::Json),
+                Some(line) if form == Form::Json => out.extend_from_slice(line),
+                _ => forms.line(Form::Json, entry, out),
             });
         }
     }
 
     fn render_console(&mut self, entry: &Entry<'_>) {
-        let Some(outlet) = &mut self.console else { return };
-        let formatter = outlet.coloured.as_mut().unwrap_or(&mut self.text);
-        outlet.batch.line(|out| formatter.line(entry, out));
+        let forms = &mut self.forms;
+        // It may have been off at the start.
+        let colours = self.core.configuration.use_colors;
+        let outlet = self
+            .console
+            .get_or_insert_with(|| ConsoleOutlet::new(Console::stderr(colours.into()), forms));
+        outlet.batch.line(|out| match &mut outlet.coloured {
+            Some(coloured) => coloured.line(entry, out),
+            None => forms.line(Form::Text, entry, out),
+        });
     }
 
     /// Whether nothing is to be rendered at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.logs.is_none() && self.console.is_none() && self.capture.is_none()
+        self.logs.is_none()
+            && self.console.is_none()
+            && self.syslog.is_none()
+            && self.capture.is_none()
     }
 
     /// Counts records from here on.
@@ -149,8 +200,9 @@ impl Outlets {
         let logs = self.logs.as_mut().is_some_and(|logs| {
             logs.each().into_iter().any(|log| log.batch().bytes().len() >= BATCH_BYTES)
         });
-        let console = &self.console;
-        logs || console.as_ref().is_some_and(|outlet| outlet.batch.bytes().len() >= BATCH_BYTES)
+        let console = self.console.as_ref().map_or(0, |outlet| outlet.batch.bytes().len());
+        let syslog = self.syslog.as_ref().map_or(0, SyslogOutlet::gathered_bytes);
+        logs || console.max(syslog) >= BATCH_BYTES
     }
 
     /// The logs, for who notes their lengths.
@@ -168,8 +220,7 @@ impl Outlets {
     /// Writes what has gathered.
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
-            let form =
-                if self.core.configuration.structured_logging { Form::Json } else { Form::Text };
+            let form = self.forms.log();
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
                 log.look();
                 if log.batch().is_empty() {
@@ -178,11 +229,8 @@ impl Outlets {
                 if let LogState::Recovered(missing) = log.write(&mut self.fallback)
                     && let Some(gap) = missed_lines(missing)
                 {
-                    let (text, json) = (&mut self.text, &mut self.json);
-                    log.batch().line(|out| match form {
-                        Form::Text => text.line(&gap.entry(), out),
-                        Form::Json => json.line(&gap.entry(), out),
-                    });
+                    let forms = &mut self.forms;
+                    log.batch().line(|out| forms.line(form, &gap.entry(), out));
                     log.write(&mut self.fallback);
                 }
             }
@@ -191,6 +239,9 @@ impl Outlets {
             outlet.console.write(&outlet.batch);
             outlet.batch.clear();
             outlet.console.settle();
+        }
+        if let Some(syslog) = &mut self.syslog {
+            syslog.write();
         }
         self.fallback.settle();
         settle_notices();
@@ -235,6 +286,8 @@ impl Outlets {
                 counts.rotations += log.rotations();
             }
         }
+        let chain = self.chain.as_ref().map(|chain| chain.counts()).unwrap_or_default();
+        (counts.filtered, counts.processor_panics) = (chain.filtered, chain.panics);
         counts.console_dropped = self.console.as_ref().map_or(0, |outlet| outlet.console.dropped());
         counts
     }
@@ -253,14 +306,7 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 }
 
 /// The text of entries that tell of losses.
-const GAP: &str = "logger.gap";
-
-/// In which form a log is kept.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Text,
-    Json,
-}
+pub(super) const GAP: &str = "logger.gap";
 
 /// The line that stands in a log for those that it missed while it could not be written.
 fn missed_lines(missing: u64) -> Option<OwnEntry> {

@@ -2,11 +2,21 @@
 
 #![expect(unsafe_code, reason = "a thread inherits its signal mask, which libc alone can set")]
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::thread::{self, JoinHandle};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is one of ours, on which nothing may wait for the writer.
+pub(crate) fn is_own_thread() -> bool {
+    OWN.get()
+}
 
 /// Where a thread runs, and what it is called.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +36,7 @@ pub(crate) fn spawn<T: Send + 'static>(
 ) -> io::Result<JoinHandle<T>> {
     let mask = block_signals();
     let handle = thread::Builder::new().name(placement.name.to_owned()).spawn(move || {
+        OWN.set(true);
         pin(placement);
         work()
     });

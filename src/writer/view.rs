@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::cursor::{Cursor, Left};
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
+use super::unreadable::Unreadable;
+use crate::entry::OwnEntry;
 use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
-use crate::shared::{Core, Progress, ticks_now};
+use crate::shared::{Core, Progress, ViewCounts, ticks_now};
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 256 << 10;
@@ -97,6 +99,9 @@ pub(crate) struct View {
     outlets: Outlets,
     reader: JournalReader,
     merge: Merge,
+    unreadable: Unreadable,
+    /// As [`Progress::stuck`] when it was last heeded.
+    stuck: u64,
     floor: Floor,
     cursor: Option<Cursor>,
     /// The merge's checkpoint at the beginning of the batch; empty between batches.
@@ -131,6 +136,8 @@ impl View {
             outlets,
             reader,
             merge: Merge::resume(checkpoint),
+            unreadable: Unreadable::default(),
+            stuck: 0,
             floor,
             cursor: resume.cursor,
             checkpoint: Vec::new(),
@@ -151,10 +158,18 @@ impl View {
         // Taken before reading: everything up to it is read when the reader meets the end of data.
         let progress = self.core.control.progress();
         self.known = progress.journal;
+        // An abandoned segment has no end that says so.
+        self.reader.set_ended_before(progress.journal.sequence.max(self.first));
         let (read, at_end) = self.read(progress.journal);
         let mut ended = false;
         if at_end {
+            // A segment that was given up may hold no frame that would say so.
+            self.reader.position().into_iter().for_each(|here| self.merge.skip_to(here));
             self.merge.advance(progress.boundary);
+            if progress.stuck > self.stuck {
+                self.stuck = progress.stuck;
+                self.merge.finish();
+            }
             if progress.drain_ended {
                 self.merge.finish();
                 ended = true;
@@ -162,6 +177,9 @@ impl View {
         }
         let given = self.give_out();
         self.write();
+        if at_end {
+            self.count_unreadable(&progress);
+        }
         if read && self.begun {
             self.core.metrics.note_viewed(self.pass_ticks, ticks_now());
         }
@@ -195,14 +213,14 @@ impl View {
                     self.merge.push(&frame);
                 }
                 Ok(Step::EndOfData) => return (any, true),
-                Ok(Step::Expired { first, last }) => notice(&format!(
-                    "journal segments {first} to {last} were recycled before they were rendered: \
-                     their entries are missing in the logs",
-                )),
-                Ok(Step::Damaged { sequence, from, to, fault }) => notice(&format!(
-                    "journal segment {sequence} is damaged from byte {from} to {to} ({fault}): what \
-                     stood there is missing in the logs",
-                )),
+                Ok(Step::Expired { first, last }) => {
+                    let gap = self.unreadable.expired(first, last);
+                    self.tell_gap(gap);
+                }
+                Ok(Step::Damaged { sequence, from, to, fault }) => {
+                    let gap = self.unreadable.damaged(sequence, (from, to), fault);
+                    self.tell_gap(gap);
+                }
                 Err(error) => {
                     self.tell_failure(&error);
                     return (any, false);
@@ -222,6 +240,26 @@ impl View {
             self.give_out();
             self.outlets.begin_run();
             self.begun = true;
+        }
+    }
+
+    /// When all is read and rendered up to where the journal ended, what is missing could not be
+    /// read.
+    fn count_unreadable(&mut self, progress: &Progress) {
+        let all_read = self.reader.position().is_some_and(|here| here >= progress.journal);
+        if all_read && self.unreadable.was_told() && self.merge.waiting() == 0 && self.begun {
+            let missing = progress.journaled.saturating_sub(self.outlets.counts().records);
+            self.unreadable.records = self.unreadable.records.max(missing);
+        }
+    }
+
+    fn counts(&mut self) -> ViewCounts {
+        ViewCounts { unreadable: self.unreadable.records, ..self.outlets.counts() }
+    }
+
+    fn tell_gap(&mut self, gap: Option<OwnEntry>) {
+        if let Some(gap) = gap {
+            self.outlets.entry(&gap.entry(), false, &mut self.skips);
         }
     }
 
@@ -276,7 +314,7 @@ impl View {
     fn tell_progress(&mut self) -> Position {
         self.floor.raise(self.merge.oldest_needed());
         let viewed = self.reader.position().unwrap_or_default();
-        let counts = self.outlets.counts();
+        let counts = self.counts();
         self.core.control.update(false, |now| (now.viewed, now.views) = (viewed, counts));
         viewed
     }
@@ -314,7 +352,7 @@ impl View {
         self.merge.checkpoint().encode(&mut self.checkpoint);
         self.skips_before = self.skips;
         self.note_cursor();
-        let counts = self.outlets.counts();
+        let counts = self.counts();
         self.core.control.update(true, |now| {
             now.views = counts;
             now.views_ended = true;

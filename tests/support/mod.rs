@@ -120,7 +120,7 @@ pub(crate) fn number(line: &str, name: &str) -> u64 {
     value.parse().unwrap_or_else(|error| panic!("{name}: {error} in {line}"))
 }
 
-const ROLE: &str = "TAPELOG_TEST_ROLE";
+const ROLE: &str = "TEST_ROLE_OF_TAPELOG";
 
 /// The role of this process, if a test started it as a child.
 pub(crate) fn role() -> Option<String> {

@@ -1,8 +1,9 @@
 //! The strategy's log as a real expert keeps it: with tapelog's macros.
 
+use tapelog::expert::ExpertBuilder;
 use tapelog::{
-    Decimal as Exact, MetaLogger, Producer, UnixNanos, With, context, debug, error, info, trade,
-    warning,
+    Decimal as Exact, MetaExpert, MetaLogger, Producer, UnixNanos, With, context, debug, error,
+    info, trade, warning,
 };
 
 use super::decimal::Decimal;
@@ -18,6 +19,16 @@ const STRATEGY_ID: &str = "ema-12-26";
 /// The simulated account.
 const ACCOUNT_ID: &str = "demo-1";
 
+/// The strategy's host: what is said of it here is bound to every entry.
+pub(crate) fn expert() -> ExpertBuilder {
+    MetaExpert::builder(EXPERT_NAME).strategy_id(STRATEGY_ID).account_id(ACCOUNT_ID)
+}
+
+/// A host that logs through a logger that runs already.
+pub(crate) fn guest_of(log: &MetaLogger) -> MetaExpert {
+    expert().logger(log).build_or_console()
+}
+
 /// Logs what the strategy tells.
 #[derive(Debug)]
 pub(crate) struct Journalist {
@@ -31,15 +42,10 @@ pub(crate) struct Journalist {
 }
 
 impl Journalist {
-    pub(crate) fn new(log: &MetaLogger) -> Self {
-        let bound = log.bind(context! {
-            expert_name = EXPERT_NAME,
-            strategy_id = STRATEGY_ID,
-            account_id = ACCOUNT_ID,
-        });
+    pub(crate) fn new(expert: &MetaExpert) -> Self {
         Journalist {
-            producer: log.producer(),
-            bound,
+            producer: expert.producer(),
+            bound: expert.logger().clone(),
             symbol: None,
             last_order: None,
             last_rejected: None,

@@ -6,7 +6,7 @@
 //! generator ────────┘                    └─▶ strategy ─▶ Timed<Silent>
 //! ```
 //!
-//! The strategy tells a [`strategy::StrategyLog`] what happens. [`journalist::Journalist`] is the
+//! The strategy is run by a [`tapelog::MetaExpert`] and tells a [`strategy::StrategyLog`] what happens. [`journalist::Journalist`] is the
 //! one that logs; beside it the same strategy runs with [`strategy::Silent`], which shows what the
 //! logging costs. Feed, generator and strategy know nothing of tapelog.
 
@@ -31,14 +31,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tapelog::{Level, MetaLogger, Overflow, StartError};
+use tapelog::{Level, Overflow, StartError};
 
 use crate::failure::{self, Failure};
 use check::Written;
 use files::{LOG_BACKUPS, LogFiles};
-use journalist::Journalist;
 use market::Market;
-use replay::Replay;
 use report::Report;
 use speed::Speed;
 
@@ -92,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(path) => Market::recorded(path)?,
         None => Market::generated(arguments.messages),
     };
-    let (log, guard) = MetaLogger::builder()
+    let mut expert = journalist::expert()
         .log_name("tapelog-demo")
         .log_dir(&arguments.dir)
         .log_level(Level::Info)
@@ -101,6 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .overflow(OVERFLOW)
         .build()
         .map_err(|source| NoLogger { directory: arguments.dir.clone(), source })?;
+    let log = expert.logger().clone();
     // What an earlier run left unrendered is written first, and does not count.
     let caught_up = log.flush(FLUSH_TIMEOUT);
     let before = log.stats();
@@ -109,14 +108,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         failure::tell(&unfinished);
     }
 
-    let outcome = Replay::new(Journalist::new(&log), arguments.speed).run(&mut market);
+    let outcome = replay::run(&mut expert, &mut market, arguments.speed);
 
     let replayed = Instant::now();
     if let Err(unfinished) = log.flush(FLUSH_TIMEOUT) {
         failure::tell(&unfinished);
     }
     let catch_up = replayed.elapsed();
-    drop(guard);
+    drop(expert);
     let written = Written::between(&before, &log.stats());
     let found = files.count()?;
     let problems = check::problems(&outcome, &written, &found);

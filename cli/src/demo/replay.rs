@@ -6,51 +6,57 @@
 
 use std::time::{Duration, Instant};
 
+use tapelog::MetaExpert;
+use tapelog::expert::{Event, Session};
+
 use super::decimal::Decimal;
 use super::feed::LineError;
-use super::journalist::Journalist;
+use super::journalist::{Journalist, guest_of};
 use super::market::Market;
 use super::progress::Progress;
 use super::speed::{Pace, Speed};
 use super::stopwatch::{TickLength, Timed, Times};
 use super::strategy::events::OrderId;
-use super::strategy::{Counts, Settings, Silent, Strategy, StrategyLog};
-use super::tick::Tick;
+use super::strategy::{Binance, Counts, MyEmaBot, Settings, Silent, StrategyLog};
 use crate::failure::with_causes;
 
 /// Messages that are read ahead and then taken in one go, at full speed.
 const PIECE_MESSAGES: usize = 8 << 10;
 
-/// A strategy, its log, and the time that its decisions take.
+/// A strategy with a log whose calls are timed.
+type TimedBot<L> = MyEmaBot<Timed<L>>;
+
+/// A strategy on its host, and the time that its decisions take.
 #[derive(Debug)]
-struct Bot<L> {
-    strategy: Strategy,
-    log: Timed<L>,
+struct Bot<'e, L: StrategyLog> {
+    session: Session<'e, TimedBot<L>, Binance>,
     decisions: Times,
 }
 
-impl<L: StrategyLog> Bot<L> {
-    fn new(log: L) -> Self {
-        let strategy = Strategy::new(Settings::default());
-        Bot { strategy, log: Timed::new(log), decisions: Times::new() }
+impl<'e, L: StrategyLog> Bot<'e, L> {
+    fn new(expert: &'e mut MetaExpert, bot: &'e mut TimedBot<L>) -> Self {
+        Bot { session: expert.start(bot), decisions: Times::new() }
     }
 
     /// Takes messages, and times each from its taking to the decision.
-    fn take(&mut self, ticks: &[Tick]) {
-        for tick in ticks {
+    fn take(&mut self, events: &[Event<Binance>]) {
+        for event in events {
             let before = tapelog::now();
-            std::hint::black_box(self.strategy.on_tick(tick, &mut self.log));
+            // The bot stops for nothing.
+            let _flow = std::hint::black_box(self.session.dispatch(event));
             self.decisions.record_since(before);
         }
     }
-}
 
-/// A replay, ready to run.
-#[derive(Debug)]
-pub(super) struct Replay {
-    logging: Bot<Journalist>,
-    silent: Bot<Silent>,
-    speed: Speed,
+    /// The log that it tells.
+    fn log(&mut self) -> &mut L {
+        &mut self.session.strategy().log_mut().log
+    }
+
+    fn end(self) -> Times {
+        self.session.end();
+        self.decisions
+    }
 }
 
 /// What a replay came to.
@@ -92,51 +98,54 @@ impl Outcome {
     }
 }
 
-impl Replay {
-    pub(super) fn new(journalist: Journalist, speed: Speed) -> Self {
-        Replay { logging: Bot::new(journalist), silent: Bot::new(Silent), speed }
-    }
+/// Replays the market to its end.
+pub(super) fn run(expert: &mut MetaExpert, market: &mut Market, speed: Speed) -> Outcome {
+    let mut silent_expert = guest_of(expert.logger());
+    let mut loud_bot = TimedBot::new(Settings::default(), Timed::new(Journalist::new(expert)));
+    let mut silent_bot = TimedBot::new(Settings::default(), Timed::new(Silent));
+    let mut logging = Bot::new(expert, &mut loud_bot);
+    let mut silent = Bot::new(&mut silent_expert, &mut silent_bot);
 
-    /// Replays the market to its end.
-    pub(super) fn run(mut self, market: &mut Market) -> Outcome {
-        let mut progress = Progress::new(market);
-        let mut pace = Pace::new(self.speed);
-        let room = if pace.is_some() { 1 } else { PIECE_MESSAGES };
-        let mut piece = Vec::with_capacity(room);
-        let mut reader = Reader::default();
-        let (tick_length, begin) = (TickLength::begin(), Instant::now());
-        let mut logging_first = false;
-        while reader.fill(&mut piece, room, market, &self.logging.log.log, &mut progress) {
-            self.logging.log.log.set_symbol(market.symbol());
-            if let (Some(pace), Some(tick)) = (&mut pace, piece.first()) {
-                pace.wait_for(tick);
-            }
-            if logging_first {
-                self.logging.take(&piece);
-                self.silent.take(&piece);
-            } else {
-                self.silent.take(&piece);
-                self.logging.take(&piece);
-            }
-            logging_first = !logging_first;
-            progress.show(market);
+    let mut progress = Progress::new(market);
+    let mut pace = Pace::new(speed);
+    let room = if pace.is_some() { 1 } else { PIECE_MESSAGES };
+    let mut piece = Vec::with_capacity(room);
+    let mut reader = Reader::default();
+    let (tick_length, begin) = (TickLength::begin(), Instant::now());
+    let mut logging_first = false;
+    while reader.fill(&mut piece, room, market, logging.log(), &mut progress) {
+        logging.log().set_symbol(market.symbol());
+        if let (Some(pace), Some(Event::Tick(tick))) = (&mut pace, piece.first()) {
+            pace.wait_for(tick);
         }
-        let elapsed = begin.elapsed();
-        progress.finish();
-        Outcome {
-            counts: self.logging.strategy.counts(),
-            position: self.logging.strategy.position(),
-            malformed: reader.malformed,
-            feed_error: reader.fatal,
-            tick_nanos: tick_length.nanos(),
-            market_time: Duration::from_nanos(reader.last_ns.saturating_sub(reader.first_ns)),
-            elapsed,
-            order: self.logging.log.log.order_of_interest(),
-            calls: self.logging.log.calls,
-            timer_pairs: self.silent.log.calls,
-            logged: self.logging.decisions,
-            unlogged: self.silent.decisions,
+        if logging_first {
+            logging.take(&piece);
+            silent.take(&piece);
+        } else {
+            silent.take(&piece);
+            logging.take(&piece);
         }
+        logging_first = !logging_first;
+        progress.show(market);
+    }
+    let elapsed = begin.elapsed();
+    progress.finish();
+    let (logged, unlogged) = (logging.end(), silent.end());
+    let (counts, position) = (loud_bot.counts(), loud_bot.position());
+    let Timed { log: journalist, calls } = loud_bot.into_log();
+    Outcome {
+        counts,
+        position,
+        malformed: reader.malformed,
+        feed_error: reader.fatal,
+        tick_nanos: tick_length.nanos(),
+        market_time: Duration::from_nanos(reader.last_ns.saturating_sub(reader.first_ns)),
+        elapsed,
+        order: journalist.order_of_interest(),
+        calls,
+        timer_pairs: silent_bot.into_log().calls,
+        logged,
+        unlogged,
     }
 }
 
@@ -153,7 +162,7 @@ impl Reader {
     /// Fills a piece; whether there is anything in it.
     fn fill(
         &mut self,
-        piece: &mut Vec<Tick>,
+        piece: &mut Vec<Event<Binance>>,
         room: usize,
         market: &mut Market,
         journalist: &Journalist,
@@ -168,7 +177,7 @@ impl Reader {
                         self.first_ns = tick.received_ns;
                     }
                     self.last_ns = tick.received_ns;
-                    piece.push(tick);
+                    piece.push(Event::Tick(tick));
                 }
                 Some(Err(error)) if error.is_fatal() => self.fatal = Some(error),
                 Some(Err(error)) => {

@@ -17,11 +17,14 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+use tapelog::MetaExpert;
+use tapelog::expert::{self, HandlerResult, Market, Strategy};
+
 use super::decimal::Decimal;
 use super::tick::{Message, Tick};
 use average::Crossover;
 use bars::BarBuilder;
-use events::{Action, Bar, Fill, PositionChange, Side, Signal};
+use events::{Action, Bar, Fill, Order, PositionChange, Side, Signal};
 use exchange::Exchange;
 use sequence::DepthSequence;
 
@@ -61,9 +64,24 @@ impl Default for Settings {
     }
 }
 
-/// The strategy's whole state.
+/// The types of the demo's market: exact prices, and the exchange's own messages.
 #[derive(Debug)]
-pub(crate) struct Strategy {
+pub(crate) struct Binance;
+
+impl Market for Binance {
+    type Tick = Tick;
+    type Bar = Bar;
+    type Order = Order;
+    type Position = PositionChange;
+    type Transaction = Fill;
+    type Book = expert::Book;
+    type Account = expert::Account;
+}
+
+/// The strategy's whole state, and whom it tells what happens.
+#[derive(Debug)]
+pub(crate) struct MyEmaBot<L> {
+    log: L,
     settings: Settings,
     bars: BarBuilder,
     crossover: Crossover,
@@ -72,6 +90,7 @@ pub(crate) struct Strategy {
     position: Position,
     book_tickers: u64,
     counts: Counts,
+    now_ns: u64,
 }
 
 /// What the strategy holds: more than zero is long, less is short.
@@ -81,9 +100,70 @@ struct Position {
     entry_price: Decimal,
 }
 
-impl Strategy {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Strategy {
+/// Ticks come from the feed. Bars are closed here, and orders, fills and positions come from the
+/// simulated exchange: the bot calls those handlers itself.
+impl<L: StrategyLog> Strategy<Binance> for MyEmaBot<L> {
+    fn on_tick(&mut self, expert: &MetaExpert, tick: &Tick) -> HandlerResult {
+        self.now_ns = tick.received_ns;
+        self.tell_market(tick);
+        match &tick.message {
+            Message::BookTicker(quote) => self.exchange.set_quote(quote),
+            Message::Depth(depth) => {
+                if let Some(gap) = self.sequence.check(tick.received_ns, depth) {
+                    self.counts.feed_gaps += 1;
+                    self.log.feed_gap(&gap);
+                }
+            }
+            Message::Trade(_) | Message::Snapshot(_) => {}
+        }
+        if let Some(bar) = self.bars.close_before(tick.received_ns) {
+            self.on_bar(expert, &bar)?;
+        }
+        if let Message::Trade(trade) = &tick.message {
+            self.bars.add(tick.received_ns, trade);
+        }
+        Ok(())
+    }
+
+    fn on_bar(&mut self, expert: &MetaExpert, bar: &Bar) -> HandlerResult {
+        self.counts.bars += 1;
+        self.log.bar_closed(bar);
+        let Some(cross) = self.crossover.update(bar.close.to_f64()) else { return Ok(()) };
+        let signal = Signal {
+            at_ns: self.now_ns,
+            side: cross.side,
+            fast: cross.fast,
+            slow: cross.slow,
+            close: bar.close,
+        };
+        self.counts.signals += 1;
+        self.log.signal(&signal);
+        self.turn(expert, signal.side)
+    }
+
+    fn on_order(&mut self, _expert: &MetaExpert, order: &Order) -> HandlerResult {
+        self.counts.orders += 1;
+        self.log.order_submitted(order);
+        Ok(())
+    }
+
+    fn on_transaction(&mut self, _expert: &MetaExpert, fill: &Fill) -> HandlerResult {
+        self.counts.fills += 1;
+        self.log.order_filled(fill);
+        Ok(())
+    }
+
+    fn on_position(&mut self, _expert: &MetaExpert, change: &PositionChange) -> HandlerResult {
+        self.counts.position_changes += 1;
+        self.log.position_changed(change);
+        Ok(())
+    }
+}
+
+impl<L: StrategyLog> MyEmaBot<L> {
+    pub(crate) fn new(settings: Settings, log: L) -> Self {
+        MyEmaBot {
+            log,
             settings,
             bars: BarBuilder::new(settings.bar_ns),
             crossover: Crossover::new(settings.fast_bars, settings.slow_bars),
@@ -92,7 +172,18 @@ impl Strategy {
             position: Position { size: Decimal::ZERO, entry_price: Decimal::ZERO },
             book_tickers: 0,
             counts: Counts::default(),
+            now_ns: 0,
         }
+    }
+
+    /// Whom it tells what happens.
+    pub(crate) fn log_mut(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    /// The same, and the strategy is over.
+    pub(crate) fn into_log(self) -> L {
+        self.log
     }
 
     /// How many events of each kind the log was told.
@@ -105,28 +196,7 @@ impl Strategy {
         self.position.size
     }
 
-    /// Takes one message and decides; returns the side that a signal chose, if there was one.
-    pub(crate) fn on_tick<L: StrategyLog>(&mut self, tick: &Tick, log: &mut L) -> Option<Side> {
-        self.tell_market(tick, log);
-        match &tick.message {
-            Message::BookTicker(quote) => self.exchange.set_quote(quote),
-            Message::Depth(depth) => {
-                if let Some(gap) = self.sequence.check(tick.received_ns, depth) {
-                    self.counts.feed_gaps += 1;
-                    log.feed_gap(&gap);
-                }
-            }
-            Message::Trade(_) | Message::Snapshot(_) => {}
-        }
-        let closed = self.bars.close_before(tick.received_ns);
-        let decision = closed.and_then(|bar| self.on_bar(tick.received_ns, &bar, log));
-        if let Message::Trade(trade) = &tick.message {
-            self.bars.add(tick.received_ns, trade);
-        }
-        decision
-    }
-
-    fn tell_market<L: StrategyLog>(&mut self, tick: &Tick, log: &mut L) {
+    fn tell_market(&mut self, tick: &Tick) {
         let is_event = match tick.message {
             Message::Trade(_) | Message::Snapshot(_) => true,
             Message::Depth(_) => false,
@@ -138,73 +208,40 @@ impl Strategy {
         };
         if is_event {
             self.counts.market_events += 1;
-            log.market_event(tick);
+            self.log.market_event(tick);
         } else {
             self.counts.market_details += 1;
-            log.market_detail(tick);
+            self.log.market_detail(tick);
         }
-    }
-
-    fn on_bar<L: StrategyLog>(&mut self, now_ns: u64, bar: &Bar, log: &mut L) -> Option<Side> {
-        self.counts.bars += 1;
-        log.bar_closed(bar);
-        let cross = self.crossover.update(bar.close.to_f64())?;
-        let signal = Signal {
-            at_ns: now_ns,
-            side: cross.side,
-            fast: cross.fast,
-            slow: cross.slow,
-            close: bar.close,
-        };
-        self.counts.signals += 1;
-        log.signal(&signal);
-        self.turn(now_ns, signal.side, log);
-        Some(signal.side)
     }
 
     /// Trades until the position is on `side`; a rejected order leaves it where it is.
-    fn turn<L: StrategyLog>(&mut self, now_ns: u64, side: Side, log: &mut L) {
-        if self.position.is_on(side.opposite())
-            && self.trade(now_ns, side, Action::Close, log).is_err()
-        {
-            return;
+    fn turn(&mut self, expert: &MetaExpert, side: Side) -> HandlerResult {
+        if self.position.is_on(side.opposite()) {
+            self.trade(expert, side, Action::Close)?;
         }
-        if self.position.size.is_zero() {
-            // Rejected: flat until the next signal. The log was told.
-            let _rejected = self.trade(now_ns, side, Action::Open, log);
-        }
+        // Rejected: as it was until the next signal. The log was told.
+        if self.position.size.is_zero() { self.trade(expert, side, Action::Open) } else { Ok(()) }
     }
 
     /// One market order, from its submission to what it did to the position.
-    fn trade<L: StrategyLog>(
-        &mut self,
-        now_ns: u64,
-        side: Side,
-        action: Action,
-        log: &mut L,
-    ) -> Result<(), Rejected> {
-        let order = self.exchange.new_order(now_ns, side, self.settings.order_size, action);
-        self.counts.orders += 1;
-        log.order_submitted(&order);
-        let fill = match self.exchange.execute(&order) {
-            Ok(fill) => fill,
+    fn trade(&mut self, expert: &MetaExpert, side: Side, action: Action) -> HandlerResult {
+        let order = self.exchange.new_order(self.now_ns, side, self.settings.order_size, action);
+        self.on_order(expert, &order)?;
+        match self.exchange.execute(&order) {
+            Ok(fill) => {
+                self.on_transaction(expert, &fill)?;
+                let change = self.position.apply(&fill, action);
+                self.on_position(expert, &change)
+            }
             Err(rejection) => {
                 self.counts.rejections += 1;
-                log.order_rejected(&rejection);
-                return Err(Rejected);
+                self.log.order_rejected(&rejection);
+                Ok(())
             }
-        };
-        self.counts.fills += 1;
-        log.order_filled(&fill);
-        let change = self.position.apply(&fill, action);
-        self.counts.position_changes += 1;
-        log.position_changed(&change);
-        Ok(())
+        }
     }
 }
-
-/// The exchange did not take the order; the log has the reason.
-struct Rejected;
 
 impl Position {
     fn is_on(&self, side: Side) -> bool {

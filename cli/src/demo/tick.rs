@@ -1,5 +1,8 @@
 //! One market-data message, as the strategy sees it.
 
+use tapelog::UnixNanos;
+use tapelog::expert::Timed;
+
 use super::decimal::Decimal;
 
 /// One message of the feed.
@@ -8,6 +11,12 @@ pub(crate) struct Tick {
     /// When the message arrived here, in nanoseconds since the Unix epoch.
     pub(crate) received_ns: u64,
     pub(crate) message: Message,
+}
+
+impl Timed for Tick {
+    fn time(&self) -> UnixNanos {
+        UnixNanos(self.received_ns as i64)
+    }
 }
 
 /// What a message says.

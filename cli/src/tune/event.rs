@@ -3,7 +3,7 @@
 use tapelog::{MetaLogger, info, testing};
 
 use super::load::Record;
-use crate::demo::journalist::Journalist;
+use crate::demo::journalist::{Journalist, guest_of};
 use crate::demo::strategy::StrategyLog;
 use crate::demo::strategy::events::{Bar, FeedGap, Fill, Order, PositionChange, Rejection, Signal};
 use crate::demo::tick::Tick;
@@ -48,7 +48,7 @@ pub(super) struct Player {
 impl Player {
     /// A player whose fillers carry so many bytes of text.
     pub(super) fn new(log: &MetaLogger, symbol: Option<&str>, text_bytes: usize) -> Player {
-        let mut journalist = Journalist::new(log);
+        let mut journalist = Journalist::new(&guest_of(log));
         journalist.set_symbol(symbol);
         Player { journalist, text: "x".repeat(text_bytes), played: 0 }
     }

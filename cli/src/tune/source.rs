@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use tapelog::testing::ring_shape;
+use tapelog::{expert, testing::ring_shape};
 
 use super::engine::Engine;
 use super::event::{Catcher, Event, Player, record};
 use super::load::{Load, Record};
+use crate::demo::journalist::guest_of;
 use crate::demo::market::Market;
 use crate::demo::speed::Speed;
-use crate::demo::strategy::{Settings, Strategy};
+use crate::demo::strategy::{MyEmaBot, Settings};
 use crate::failure::Failure;
 
 /// A load has no more records than this: it is held in memory.
@@ -57,10 +58,11 @@ pub(super) enum NoRate {
 pub(super) fn market(mut market: Market, speed: Speed) -> Result<Measured, Failure> {
     let engine = Engine::start(None)?;
     let head_bytes = head_bytes();
-    let mut strategy = Strategy::new(Settings::default());
+    let mut expert = guest_of(&engine.log);
+    let mut bot = MyEmaBot::new(Settings::default(), Catcher::default());
+    let mut session = expert.start(&mut bot);
     let mut player = Player::new(&engine.log, None, 0);
     let mut clock = Clock::new(speed);
-    let mut catcher = Catcher::default();
     let mut measured = Measured { load: Load::default(), messages: 0, malformed: 0, is_cut: false };
     while let Some(item) = market.next() {
         let tick = match item {
@@ -73,9 +75,10 @@ pub(super) fn market(mut market: Market, speed: Speed) -> Result<Measured, Failu
         };
         measured.messages += 1;
         player.set_symbol(market.symbol());
-        strategy.on_tick(&tick, &mut catcher);
+        // The bot stops for nothing.
+        let _flow = session.dispatch(&expert::Event::Tick(tick));
         let at_ns = clock.at_ns(tick.received_ns);
-        for event in catcher.caught.drain(..) {
+        for event in session.strategy().log_mut().caught.drain(..) {
             let bytes = player.measure(&event, head_bytes);
             measured.load.records.push(record(&event, at_ns, bytes));
             measured.load.events.push(event);

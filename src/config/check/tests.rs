@@ -47,6 +47,22 @@ fn every_problem_is_listed_with_key_value_origin_and_what_is_accepted() {
 }
 
 #[test]
+fn syslog_alone_is_enough_and_its_level_follows() {
+    let alone = Settings::default().log_to_file(false).log_to_console(false);
+    let local = resolve(alone.clone().syslog("unix:/dev/log")).unwrap();
+    assert_eq!(local.syslog_level, Level::Debug, "as log_level");
+    let traced = Settings::default().syslog("udp://h").syslog_level(Level::Trace);
+    assert_eq!(resolve(traced).unwrap().journal_level, Level::Trace);
+    let unused = resolve(Settings::default().syslog_level(Level::Trace)).unwrap();
+    assert_eq!(unused.journal_level, Level::Debug, "nobody would read TRACE");
+    let error = resolve(alone.syslog("udp:h")).unwrap_err();
+    let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["syslog"]);
+    let text = error.to_string();
+    assert!(text.contains("syslog = \"udp:h\" (from the program's code): accepted is udp://host"));
+}
+
+#[test]
 fn a_strange_name_of_the_machine_is_made_printable() {
     assert_eq!(printable_host("büro 7"), "b-ro-7");
     assert_eq!(printable_host(""), "-");

@@ -175,6 +175,7 @@ impl Writing {
             segment_bytes: SEGMENT_BYTES_MIN,
             segments: 4,
             mapped: true,
+            guarded: true,
             prepare_bytes: 64 << 10,
             ring_id: RING,
             order_window_nanos: 1_000,

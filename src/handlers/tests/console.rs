@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
+use super::super::console::ColorChoice;
 use super::super::outlet::{Outlet, Took, Way};
-use super::super::{ColorChoice, Console, finish_notices, notice};
+use super::super::{Console, finish_notices, notice};
 use super::*;
 
 fn numbered(from: usize, count: usize) -> Batch {

@@ -164,6 +164,11 @@ impl Merge {
         self.advanced = self.advanced.max(boundary);
     }
 
+    /// Says that there is no frame in front of `position` that was not pushed.
+    pub(crate) fn skip_to(&mut self, position: Position) {
+        self.next_position = self.next_position.max(position);
+    }
+
     /// Makes everything due that waits: nothing more is coming.
     pub(crate) fn finish(&mut self) {
         self.seal();

@@ -82,5 +82,6 @@ fn site(text: &str, level: Level, trade: bool, fields: &[(&str, TypeCode)]) -> S
         file: "".into(),
         fields: fields.iter().map(|&(name, code)| Field { name: name.into(), code }).collect(),
         has_category: false,
+        has_backtrace: false,
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn options(place: Place, mapped: bool) -> JournalOptions {
         segment_bytes: SEGMENT_BYTES_MIN,
         segments: 4,
         mapped,
+        guarded: true,
         prepare_bytes: 64 << 10,
         ring_id: RING,
         order_window_nanos: WINDOW,

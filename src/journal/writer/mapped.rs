@@ -6,21 +6,20 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Release};
 
-use memmap2::MmapRaw;
-
 use super::SegmentWriter;
 use crate::journal::layout::{CURSOR_OFFSET, HEADER_PAGE_BYTES};
+use crate::journal::mapping::Mapping;
 
 /// Writes frames into a mapping that the janitor has populated.
 #[derive(Debug)]
 pub(in crate::journal) struct MappedWriter {
-    mapping: Arc<MmapRaw>,
+    mapping: Arc<Mapping>,
 }
 
 impl MappedWriter {
     /// A writer onto a mapping of the whole segment. No other writer may use the mapping; others
     /// may only give advice about it.
-    pub(in crate::journal) fn new(mapping: Arc<MmapRaw>) -> Self {
+    pub(in crate::journal) fn new(mapping: Arc<Mapping>) -> Self {
         assert!(mapping.len() >= HEADER_PAGE_BYTES, "a segment has at least its header");
         Self { mapping }
     }
@@ -36,6 +35,16 @@ impl MappedWriter {
         // this is the only writer, and readers use `pread`. The bytes have no invalid values.
         Ok(unsafe { std::slice::from_raw_parts_mut(place, bytes) })
     }
+
+    /// Fails if anything was stored into a hole: it is in memory alone.
+    fn refuse_holes(&self) -> io::Result<()> {
+        match self.mapping.holes() {
+            0 => Ok(()),
+            _ => Err(io::Error::other(
+                "the file has a hole: it was truncated, or the disk has no room for it",
+            )),
+        }
+    }
 }
 
 impl SegmentWriter for MappedWriter {
@@ -49,6 +58,7 @@ impl SegmentWriter for MappedWriter {
     }
 
     fn publish(&mut self, cursor: u64) -> io::Result<()> {
+        self.refuse_holes()?;
         let place = self.mapping.as_mut_ptr().wrapping_add(CURSOR_OFFSET).cast::<u64>();
         // SAFETY: inside the mapping, whose length `new` has checked, and aligned: mappings begin
         // at a page and CURSOR_OFFSET is a multiple of 8. This process accesses it only here.
@@ -58,7 +68,8 @@ impl SegmentWriter for MappedWriter {
         //   (`SegmentReader::refresh`), which reads frames by a later system call.
         // IF WEAKENED: a reader may find a cursor in front of frames that are not there yet.
         shared.store(cursor.to_le(), Release);
-        Ok(())
+        // The cursor itself may have met the first hole.
+        self.refuse_holes()
     }
 
     fn reset(&mut self) {}

@@ -8,9 +8,12 @@ fn call(handle: &LaneHandle, len: u32, number: u64) -> Option<u64> {
     if handle.push_hot(len, write) {
         return None;
     }
-    let sample = handle.pass_sample_point(len);
-    if sample.is_some() && handle.push_hot(len, write) {
-        return sample;
+    let passed = handle.pass_limit(len, true);
+    if passed.is_some() && handle.push_hot(len, write) {
+        return match passed {
+            Some(Passed::Sample { calls }) => Some(calls),
+            _ => None,
+        };
     }
     handle.try_push(len, ORDINARY, write).unwrap();
     None
@@ -77,10 +80,10 @@ fn samples_lie_at_irregular_distances() {
 }
 
 #[test]
-fn a_full_block_a_loss_and_the_gate_are_no_sample_points() {
+fn a_full_block_is_passed_like_a_sample_point_but_not_a_loss_and_not_the_gate() {
     let (ring, _drain) = ring();
     let handle = ring.register();
-    assert_eq!(handle.pass_sample_point(32), None, "no block yet");
+    assert_eq!(handle.pass_limit(32, true), None, "no block yet");
     let mut number = 0;
     while handle.push_hot(32, |slot| fill(slot, 0, number)) || number == 0 {
         if number == 0 {
@@ -89,15 +92,17 @@ fn a_full_block_a_loss_and_the_gate_are_no_sample_points() {
         number += 1;
     }
     assert_eq!(number, 126, "the block is full, long before the first sample point");
-    assert_eq!(handle.pass_sample_point(32), None);
-    push(&handle, 0, ORDINARY).unwrap();
-    assert_eq!(handle.pass_sample_point(32), None, "the usual way is open");
+    assert_eq!(handle.pass_limit(32, false), None, "another call is to have the block");
+    assert_eq!(handle.pass_limit(1025, true), None, "too long for any block");
+    assert_eq!(handle.pass_limit(32, true), Some(Passed::Block));
+    assert!(handle.push_hot(32, |slot| fill(slot, 0, number)));
+    assert_eq!(handle.pass_limit(32, true), None, "the usual way is open");
     handle.count_loss(PushError::Full, ORDINARY);
-    assert_eq!(handle.pass_sample_point(32), None, "a loss is to be told");
+    assert_eq!(handle.pass_limit(32, true), None, "a loss is to be told");
     assert!(!handle.push_hot(32, |_| unreachable!()));
     push(&handle, 0, ORDINARY).unwrap();
     assert_eq!(ring.close_gate(std::time::Duration::ZERO), 0);
-    assert_eq!(handle.pass_sample_point(32), None, "the gate is closed");
+    assert_eq!(handle.pass_limit(32, true), None, "the gate is closed");
     assert!(!handle.push_hot(32, |_| unreachable!()));
 }
 
@@ -107,5 +112,5 @@ fn a_lane_that_is_shared_has_no_samples() {
     let handles: Vec<_> = (0..4).map(|_| ring.register()).collect();
     let shared = handles.iter().find(|handle| handle.is_shared()).unwrap();
     push(shared, 0, ORDINARY).unwrap();
-    assert_eq!(shared.pass_sample_point(1000), None);
+    assert_eq!(shared.pass_limit(1000, true), None);
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use tapelog::UnixNanos;
+use tapelog::expert::Timed;
+
 use crate::demo::decimal::Decimal;
 
 /// Which way an order goes.
@@ -169,5 +172,29 @@ impl FeedGap {
     /// How many update ids were skipped; 0 if the stream jumped back.
     pub(crate) const fn skipped(&self) -> u64 {
         self.found.saturating_sub(self.expected)
+    }
+}
+
+impl Timed for Bar {
+    fn time(&self) -> UnixNanos {
+        UnixNanos(self.end_ns as i64)
+    }
+}
+
+impl Timed for Order {
+    fn time(&self) -> UnixNanos {
+        UnixNanos(self.at_ns as i64)
+    }
+}
+
+impl Timed for Fill {
+    fn time(&self) -> UnixNanos {
+        UnixNanos(self.at_ns as i64)
+    }
+}
+
+impl Timed for PositionChange {
+    fn time(&self) -> UnixNanos {
+        self.fill.time()
     }
 }

@@ -1,10 +1,15 @@
 //! The whole strategy on feeds made by hand, generated and recorded.
 
-use super::events::{FeedGap, Order, Rejection};
+use std::convert::Infallible;
+
+use tapelog::expert::Event;
+
+use super::events::{FeedGap, Rejection};
 use super::*;
 use crate::demo::feed::Feed;
 use crate::demo::feed::tests::recording;
 use crate::demo::generator::{Generator, MESSAGES_DEFAULT};
+use crate::demo::journalist::guest_of;
 use crate::demo::tick::{BookTicker, Depth, Trade};
 
 /// Keeps what it is told, but for market messages.
@@ -82,13 +87,23 @@ fn market(prices: &[i64]) -> Vec<Tick> {
     ticks.collect()
 }
 
-fn run(settings: Settings, ticks: impl IntoIterator<Item = Tick>) -> (Notes, Strategy) {
-    let mut strategy = Strategy::new(settings);
-    let mut notes = Notes::default();
-    for tick in ticks {
-        strategy.on_tick(&tick, &mut notes);
-    }
-    (notes, strategy)
+fn run(settings: Settings, ticks: impl IntoIterator<Item = Tick>) -> (Notes, MyEmaBot<Notes>) {
+    let mut bot = run_with(settings, ticks, Notes::default());
+    (std::mem::take(bot.log_mut()), bot)
+}
+
+fn run_with<L: StrategyLog>(
+    settings: Settings,
+    ticks: impl IntoIterator<Item = Tick>,
+    log: L,
+) -> MyEmaBot<L> {
+    let (logger, captured) = tapelog::testing::capture();
+    let mut bot = MyEmaBot::new(settings, log);
+    let feed = ticks.into_iter().map(|tick| Ok::<_, Infallible>(Event::Tick(tick)));
+    let summary = guest_of(&logger).run(&mut bot, feed);
+    assert_eq!((summary.events, summary.errors), (bot.counts().messages(), 0));
+    assert!(captured.entries().is_empty(), "the host adds nothing of its own");
+    bot
 }
 
 #[test]
@@ -175,10 +190,7 @@ fn the_same_feed_gives_the_same_events_whoever_listens() {
     let (first, strategy) = run(Settings::default(), Generator::default());
     let (second, _) = run(Settings::default(), Generator::default());
     assert!(first == second, "two runs differ");
-    let mut unheard = Strategy::new(Settings::default());
-    for tick in Generator::default() {
-        unheard.on_tick(&tick, &mut Silent);
-    }
+    let unheard = run_with(Settings::default(), Generator::default(), Silent);
     assert_eq!(unheard.counts(), strategy.counts());
 }
 

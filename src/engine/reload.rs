@@ -1,0 +1,78 @@
+//! The configuration, read again while the engine runs.
+
+use crate::config::{ConfigError, parameters};
+use crate::level::Level;
+use crate::shared::Core;
+use crate::site::Site;
+
+/// Why a configuration that was read again is not in force, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// It is wrong; everything stays as it was.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// Parameters that changed, but cannot while running. All others are in force.
+    #[error("restart the program for the changes of {}: all others are in force", .keys.join(", "))]
+    NeedsRestart {
+        /// Their names.
+        keys: Vec<&'static str>,
+    },
+    /// This is a forked child: the logger is its parent's.
+    #[error("the logger belongs to the parent process: start one here")]
+    Forked,
+}
+
+const TARGET: &str = "tapelog::configuration";
+
+/// What an operator should know of the configuration.
+static WARNING: Site = Site::new(
+    Level::Warning,
+    false,
+    "logger.configuration",
+    (TARGET, file!(), line!()),
+    &["warning"],
+);
+
+/// Tells that the configuration was read again.
+static RELOADED: Site =
+    Site::new(Level::Info, false, "logger.reload", (TARGET, file!(), line!()), &["changed"]);
+
+/// Makes an entry of each warning that the configuration gave.
+pub(crate) fn tell_warnings(core: &Core) {
+    for warning in core.configuration.warnings() {
+        // An engine that has just begun has room; where it has none, logging goes on.
+        let _told = core.push_own(&WARNING, &((), warning.as_str()));
+    }
+}
+
+/// Switches the console on or off; see [`MetaLogger::set_log_to_console`](crate::MetaLogger).
+pub(crate) fn switch_console(core: &Core, on: bool) -> Result<(), ReloadError> {
+    if on && core.control.without_views() {
+        return Err(ReloadError::NeedsRestart { keys: vec!["log_to_console"] });
+    }
+    core.levels.set_console(on);
+    Ok(())
+}
+
+/// Reads the configuration again and puts in force what can change; see
+/// [`MetaLogger::reload`](crate::MetaLogger::reload).
+pub(crate) fn reload(core: &Core) -> Result<(), ReloadError> {
+    if core.is_forked() {
+        return Err(ReloadError::Forked);
+    }
+    let running = &core.configuration;
+    let read = running.reread()?;
+    let differing = running.differing(&read);
+    let changes = |key: &&str| parameters().iter().any(|p| p.key == *key && p.changeable);
+    let (changed, mut refused): (Vec<_>, Vec<_>) = differing.into_iter().partition(changes);
+    // What is to be masked is, before a level lets more through.
+    core.set_mask_keys(&read.mask_keys);
+    core.change_levels(|levels| levels.apply(&read));
+    if switch_console(core, read.log_to_console).is_err() {
+        refused.push("log_to_console");
+    }
+    // Changes since the start; where the ring is full, they are in force all the same.
+    let _told = core.push_own(&RELOADED, &((), changed.join(", ").as_str()));
+    if refused.is_empty() { Ok(()) } else { Err(ReloadError::NeedsRestart { keys: refused }) }
+}

@@ -1,0 +1,166 @@
+//! The thread that brings the journal and the logs to the disk by the policy `sync`.
+//!
+//! It is none of the others: a slow disk keeps it alone waiting. One round covers whatever has come
+//! by its beginning, so that many CRITICAL entries, or many callers that wait, share one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::SyncPolicy;
+use crate::handlers::{notice, sync_log};
+use crate::journal::Position;
+use crate::shared::{Core, Progress};
+
+/// How soon a disk that refused is asked again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether the views have rendered what the journal's round covered.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Longer than anything is waited for.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// Syncs by policy.
+#[derive(Debug)]
+pub(crate) struct Syncer {
+    core: Arc<Core>,
+    policy: SyncPolicy,
+    /// When the interval ends.
+    due: Instant,
+    /// After a failure: not before this.
+    retry_at: Option<Instant>,
+    /// What the logs held when they were synced last: lines and rotations.
+    logs_synced: [u64; 2],
+    /// Up to where the views must have rendered before the logs are synced; none: nothing is due.
+    logs_wait_for: Option<Position>,
+}
+
+impl Syncer {
+    /// The syncer of an engine, if the policy asks for one.
+    pub(crate) fn new(core: &Arc<Core>) -> Option<Self> {
+        let policy = core.configuration.sync;
+        let wanted = policy != SyncPolicy::None && core.control.in_files();
+        wanted.then(|| Self {
+            core: Arc::clone(core),
+            policy,
+            due: Instant::now(),
+            retry_at: None,
+            logs_synced: [0; 2],
+            logs_wait_for: None,
+        })
+    }
+
+    /// Syncs until the engine has ended, and once more then.
+    pub(crate) fn run(mut self) {
+        self.core.control.i_am_the_syncer();
+        loop {
+            let progress = self.core.control.progress();
+            let now = Instant::now();
+            let ended = progress.has_ended();
+            let waits = !ended && self.retry_at.is_some_and(|at| now < at);
+            if !waits && (ended || self.is_due(&progress, now)) {
+                self.round(ended, now);
+            } else if !waits && self.logs_wait_for.is_some_and(|end| progress.viewed >= end) {
+                self.sync_logs();
+            } else {
+                std::thread::park_timeout(self.pause(now));
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    fn is_due(&self, progress: &Progress, now: Instant) -> bool {
+        progress.sync_wanted > progress.durable
+            || match self.policy {
+                SyncPolicy::Interval(_) => now >= self.due,
+                SyncPolicy::Critical => progress.urgent > progress.durable,
+                SyncPolicy::None => false,
+            }
+    }
+
+    fn pause(&self, now: Instant) -> Duration {
+        let retry = self.retry_at.map_or(FOREVER, |at| at.saturating_duration_since(now));
+        let look = if self.logs_wait_for.is_some() { LOOK } else { FOREVER };
+        let due = match self.policy {
+            SyncPolicy::Interval(_) => self.due.saturating_duration_since(now),
+            _ => FOREVER,
+        };
+        // A failed round is begun again only when its time has come.
+        if self.retry_at.is_some() { retry } else { look.min(due) }
+    }
+
+    /// The journal at once, the logs when they have caught up with it.
+    fn round(&mut self, ended: bool, now: Instant) {
+        if let SyncPolicy::Interval(interval) = self.policy {
+            self.due = now + interval;
+        }
+        let outcome = self.core.sync_journal().map_err(|error| whole(&error));
+        let synced = self.note(outcome);
+        let end = self.core.control.progress().durable;
+        self.logs_wait_for = synced.then_some(end);
+        let by_time = matches!(self.policy, SyncPolicy::Interval(_));
+        if synced && (by_time || ended) {
+            self.sync_logs();
+        }
+    }
+
+    /// Syncs the logs, if lines were added since the last time.
+    fn sync_logs(&mut self) {
+        self.logs_wait_for = None;
+        if self.core.control.without_views() || !self.core.configuration.render_logs {
+            return;
+        }
+        let views = self.core.control.progress().views;
+        let now = [views.log_lines + views.missed, views.rotations];
+        if now == self.logs_synced {
+            return;
+        }
+        let rotated = u32::try_from(now[1] - self.logs_synced[1]).unwrap_or(u32::MAX);
+        let backups = self.core.configuration.log_backup_count;
+        let outcomes = self
+            .core
+            .configuration
+            .log_paths()
+            .map(|path| sync_log(&path, rotated.min(backups)).map_err(|error| whole(&error)));
+        // A rotation that came meanwhile moved what was looked for under another name.
+        let moved = self.core.control.progress().views.rotations != now[1];
+        if self.note(outcomes.into_iter().collect()) && !moved {
+            self.logs_synced = now;
+        } else {
+            self.logs_wait_for = Some(Position::default());
+        }
+    }
+
+    /// Counts an outcome; a failure is told once, until it works again.
+    fn note(&mut self, outcome: Result<(), String>) -> bool {
+        let control = &self.core.control;
+        let failed_before = self.retry_at.is_some();
+        match outcome {
+            Ok(()) => {
+                if self.retry_at.take().is_some() {
+                    notice("the disk takes what is synced again");
+                }
+                true
+            }
+            Err(error) => {
+                if !failed_before {
+                    notice(&format!("{error}; it is tried again, and a power cut may take it"));
+                }
+                control.sync_failed(error);
+                self.retry_at = Some(Instant::now() + RETRY);
+                false
+            }
+        }
+    }
+}
+
+/// An error with its causes: the file and the system's answer.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}

@@ -1,0 +1,66 @@
+//! What the logs say where the journal could not be read.
+
+use crate::clock::Source;
+use crate::definition::SiteSpec;
+use crate::entry::OwnEntry;
+use crate::handlers::notice;
+use crate::journal;
+use crate::level::Level;
+use crate::record::UnixNanos;
+
+/// Tells parts of the journal that could not be rendered: on stderr each, in the logs one for a
+/// segment, so that a file made to annoy does not fill them.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable {
+    /// How many records that were, as far as known.
+    pub(super) records: u64,
+    /// The last segment that a line was made for; 0 for none.
+    told: u64,
+}
+
+impl Unreadable {
+    /// The line for segments that were recycled too early.
+    pub(super) fn expired(&mut self, first: u64, last: u64) -> Option<OwnEntry> {
+        let what = if first == last {
+            format!("journal segment {first} was")
+        } else {
+            format!("journal segments {first} to {last} were")
+        };
+        self.tell(last, &format!("{what} recycled or removed before everything was rendered"))
+    }
+
+    /// The line for a part of a segment that holds no frames.
+    pub(super) fn damaged(
+        &mut self,
+        sequence: u64,
+        (from, to): (u64, u64),
+        fault: journal::Fault,
+    ) -> Option<OwnEntry> {
+        let reason =
+            format!("journal segment {sequence} is damaged from byte {from} to {to} ({fault})");
+        self.tell(sequence, &reason)
+    }
+
+    /// Whether there was such a part.
+    pub(super) fn was_told(&self) -> bool {
+        self.told > 0
+    }
+
+    fn tell(&mut self, sequence: u64, reason: &str) -> Option<OwnEntry> {
+        notice(&format!("{reason}: entries are missing in the logs"));
+        if std::mem::replace(&mut self.told, sequence) == sequence {
+            return None;
+        }
+        // Trade events may be among what is missing.
+        let spec = SiteSpec {
+            level: Level::Warning,
+            trade: true,
+            line: line!(),
+            text: super::routing::GAP,
+            target: journal::ENTRY_TARGET,
+            file: file!(),
+            fields: &["reason"],
+        };
+        OwnEntry::new(spec, &((), reason), UnixNanos((Source::SYSTEM.unix_nanos)()))
+    }
+}

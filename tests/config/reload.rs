@@ -1,0 +1,57 @@
+//! The configuration changes while the logger is running.
+
+use std::fs;
+
+use tapelog::{Level, MetaLogger, ReloadError, enabled, info};
+
+use super::support::{Desk, PATIENCE};
+
+#[test]
+fn a_file_read_again_changes_levels_and_names_what_needs_a_restart() {
+    let desk = Desk::new();
+    let path = desk.path("desk.toml");
+    fs::write(&path, "log_level = \"info\"\n").unwrap();
+    let (log, guard) = MetaLogger::builder()
+        .env_prefix("TAPELOG_NONE_")
+        .config_file(&path)
+        .log_dir(desk.logs())
+        .ring_dir(desk.ring_dir())
+        .log_to_console(false)
+        .build()
+        .unwrap();
+    assert!(!enabled!(log, Level::Debug));
+
+    fs::write(&path, "log_level = \"debug\"\n").unwrap();
+    log.reload().unwrap();
+    assert!(enabled!(log, Level::Debug));
+
+    fs::write(&path, "log_level = \"error\"\nring_bytes = \"16MiB\"\nnap = \"1ms\"\n").unwrap();
+    let error = log.reload().unwrap_err();
+    assert_eq!(error, ReloadError::NeedsRestart { keys: vec!["ring_bytes", "nap"] });
+    assert!(error.to_string().contains("ring_bytes, nap"), "{error}");
+    assert!(!enabled!(log, Level::Info), "the level is in force all the same");
+
+    fs::write(&path, "log_level = \"loud\"\n").unwrap();
+    assert!(matches!(log.reload(), Err(ReloadError::Configuration(_))));
+    assert!(!enabled!(log, Level::Info) && enabled!(log, Level::Error), "nothing has changed");
+
+    fs::write(&path, "").unwrap();
+    log.set_level(Level::Trace);
+    log.reload().unwrap();
+    info!(log, "after it all");
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    let lines = desk.lines("expert.log");
+    assert!(lines.iter().any(|line| line.contains("after it all")), "{lines:?}");
+    let told = lines.iter().any(|line| line.contains("logger.reload changed=\"log_level, "));
+    assert!(told, "{lines:?}");
+}
+
+#[test]
+fn a_logger_without_any_view_cannot_show_a_console() {
+    let desk = Desk::new();
+    let (log, _guard) = desk.builder().render_logs(false).build().unwrap();
+    let refused = log.set_log_to_console(true).unwrap_err();
+    assert_eq!(refused, ReloadError::NeedsRestart { keys: vec!["log_to_console"] });
+    log.set_log_to_console(false).unwrap();
+}

@@ -1,0 +1,329 @@
+//! Goal: each log has the form that is configured, the command line's reader gives out the same
+//! lines, and every line of JSON obeys the schema that is shipped: an independent validator and jq
+//! say so.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+#[path = "../src/formatters/tests/abnf.rs"]
+#[allow(dead_code, reason = "the formatters' own tests look at all of a message")]
+mod abnf;
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use abnf::{Msg, syslog_msg};
+use support::{Desk, PATIENCE, json, until};
+use tapelog::reading::{Format, Journal};
+use tapelog::testing::hold_drain;
+use tapelog::{
+    BigInts, Builder, Bytes, Decimal, Level, LogFormat, MetaLogger, Overflow, TimePrecision,
+    UnixNanos, context, critical, debug, error, info, now, trade, try_info, warning,
+};
+
+fn log_some(log: &MetaLogger) {
+    let log = log.bind(context! { symbol = "BTCUSDT" });
+    info!(log, at: UnixNanos(1_767_323_045_123_456_789), "bar closed", open = 70_000.5);
+    trade!(log, at: UnixNanos(1_767_323_045_123_456_790), "filled {qty}", qty = 3_u64);
+    error!(log, at: UnixNanos(1_767_323_046_000_000_000), "two\nlines", why = "größer");
+}
+
+/// The lines of the three logs, and those of the reader.
+fn logged(
+    configure: impl FnOnce(Builder) -> Builder,
+    format: Format,
+) -> ([Vec<String>; 3], String) {
+    let desk = Desk::new();
+    let builder = configure(desk.builder().hostname("desk7").metrics_interval(Duration::ZERO));
+    let (log, guard) = builder.build().unwrap();
+    log_some(&log);
+    drop(guard);
+    let mut read = Vec::new();
+    Journal::open(desk.logs()).unwrap().write_to(format, &mut read).unwrap();
+    (support::LOGS.map(|log| desk.lines(log)), String::from_utf8(read).unwrap())
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn logfmt_is_the_form_of_two_logs_and_trades_stay_json() {
+    let ([expert, trades, errors], read) =
+        logged(|builder| builder.log_format(LogFormat::Logfmt), Format::Logfmt);
+    let time = "time=2026-01-02T03:04:0";
+    let expected = [
+        format!("{time}5.123456Z level=info event=\"bar closed\" open=70000.5 symbol=BTCUSDT"),
+        format!("{time}5.123456Z level=info event=\"filled 3\" qty=3 symbol=BTCUSDT"),
+        format!("{time}6.000000Z level=error event=\"two\\nlines\" why=größer symbol=BTCUSDT"),
+    ];
+    assert_eq!(expert, expected);
+    assert_eq!(errors, expected[2..]);
+    assert_eq!(json(&trades[0])["msgid"], "trade");
+    assert_eq!(read, joined(&expert));
+}
+
+#[test]
+fn syslog_messages_obey_the_grammar_and_say_who_logged() {
+    let ([expert, trades, errors], read) = logged(
+        |builder| {
+            let builder = builder.log_format(LogFormat::Rfc5424).facility(3_u8);
+            builder.log_name("bot").enterprise_number(32473_u32)
+        },
+        Format::Rfc5424,
+    );
+    let messages: Vec<_> =
+        expert.iter().map(|line| syslog_msg(line.as_bytes()).expect(line)).collect();
+    let priorities: Vec<_> = messages.iter().map(|message| message.priority).collect();
+    assert_eq!(priorities, [30, 30, 27]);
+    let pid = std::process::id().to_string();
+    for message in &messages {
+        let [host, program] = [&message.hostname, &message.app_name].map(|name| name.as_deref());
+        assert_eq!((host, program), (Some("desk7"), Some("bot")));
+        assert_eq!(message.procid.as_deref(), Some(&*pid));
+        assert_eq!(message.elements[1].id, "ctx@32473");
+    }
+    assert_eq!(messages[1].msgid.as_deref(), Some("trade"));
+    assert_eq!(messages[2].msg, Some(Msg::Any(br"two\nlines".to_vec())));
+    assert_eq!(messages[2].elements[1].params[0], ("why".to_owned(), "größer".to_owned()));
+    assert_eq!(errors, expert[2..]);
+    assert_eq!(json(&trades[0])["facility"], 3);
+    assert_eq!(read, joined(&expert));
+}
+
+#[test]
+fn a_pattern_and_a_precision_are_those_of_the_text_logs() {
+    let ([expert, trades, _], _) = logged(
+        |builder| {
+            builder
+                .text_pattern("%(level:>8) %(time) %(host)/%(name) %(event) | %(context)")
+                .time_precision(TimePrecision::Nanos)
+        },
+        Format::Text,
+    );
+    let expected = [
+        "    INFO 2026-01-02T03:04:05.123456789Z desk7/metaexpert bar closed | symbol=BTCUSDT",
+        "    INFO 2026-01-02T03:04:05.123456790Z desk7/metaexpert filled 3 | symbol=BTCUSDT",
+        "   ERROR 2026-01-02T03:04:06.000000000Z desk7/metaexpert two\\nlines | symbol=BTCUSDT",
+    ];
+    assert_eq!(expert, expected);
+    assert_eq!(json(&trades[0])["timestamp"], "2026-01-02T03:04:05.123456Z");
+}
+
+#[test]
+fn structured_logging_is_the_short_way_for_json_and_another_form_is_refused() {
+    let ([short, ..], _) = logged(|builder| builder.structured_logging(true), Format::Json);
+    let ([long, ..], read) = logged(|builder| builder.log_format(LogFormat::Json), Format::Json);
+    assert_eq!(short, long);
+    assert_eq!(read, joined(&long));
+    let desk = Desk::new();
+    let builder = desk.builder().structured_logging(true).log_format(LogFormat::Logfmt);
+    let error = builder.text_pattern("%(evnt)").build().unwrap_err().to_string();
+    for part in ["log_format", "structured_logging", "text_pattern", "did you mean `%(event)`?"] {
+        assert!(error.contains(part), "no {part} in {error}");
+    }
+    assert!(!desk.logs().exists());
+}
+
+/// Logs entries of every kind: all levels, values of every type, reserved names, lists such as the
+/// chain of an error and a backtrace, a trade, a gap, the metrics, a slow call.
+fn log_every_kind(log: &MetaLogger) {
+    log.log(Level::Trace, "the finest", &[]).unwrap();
+    debug!(log, "debug", u8 = u8::MAX, u64 = u64::MAX, u128 = u128::MAX, i128 = i128::MIN);
+    info!(log, "floats", f = 0.1, single = 0.1_f32, nan = f64::NAN, inf = f64::NEG_INFINITY);
+    warning!(log, "others", flag = true, c = '\u{85}', bytes = Bytes(&[1, 255]), none = None::<u8>);
+    info!(
+        log,
+        "times",
+        tick = now(),
+        time = UnixNanos(-1),
+        price = Decimal { mantissa: 1, scale: 9 }
+    );
+    info!(
+        log,
+        "lists",
+        some = Some(1),
+        empty = [0_u8; 0],
+        texts = ["a", "\u{1b}"],
+        nan = [f64::NAN]
+    );
+    info!(
+        log,
+        "reserved {level}",
+        level = 3,
+        event = "x",
+        fields = 1,
+        timestamp_ns = 2,
+        pri = "\""
+    );
+    let log = log.bind(context! { symbol = "BTCUSDT", severity = "high", hostname = "mine" });
+    error!(
+        log,
+        "",
+        error = ["order refused", "no margin"],
+        backtrace = ["0: main at src/main.rs:7"]
+    );
+    critical!(log, "cut", long = "x".repeat(60_000));
+    trade!(log, "filled {qty} @ {price}", qty = 3_u64, price = 70_000.5);
+    info!(log, "a trade by its field", category = "trade");
+}
+
+/// Fills the ring until calls wait in vain, which makes a gap and a slow call.
+fn lose_some(log: &MetaLogger) {
+    let held = hold_drain(log);
+    thread::sleep(Duration::from_millis(20));
+    while try_info!(log, "fills").is_ok() {}
+    for call in 0..3_u64 {
+        assert!(try_info!(log, "the slow one", call).is_err());
+    }
+    drop(held);
+}
+
+/// Every line of an engine that had all kinds of entries.
+fn every_kind(big_ints: BigInts) -> Vec<String> {
+    let desk = Desk::new();
+    let builder = desk.builder().log_format(LogFormat::Json).log_level(Level::Trace);
+    let builder = builder
+        .ring_bytes(256_u64 << 10)
+        .block_bytes(16_u32 << 10)
+        .overflow(Overflow::Block(Duration::from_millis(2)));
+    let timed = builder
+        .latency_warning(Duration::from_millis(1))
+        .metrics_interval(Duration::from_millis(100))
+        .json_big_ints(big_ints);
+    let (log, guard) = timed.build().unwrap();
+    log_every_kind(&log);
+    log.flush(PATIENCE).unwrap();
+    lose_some(&log);
+    let told = |what: &str| {
+        log.flush(PATIENCE).unwrap();
+        desk.lines("expert.log").iter().any(|line| line.contains(what))
+    };
+    for what in ["\"logger.gap\"", "\"logger.metrics\"", "\"logger.slow_call\""] {
+        until(what, || {
+            thread::sleep(Duration::from_millis(50));
+            info!(log, "what was lost is told with the next entry");
+            told(what)
+        });
+    }
+    drop(guard);
+    support::LOGS.iter().flat_map(|log| desk.lines(log)).collect()
+}
+
+fn schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/log-line.schema.json")
+}
+
+/// Reads the schema and lines of JSON; prints the number of each line that does not obey.
+const VALIDATE: &str = "
+import json, sys
+try:
+    import jsonschema
+except ImportError as error:
+    print(error)
+    sys.exit(3)
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+for number, line in enumerate(open(sys.argv[2], encoding='utf-8', newline='\\n')):
+    for error in validator.iter_errors(json.loads(line)):
+        print(number, error.message[:300])
+        break
+";
+
+/// The numbers of the lines that do not obey the schema, and why; `None`, with a reason printed,
+/// where there is no validator.
+fn invalid(lines: &[String]) -> Option<Vec<String>> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines.json");
+    fs::write(&path, joined(lines)).unwrap();
+    let mut python = Command::new("python3");
+    let output = match python.args(["-c", VALIDATE]).arg(schema()).arg(&path).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: no python3 ({error})");
+            return None;
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.code() == Some(3) {
+        println!("skipped: python3 -m pip install jsonschema ({})", said.trim());
+        return None;
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(said.lines().map(str::to_owned).collect())
+}
+
+fn assert_jq_reads(lines: &[String]) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines.json");
+    fs::write(&path, joined(lines)).unwrap();
+    match Command::new("jq").args(["-c", "."]).arg(&path).output() {
+        Ok(output) => {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && complaint.is_empty(), "{complaint}");
+            let count = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(count, lines.len());
+        }
+        Err(error) => println!("skipped: no jq ({error})"),
+    }
+}
+
+#[test]
+fn every_kind_of_line_obeys_the_schema_and_is_read_by_jq() {
+    for big_ints in [BigInts::Number, BigInts::String] {
+        let lines = every_kind(big_ints);
+        let kinds: std::collections::BTreeSet<_> =
+            lines.iter().map(|line| json(line)["level"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(kinds.len(), Level::ALL.len(), "{kinds:?}");
+        assert_jq_reads(&lines);
+        if let Some(invalid) = invalid(&lines) {
+            assert_eq!(invalid, Vec::<String>::new(), "of {} lines", lines.len());
+        }
+    }
+}
+
+/// What makes a line no line of ours: a replacement in a good one.
+const DAMAGES: [(&str, &str); 18] = [
+    (r#""level":"info""#, r#""level":"INFO""#),
+    (r#""level":"info""#, r#""level":"error""#),
+    (r#""level":"info","#, ""),
+    (r#""event":"x""#, r#""event":7"#),
+    ("03:04:05.123456Z", "03:04:05Z"),
+    ("03:04:05.123456Z", "03:04:05.123456+00:00"),
+    ("2026-01-02T", "2026-13-02T"),
+    (r#""pri":134"#, r#""pri":192"#),
+    (r#""pri":134"#, r#""pri":"134""#),
+    (r#""facility":16"#, r#""facility":24"#),
+    (r#""severity":6"#, r#""severity":5"#),
+    (r#""version":1"#, r#""version":2"#),
+    (r#""hostname":"desk7""#, r#""hostname":"two words""#),
+    (r#""app_name":"metaexpert""#, r#""app_name":"""#),
+    (r#""msgid":null"#, r#""msgid":"other""#),
+    (r#""timestamp_ns":"1767323045123456789""#, r#""timestamp_ns":1767323045123456789"#),
+    (r#""a":1"#, r#""a":{"b":1}"#),
+    (r#""a":1"#, r#""fields":{"a":1}"#),
+];
+
+#[test]
+fn the_schema_refuses_what_is_no_line_of_ours() {
+    let desk = Desk::new();
+    let builder = desk.builder().log_format(LogFormat::Json).hostname("desk7");
+    let (log, guard) = builder.metrics_interval(Duration::ZERO).build().unwrap();
+    info!(log, at: UnixNanos(1_767_323_045_123_456_789), "x", a = 1);
+    drop(guard);
+    let good = desk.lines("expert.log").remove(0);
+    let mut lines = vec![good.clone()];
+    for (from, to) in DAMAGES {
+        assert!(good.contains(from), "{from} is not in {good}");
+        lines.push(good.replacen(from, to, 1));
+    }
+    if let Some(invalid) = invalid(&lines) {
+        let numbers: Vec<usize> =
+            invalid.iter().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(numbers, (1..=DAMAGES.len()).collect::<Vec<_>>(), "{invalid:#?}");
+    }
+}

@@ -1,0 +1,307 @@
+//! A hole under a mapped segment (somebody has truncated the file) does not kill the program: the
+//! records go to another segment, and what was lost is told. Every other SIGBUS goes where it would
+//! have gone without the logger.
+//!
+//! Row 7 of the faults, as far as the live segment is concerned. Each scenario runs in a child,
+//! because a failure would be a signal's death.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "signals and mappings are the subject")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::ffi::{c_int, c_void};
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Desk, PATIENCE, child, number, role, run};
+use tapelog::{MetaLogger, info, try_info};
+
+const SEGMENT: u64 = 512 << 10;
+
+/// In which a hole is met for sure.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
+/// Cuts every segment of a journal, the live one among them; how many.
+fn truncate_all(journal: &Path, bytes: u64) -> usize {
+    let paths = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    let segments = paths.filter(|path| path.extension() == Some("tape".as_ref()));
+    // One may have been renamed since.
+    let opened = segments.filter_map(|path| OpenOptions::new().write(true).open(path).ok());
+    opened.map(|file| file.set_len(bytes).unwrap()).count()
+}
+
+/// The numbers in expert.log; each stands there once, in order.
+fn logged(desk: &Desk) -> Vec<u64> {
+    let lines = desk.lines("expert.log");
+    let ours = lines.iter().filter(|line| line.contains("] entry number="));
+    let numbers: Vec<_> = ours.map(|line| number(line, "number")).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "an entry twice, or out of order");
+    numbers
+}
+
+#[test]
+fn fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
+    const TEST: &str = "fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold";
+    if role().is_none() {
+        let output = run(child(TEST, "producer"));
+        let told = String::from_utf8_lossy(&output.stderr).matches("the file has a hole").count();
+        assert!(told >= 1, "it is told");
+        return;
+    }
+    let desk = Desk::new();
+    let builder = desk.builder().journal_segment_bytes(SEGMENT).journal_segments(8_u32);
+    let (log, guard) = builder.log_backup_count(1000_u32).build().unwrap();
+    if !log.stats().journal_mapped {
+        println!("skipped: segments are not mapped on this file system");
+        eprintln!("the file has a hole (skipped)");
+        return;
+    }
+    let journal = desk.logs().join("journal");
+    let stop = AtomicBool::new(false);
+    let pushed = thread::scope(|scope| {
+        let producer = scope.spawn(|| {
+            let mut pushed = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                pushed += u64::from(try_info!(log, "entry", number = pushed).is_ok());
+                if pushed.is_multiple_of(64) {
+                    thread::sleep(Duration::from_micros(200));
+                }
+            }
+            pushed
+        });
+        let mut rounds = 0;
+        while rounds < 20 {
+            let caught = log.stats().sigbus_caught;
+            truncate_all(&journal, if rounds % 2 == 0 { 0 } else { 8192 });
+            let begun = Instant::now();
+            while log.stats().sigbus_caught == caught && begun.elapsed() < LONG_ENOUGH {
+                thread::sleep(Duration::from_millis(1));
+            }
+            rounds += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+        producer.join().unwrap()
+    });
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!(stats.accepted, pushed);
+    assert_eq!(stats.journaled, pushed, "every accepted record was written");
+    assert!(stats.sigbus_caught >= 20, "{stats:?}");
+    info!(log, "entry", number = u64::MAX);
+    drop(guard);
+    let mut seen = logged(&desk);
+    assert_eq!(seen.pop(), Some(u64::MAX), "the logs go on");
+    // What a log lacks stood in a part of the file that was cut before the view had read it.
+    let lacking = pushed - seen.len() as u64;
+    assert_eq!(lacking, stats.unreadable, "what is missing is counted");
+    let gaps = desk.lines("expert.log").iter().filter(|line| line.contains("logger.gap")).count();
+    println!(
+        "{pushed} records, {lacking} cut away, {gaps} gaps told, {} holes",
+        stats.sigbus_caught
+    );
+    assert!(lacking == 0 || gaps > 0, "{lacking} entries are missing and nothing says so");
+    assert!(log.stats().degraded.is_none(), "{:?}", log.stats().degraded);
+}
+
+#[test]
+fn an_idle_engine_finds_the_hole_and_what_comes_next_is_in_the_logs() {
+    const TEST: &str = "an_idle_engine_finds_the_hole_and_what_comes_next_is_in_the_logs";
+    if role().is_none() {
+        run(child(TEST, "idle"));
+        return;
+    }
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    for number in 0..100_u64 {
+        info!(log, "entry", number);
+    }
+    log.flush(PATIENCE).unwrap();
+    assert!(truncate_all(&desk.logs().join("journal"), 0) > 0);
+    for number in 100..200_u64 {
+        info!(log, "entry", number);
+    }
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    assert_eq!(logged(&desk), Vec::from_iter(0..200), "nothing is lost, nothing stands twice");
+}
+
+#[test]
+fn without_the_guard_segments_are_written_plainly() {
+    const TEST: &str = "without_the_guard_segments_are_written_plainly";
+    if role().is_none() {
+        run(child(TEST, "plain"));
+        return;
+    }
+    let desk = Desk::new();
+    let before = disposition();
+    let (log, guard) = desk.builder().sigbus_guard(false).build().unwrap();
+    assert!(!log.stats().journal_mapped);
+    assert_eq!(disposition(), before, "nothing is installed");
+    info!(log, "entry", number = 1_u64);
+    drop(guard);
+    assert_eq!(logged(&desk), [1]);
+}
+
+/// The page at which the host's handler was called.
+static HOSTS: AtomicUsize = AtomicUsize::new(0);
+
+/// What a host might do about a SIGBUS of its own: puts a page there, too.
+extern "C" fn hosts(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    // SAFETY: the kernel hands the description over.
+    let described = unsafe { &*info };
+    // SAFETY: the signal was raised by a fault, which has an address.
+    let address = unsafe { described.si_addr() } as usize;
+    HOSTS.store(address, Ordering::Relaxed);
+    let page = ptr::without_provenance_mut(address & !4095);
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+    );
+    // SAFETY: the page is the host's own, made by `page_with_hole`.
+    unsafe { libc::mmap(page, 4096, access, kind, -1, 0) };
+}
+
+/// The address of the present handler of SIGBUS.
+fn disposition() -> usize {
+    // SAFETY: all zero is an action.
+    let mut now = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    // SAFETY: asks for the action, for which there is room.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut now) }, 0);
+    now.sa_sigaction
+}
+
+fn set_disposition(handler: usize) {
+    // SAFETY: all zero is an action.
+    let mut new = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    new.sa_sigaction = handler;
+    new.sa_flags = libc::SA_SIGINFO;
+    // SAFETY: a whole action, whose handler is one of this test's or a constant.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGBUS, &raw const new, ptr::null_mut()) }, 0);
+}
+
+/// A mapping of the host whose file is empty: a store there is a SIGBUS.
+fn page_with_hole(desk: &Desk) -> *mut u8 {
+    let path = desk.path("host");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.unwrap();
+    file.set_len(4096).unwrap();
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping.
+    let page =
+        unsafe { libc::mmap(ptr::null_mut(), 4096, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    file.set_len(0).unwrap();
+    page.cast()
+}
+
+fn start(desk: &Desk, name: &str) -> (MetaLogger, tapelog::Guard) {
+    support::builder(&desk.path(name)).ring_dir(desk.ring_dir()).build().unwrap()
+}
+
+#[test]
+fn the_hosts_own_handler_gets_its_own_faults_and_is_put_back_by_the_last_engine() {
+    const TEST: &str =
+        "the_hosts_own_handler_gets_its_own_faults_and_is_put_back_by_the_last_engine";
+    if role().is_none() {
+        run(child(TEST, "host"));
+        return;
+    }
+    let desk = Desk::new();
+    set_disposition(hosts as *const () as usize);
+    let before = disposition();
+    let (first, first_guard) = start(&desk, "first");
+    assert_ne!(disposition(), before, "the guard is there");
+    let ours = disposition();
+    let (second, second_guard) = start(&desk, "second");
+    assert_eq!(disposition(), ours, "one handler for all");
+
+    let place = page_with_hole(&desk).wrapping_add(8);
+    // SAFETY: inside the host's mapping; its handler repairs it.
+    unsafe { place.write_volatile(7) };
+    // SAFETY: as above.
+    assert_eq!(unsafe { place.read_volatile() }, 7);
+    assert_eq!(HOSTS.load(Ordering::Relaxed), place.addr());
+    info!(first, "entry", number = 1_u64);
+    assert_eq!(first.stats().sigbus_caught + second.stats().sigbus_caught, 0);
+
+    drop((first, first_guard));
+    assert_eq!(disposition(), ours, "the second engine still needs it");
+    drop((second, second_guard));
+    assert_eq!(disposition(), before, "what was there before is back");
+
+    let (third, third_guard) = start(&desk, "third");
+    set_disposition(libc::SIG_IGN);
+    drop((third, third_guard));
+    assert_eq!(disposition(), libc::SIG_IGN, "what the host has installed since stays");
+}
+
+#[test]
+fn a_fault_elsewhere_still_kills_and_so_does_a_signal_that_was_sent() {
+    const TEST: &str = "a_fault_elsewhere_still_kills_and_so_does_a_signal_that_was_sent";
+    let Some(role) = role() else {
+        for role in ["fault", "sent", "fault, ignored", "fault, the standard library's handler"] {
+            let output = child(TEST, role).output().unwrap();
+            assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{role}: {output:?}");
+        }
+        run(child(TEST, "sent, ignored"));
+        return;
+    };
+    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a whole limit.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core) };
+    let desk = Desk::new();
+    match role.as_str() {
+        "fault" | "sent" => set_disposition(libc::SIG_DFL),
+        "fault, ignored" | "sent, ignored" => set_disposition(libc::SIG_IGN),
+        _ => {}
+    }
+    let (log, guard) = start(&desk, "logs");
+    info!(log, "entry", number = 1_u64);
+    if role.starts_with("sent") {
+        // SAFETY: sends a signal to this thread.
+        unsafe { libc::raise(libc::SIGBUS) };
+    } else {
+        let page = page_with_hole(&desk);
+        // SAFETY: inside the mapping; it is meant to fault.
+        unsafe { page.write_volatile(1) };
+    }
+    drop(guard);
+}
+
+#[test]
+fn every_hole_of_a_long_file_is_filled_while_two_engines_share_the_handler() {
+    const TEST: &str = "every_hole_of_a_long_file_is_filled_while_two_engines_share_the_handler";
+    if role().is_none() {
+        run(child(TEST, "two"));
+        return;
+    }
+    let desk = Desk::new();
+    let names = ["one", "two"];
+    let engines = names.map(|name| start(&desk, name));
+    let log = |name| engines[usize::from(name == "two")].0.clone();
+    let counts: BTreeSet<_> = thread::scope(|scope| {
+        let threads = names.map(|name| {
+            let (log, journal) = (log(name), desk.path(name).join("journal"));
+            scope.spawn(move || {
+                for number in 0..2000_u64 {
+                    info!(log, "entry", number);
+                    if number % 500 == 250 {
+                        truncate_all(&journal, 0);
+                    }
+                }
+                log.flush(PATIENCE).unwrap();
+                log.stats().journaled
+            })
+        });
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(counts, BTreeSet::from([2000]));
+}

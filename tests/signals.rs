@@ -1,0 +1,303 @@
+//! The ends of a process: `handle_signals` writes everything out before SIGTERM or SIGINT end it;
+//! and however it ends, what was flushed is there and the journal is whole.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+#![expect(unsafe_code, reason = "signals are sent and handlers set through libc")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use support::{Desk, PATIENCE, child, number, role, wait};
+use tapelog::reading::{Format, Journal};
+use tapelog::{Builder, info, try_info};
+
+/// How many children end in each way.
+const CHILDREN: usize = 20;
+
+/// A builder for a child that was given both directories.
+fn builder(directories: &str) -> Builder {
+    let (logs, rings) = directories.split_once(' ').unwrap();
+    support::builder(logs.as_ref()).ring_dir(rings)
+}
+
+/// This program again, to log to the desk in a role.
+fn start(test: &str, role: &str, desk: &Desk) -> Child {
+    let directories = format!("{role} {} {}", desk.logs().display(), desk.ring_dir().display());
+    child(test, &directories).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(child: &Child, signal: i32) {
+    // SAFETY: a signal to a child that is not waited for yet.
+    assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
+}
+
+/// The numbers that the child printed, line by line, until it ends.
+struct Told(std::io::Lines<BufReader<std::process::ChildStdout>>);
+
+impl Told {
+    fn of(child: &mut Child) -> Self {
+        Self(BufReader::new(child.stdout.take().unwrap()).lines())
+    }
+
+    /// The next number behind `mark`.
+    fn next(&mut self, mark: &str) -> Option<u64> {
+        self.0.by_ref().map_while(Result::ok).find_map(|line| {
+            line.split_once(mark).and_then(|(_, number)| number.trim().parse().ok())
+        })
+    }
+}
+
+/// Whatever was logged up to `last` is in expert.log, once and in order.
+fn assert_all_there(desk: &Desk, last: u64, how: &str) {
+    let lines = desk.lines("expert.log");
+    let numbers: Vec<u64> = lines
+        .iter()
+        .filter(|line| line.contains("] tick "))
+        .map(|line| number(line, "n"))
+        .collect();
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{how}: {numbers:?}");
+    assert!(numbers.len() as u64 >= last, "{how}: {} of {last}", numbers.len());
+}
+
+/// The journal can be read without a complaint, and has as much.
+fn assert_journal_whole(desk: &Desk, last: u64, how: &str) {
+    let mut text = Vec::new();
+    let summary = Journal::open(desk.logs()).unwrap().write_to(Format::Text, &mut text).unwrap();
+    assert!(summary.is_intact(), "{how}: {:?}", summary.notes);
+    let text = String::from_utf8(text).unwrap();
+    let count = text.lines().filter(|line| line.contains("] tick ")).count() as u64;
+    assert!(count >= last, "{how}: {count} of {last}");
+}
+
+/// Logs numbers for ever and tells each one that was accepted.
+fn log_and_tell(directories: &str) -> ! {
+    let (log, _guard) = builder(directories).handle_signals(true).build().unwrap();
+    let mut out = std::io::stdout().lock();
+    let mut n = 0;
+    loop {
+        n += 1;
+        if try_info!(log, "tick", n).is_ok() {
+            writeln!(out, "accepted {n}").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_the_process_when_everything_is_written() {
+    let test = "a_signal_ends_the_process_when_everything_is_written";
+    if let Some(role) = role() {
+        log_and_tell(role.split_once(' ').unwrap().1);
+    }
+    let mut total = 0;
+    for turn in 0..CHILDREN {
+        let signal = [libc::SIGTERM, libc::SIGINT][turn % 2];
+        let desk = Desk::new();
+        let mut child = start(test, "log", &desk);
+        let mut told = Told::of(&mut child);
+        let mut last = 0;
+        for _ in 0..=37 * turn {
+            last = told.next("accepted ").unwrap();
+        }
+        send(&child, signal);
+        while let Some(number) = told.next("accepted ") {
+            last = number;
+        }
+        let status = wait(&mut child);
+        assert_eq!(status.signal(), Some(signal), "{status:?}");
+        assert_all_there(&desk, last, "a signal");
+        assert_journal_whole(&desk, last, "a signal");
+        assert_eq!(desk.rings(), 0, "a clean end leaves no ring");
+        total += last;
+    }
+    println!("{CHILDREN} processes ended by signals, {total} entries, none missing");
+}
+
+/// Logs, flushes, tells so, logs on, and ends in the way of the role.
+fn flush_and_end(role: &str) {
+    let (how, directories) = role.split_once(' ').unwrap();
+    let (log, guard) = builder(directories).build().unwrap();
+    for n in 1..=500 {
+        info!(log, "tick", n);
+    }
+    log.flush(PATIENCE).unwrap();
+    println!("flushed 500");
+    for n in 501..=600 {
+        info!(log, "tick", n);
+    }
+    match how {
+        "return" => drop(guard),
+        "exit" => std::process::exit(0),
+        "abort" => std::process::abort(),
+        "segv" => {
+            let nowhere = std::ptr::without_provenance_mut::<u8>(8);
+            // SAFETY: never sound: nothing is mapped there, and the process is to die of it. Sent
+            // by `raise`, std's own handler would take the signal for done and return.
+            unsafe { nowhere.write_volatile(1) };
+        }
+        "term" => {
+            // SAFETY: as above; nobody handles it.
+            unsafe { libc::raise(libc::SIGTERM) };
+        }
+        other => panic!("no such end: {other}"),
+    }
+}
+
+#[test]
+fn however_a_process_ends_what_was_flushed_is_there_and_the_journal_is_whole() {
+    let test = "however_a_process_ends_what_was_flushed_is_there_and_the_journal_is_whole";
+    if let Some(role) = role() {
+        return flush_and_end(&role);
+    }
+    type Check = fn(&ExitStatus) -> bool;
+    let ends: [(&str, u64, Check); 5] = [
+        ("return", 600, |status| status.success()),
+        ("exit", 500, |status| status.success()),
+        ("abort", 500, |status| status.signal() == Some(libc::SIGABRT)),
+        ("segv", 500, |status| status.signal() == Some(libc::SIGSEGV)),
+        ("term", 500, |status| status.signal() == Some(libc::SIGTERM)),
+    ];
+    for (how, least, as_expected) in ends {
+        for _ in 0..CHILDREN {
+            let desk = Desk::new();
+            let mut child = start(test, how, &desk);
+            let mut told = Told::of(&mut child);
+            assert_eq!(told.next("flushed "), Some(500));
+            // Read to its end: a child whose pipe is closed ends in yet another way.
+            assert_eq!(told.next("flushed "), None);
+            let status = wait(&mut child);
+            assert!(as_expected(&status), "{how}: {status:?}");
+            assert_all_there(&desk, least, how);
+            assert_journal_whole(&desk, least, how);
+        }
+    }
+    println!("{CHILDREN} processes for each of {} ends", ends.len());
+}
+
+static HOSTS: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn hosts_handler(_signal: libc::c_int) {
+    HOSTS.store(true, Ordering::Relaxed);
+}
+
+fn set(signal: i32, handler: libc::sighandler_t) {
+    // SAFETY: a handler that stores to an atomic, or one of the system's.
+    assert_ne!(unsafe { libc::signal(signal, handler) }, libc::SIG_ERR);
+}
+
+fn raise(signal: i32) {
+    // SAFETY: sends a signal to the calling thread.
+    assert_eq!(unsafe { libc::raise(signal) }, 0);
+}
+
+#[test]
+fn a_handler_of_the_host_decides_and_the_logs_are_flushed() {
+    let test = "a_handler_of_the_host_decides_and_the_logs_are_flushed";
+    if let Some(role) = role() {
+        set(libc::SIGTERM, hosts_handler as *const () as libc::sighandler_t);
+        set(libc::SIGINT, libc::SIG_IGN);
+        let directories = role.split_once(' ').unwrap().1;
+        let (log, guard) = builder(directories).handle_signals(true).build().unwrap();
+        info!(log, "tick", n = 1);
+        raise(libc::SIGINT);
+        raise(libc::SIGTERM);
+        assert!(HOSTS.load(Ordering::Relaxed), "the host's handler is called");
+        let file = std::path::Path::new(directories.split_once(' ').unwrap().0).join("expert.log");
+        support::until("the flush", || {
+            std::fs::read_to_string(&file).unwrap().contains("] tick n=1")
+        });
+        info!(log, "tick", n = 2);
+        drop(guard);
+        std::process::exit(7);
+    }
+    let desk = Desk::new();
+    let status = wait(&mut start(test, "host", &desk));
+    assert_eq!(status.code(), Some(7), "{status:?}");
+    assert_all_there(&desk, 2, "a handler of the host");
+}
+
+#[test]
+fn after_the_end_and_in_a_forked_child_a_signal_does_what_it_always_does() {
+    let test = "after_the_end_and_in_a_forked_child_a_signal_does_what_it_always_does";
+    if let Some(role) = role() {
+        let directories = role.split_once(' ').unwrap().1;
+        let (log, guard) = builder(directories).handle_signals(true).build().unwrap();
+        info!(log, "tick", n = 1);
+        // SAFETY: the child raises a signal and nothing else.
+        let forked = unsafe { libc::fork() };
+        if forked == 0 {
+            raise(libc::SIGTERM);
+            std::process::exit(3);
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child, with room for its status.
+        assert_eq!(unsafe { libc::waitpid(forked, &raw mut status, 0) }, forked);
+        assert_eq!(ExitStatus::from_raw(status).signal(), Some(libc::SIGTERM));
+        info!(log, "tick", n = 2);
+        drop(guard);
+        let (log, guard) = builder(directories).handle_signals(true).build().unwrap();
+        info!(log, "tick", n = 3);
+        drop(guard);
+        println!("ended 3");
+        raise(libc::SIGINT);
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let desk = Desk::new();
+    let mut child = start(test, "fork", &desk);
+    assert_eq!(Told::of(&mut child).next("ended "), Some(3));
+    let status = wait(&mut child);
+    assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
+    assert_all_there(&desk, 3, "two engines and a fork");
+}
+
+#[test]
+fn two_engines_are_both_written_out() {
+    let test = "two_engines_are_both_written_out";
+    if let Some(role) = role() {
+        let (logs, rings) = role.split_once(' ').unwrap().1.split_once(' ').unwrap();
+        let second = format!("{logs}/second {rings}");
+        let (one, _guard) =
+            builder(&format!("{logs} {rings}")).handle_signals(true).build().unwrap();
+        let (two, _second) = builder(&second).handle_signals(true).build().unwrap();
+        for n in 1..=2_000 {
+            info!(one, "tick", n);
+            info!(two, "tick", n);
+        }
+        raise(libc::SIGTERM);
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let desk = Desk::new();
+    let status = wait(&mut start(test, "two", &desk));
+    assert_eq!(status.signal(), Some(libc::SIGTERM), "{status:?}");
+    assert_all_there(&desk, 2_000, "the first engine");
+    let second = support::lines(&desk.logs().join("second/expert.log"));
+    assert_eq!(second.iter().filter(|line| line.contains("] tick ")).count(), 2_000);
+}
+
+#[test]
+fn without_the_parameter_nothing_is_installed() {
+    let test = "without_the_parameter_nothing_is_installed";
+    let caught = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+        u64::from_str_radix(mask, 16).unwrap()
+    };
+    if let Some(role) = role() {
+        let before = caught();
+        let (_log, guard) = builder(role.split_once(' ').unwrap().1).build().unwrap();
+        let bits = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP].map(|signal| 1_u64 << (signal - 1));
+        let ours = bits.iter().sum::<u64>();
+        assert_eq!((before & ours, caught() & ours), (0, 0));
+        drop(guard);
+        return;
+    }
+    let desk = Desk::new();
+    let mut child: Child = start(test, "none", &desk);
+    assert!(wait(&mut child).success());
+}
