@@ -166,7 +166,7 @@ fn bind_for_long(directory: &Path, binds: u64) {
 #[test]
 fn memory_stays_flat_over_millions_of_binds() {
     if let Some(directory) = role() {
-        let long = std::env::var_os("TAPELOG_LONG").is_some();
+        let long = std::env::var_os("TEST_LONG").is_some();
         return bind_for_long(Path::new(&directory), if long { 10_000_000 } else { 1_000_000 });
     }
     let desk = support::tmpfs();

@@ -1,6 +1,6 @@
 //! A log call's usual way, as machine code: no locked instruction, no call, few instructions.
 //!
-//! `TAPELOG_CODE_SIZE=1 cargo test --test code_size` builds the example `sites` in release and
+//! `TEST_CODE_SIZE=1 cargo test --test code_size` builds the example `sites` in release and
 //! looks at it with `objdump`. Without the variable, without `objdump` or on another processor it
 //! only says that nothing was looked at: a debug build proves nothing.
 
@@ -49,8 +49,8 @@ fn has_objdump() -> bool {
 
 #[test]
 fn the_usual_way_of_a_call_is_short_and_neither_locks_nor_calls() {
-    if std::env::var_os("TAPELOG_CODE_SIZE").is_none() {
-        eprintln!("skipped: TAPELOG_CODE_SIZE is not set, and the test would build in release");
+    if std::env::var_os("TEST_CODE_SIZE").is_none() {
+        eprintln!("skipped: TEST_CODE_SIZE is not set, and the test would build in release");
         return;
     }
     if !cfg!(target_arch = "x86_64") || !has_objdump() {

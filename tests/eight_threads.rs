@@ -2,7 +2,7 @@
 //! while bound contexts come and go: each record is present exactly once, in order for its thread
 //! and with the context it was logged with, in the logs and in the journal.
 //!
-//! `TAPELOG_QUICK` in the environment makes it a tenth of that.
+//! `TEST_QUICK` in the environment makes it a tenth of that.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ struct Size {
 
 fn size() -> Size {
     let whole = Size { records: 2_000_000, log_bytes: 48 << 20, segment_bytes: 32 << 20 };
-    match std::env::var_os("TAPELOG_QUICK") {
+    match std::env::var_os("TEST_QUICK") {
         None => whole,
         Some(_) => Size {
             records: whole.records / 10,

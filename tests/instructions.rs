@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use support::Desk;
 use tapelog::{MetaLogger, Producer, info, now};
 
-const CHILD: &str = "TAPELOG_STEPPED_CHILD";
+const CHILD: &str = "TEST_STEPPED_CHILD";
 
 /// So often each call is counted: one of them may meet a sample point or the end of a block.
 const TIMES: usize = 9;

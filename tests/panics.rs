@@ -219,8 +219,8 @@ fn a_panic_that_ends_the_process_is_in_the_logs() {
 
 #[test]
 fn a_program_that_aborts_on_panic_has_it_in_the_logs() {
-    if std::env::var_os("TAPELOG_PANIC_ABORT").is_none() {
-        eprintln!("skipped: TAPELOG_PANIC_ABORT is not set, and the test would build an example");
+    if std::env::var_os("TEST_PANIC_ABORT").is_none() {
+        eprintln!("skipped: TEST_PANIC_ABORT is not set, and the test would build an example");
         return;
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();

@@ -244,7 +244,7 @@ fn until_the_power_fails(disk: &Path) -> ! {
 #[test]
 fn fault_04_what_was_synced_survives_a_power_cut() {
     const TEST: &str = "fault_04_what_was_synced_survives_a_power_cut";
-    const DISK: &str = "TAPELOG_TEST_DISK";
+    const DISK: &str = "TEST_DISK";
     if role().is_some() {
         until_the_power_fails(Path::new(&std::env::var(DISK).unwrap()));
     }

@@ -7,8 +7,7 @@ use tapelog::{MetaLogger, Parameter, parameters};
 use super::wrong::golden;
 
 const GUIDE: &str = "docs/guides/configuration.md";
-const BEGIN: &str =
-    "<!-- The parameters: made by `TAPELOG_BLESS=1 cargo test --test config`. -->\n";
+const BEGIN: &str = "<!-- The parameters: made by `TEST_BLESS=1 cargo test --test config`. -->\n";
 const END: &str = "<!-- The end of the parameters. -->\n";
 
 fn chapter(parameter: &Parameter) -> String {

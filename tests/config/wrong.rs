@@ -116,15 +116,15 @@ fn all_problems_are_listed_at_once_and_those_of_one_key_once() {
     assert_eq!(error.problems()[2].suggestion.as_deref(), Some("log_file"));
 }
 
-/// Compares with a file of the repository; with `TAPELOG_BLESS=1`, writes it.
+/// Compares with a file of the repository; with `TEST_BLESS=1`, writes it.
 pub(crate) fn golden(path: &str, text: &str) {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("TAPELOG_BLESS").is_some() {
+    if std::env::var_os("TEST_BLESS").is_some() {
         fs::write(&path, text).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
     for (line, (stored, now)) in stored.lines().zip(text.lines()).enumerate() {
-        assert_eq!(stored, now, "{path}, line {}: TAPELOG_BLESS=1 writes it anew", line + 1);
+        assert_eq!(stored, now, "{path}, line {}: TEST_BLESS=1 writes it anew", line + 1);
     }
     assert_eq!(stored.lines().count(), text.lines().count(), "{path}: its length");
 }

@@ -74,13 +74,13 @@ pub(super) fn describe(directory: &Path, counter: Counter) -> Machine {
         tsc_invariant: has("constant_tsc") && has("nonstop_tsc"),
         tsc_hz: 1e9 / counter.nanos_per_tick,
         filesystem: filesystem(directory),
-        rustc: env!("TAPELOG_RUSTC").to_owned(),
+        rustc: env!("BUILT_WITH_RUSTC").to_owned(),
     }
 }
 
 /// The commit that the program was built from: that of its checkout, if it is still there.
 pub(super) fn commit() -> String {
-    if let Some(given) = option_env!("TAPELOG_COMMIT") {
+    if let Some(given) = option_env!("BUILT_WITH_COMMIT") {
         return given.to_owned();
     }
     let git = |arguments: &[&str]| {

@@ -17,7 +17,7 @@ use super::rotation::backup_path;
 use super::{Batch, FileHandler, FileOptions};
 
 /// Set in a process that runs one test as a child of that test.
-const CHILD: &str = "TAPELOG_TEST_CHILD";
+const CHILD: &str = "TEST_CHILD";
 
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
