@@ -53,7 +53,7 @@ pub mod __private {
     pub use crate::face::*;
 }
 
-/// The code blocks of the README and the guides, compiled and run.
+/// The code blocks of the README, compiled, and of the guides, compiled and run.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
