@@ -54,7 +54,17 @@ pub mod __private {
     pub use crate::face::*;
 }
 
-/// The README's code blocks, compiled.
+/// The code blocks of the README, compiled, and of the guides, compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guides/quickstart.md")]
+    struct Quickstart;
+    #[doc = include_str!("../docs/guides/logging.md")]
+    struct Logging;
+    #[doc = include_str!("../docs/guides/configuration.md")]
+    struct Configuration;
+    #[doc = include_str!("../docs/guides/migration.md")]
+    struct Migration;
+}

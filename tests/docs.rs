@@ -1,5 +1,5 @@
 //! Goal: what the documents say of the code is there: links lead to the lines they name, and the
-//! README's program is the example.
+//! README's program is the example, and files that documents link to exist.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,6 +46,55 @@ fn every_link_of_the_architecture_leads_to_what_it_names() {
         assert_eq!(found, Some(line), "{item} in {path}");
     }
     assert!(count >= 15, "only {count} links: the pattern does not fit any more");
+}
+
+/// The files that a document names: `](path)`, without an anchor, and nothing of the network.
+fn files(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| {
+        let target = rest.split(')').next()?.split('#').next()?;
+        let is_file = !target.is_empty() && !target.contains("://") && !target.contains(' ');
+        is_file.then_some(target)
+    })
+}
+
+/// The anchors of a document's headings, as GitHub makes them of plain words.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    headings
+        .map(|heading| {
+            let kept = |c: &char| c.is_alphanumeric() || *c == ' ' || *c == '-' || *c == '_';
+            heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+        })
+        .collect()
+}
+
+#[test]
+fn every_file_that_a_document_links_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "PERF.md", "CHANGELOG.md"]
+        .map(|name| root.join(name))
+        .into();
+    let guides = fs::read_dir(root.join("docs/guides")).unwrap();
+    documents.extend(guides.map(|guide| guide.unwrap().path()));
+    assert!(documents.len() >= 8, "a guide is missing: {documents:?}");
+    let mut count = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for target in files(&text) {
+            count += 1;
+            let path = document.parent().unwrap().join(target);
+            assert!(path.exists(), "{} links to {target}, which is not there", document.display());
+        }
+        for anchor in text.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let known = anchors(&text);
+            assert!(
+                known.iter().any(|heading| heading == anchor),
+                "{} links to #{anchor}, which is none of {known:?}",
+                document.display()
+            );
+        }
+    }
+    assert!(count >= 25, "only {count} links: the pattern does not fit any more");
 }
 
 #[test]

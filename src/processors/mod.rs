@@ -39,9 +39,9 @@
 //!
 //! # Cost
 //!
-//! Without processors, an entry pays one comparison; with some, about 10 ns for each that only
-//! looks at it, and for the first change 100 ns in all (`cargo bench --bench parts -- processors`).
-//! An entry that none has changed is rendered as if there were no chain. A changed one has
+//! Without processors, an entry pays one comparison. A line of text that takes 49 ns then took 72 ns
+//! behind a chain of one that only looks, 109 ns behind a filter by a field's value, 208 ns behind one that
+//! renames a field and 257 ns behind one that adds two (`cargo bench --bench parts -- processors`). An entry that none has changed is rendered as if there were no chain. A changed one has
 //! definitions of its own, which are kept for each pair of call site and context, so that its line
 //! is composed as quickly as any other.
 //!
