@@ -23,8 +23,8 @@ impl MetaLogger {
 
     /// Reads the configuration file and the environment again, with the program's own layers as
     /// they were at the start, and puts in force what can change while running: `log_level`,
-    /// `trade_log_level`, `console_level`, `journal_level`, `log_to_console` and `mask_keys`. What
-    /// was changed by methods meanwhile is set back to what the configuration says.
+    /// `trade_log_level`, `console_level`, `syslog_level`, `journal_level`, `log_to_console` and
+    /// `mask_keys`. What was changed by methods meanwhile is set back to what the configuration says.
     ///
     /// # Errors
     /// [`ReloadError::Configuration`] if the configuration is wrong: nothing has changed then.
