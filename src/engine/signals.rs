@@ -247,8 +247,8 @@ fn serve() {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
-        // ORDERING: Acquire, for both: what was stored before the wake-up.
-        // PAIRS WITH: the Release operations in `on_signal` and `unwatch`.
+        // ORDERING: Acquire, what was stored before the wake-up.
+        // PAIRS WITH: the Release addition in `on_signal`.
         // IF WEAKENED: see there.
         let pending = STATE.pending.swap(0, Ordering::Acquire);
         for (place, signal) in SERVED.into_iter().enumerate() {
@@ -258,6 +258,9 @@ fn serve() {
                 _ => end_all(place, signal),
             }
         }
+        // ORDERING: Acquire, as above.
+        // PAIRS WITH: the Release store in `unwatch`.
+        // IF WEAKENED: see there.
         if STATE.stop.load(Ordering::Acquire) {
             return;
         }
