@@ -47,8 +47,7 @@ impl PassEnd {
 
     /// No end: everything belongs to the pass.
     pub(super) fn never() -> Self {
-        let line =
-            Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
+        let line = Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
         Self { ticks: u64::MAX, unix_nanos: i64::MAX, line, clock: || 0 }
     }
 

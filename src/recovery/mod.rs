@@ -15,6 +15,6 @@ mod command;
 mod find;
 mod list;
 
-pub use command::{RecoverError, Recovery, RecoveredRing, recover};
+pub use command::{RecoverError, RecoveredRing, Recovery, recover};
 pub(crate) use find::{Found, begin, find, owner_of, prepare};
 pub use list::{RingFile, RingState, rings};

@@ -45,9 +45,9 @@ pub(crate) use dead::{DeadLane, DeadRing, Place};
 pub(crate) use definitions::Definitions;
 pub(crate) use drain::RingDrain;
 pub use error::PushError;
+pub(crate) use error::RingError;
 #[allow(unused_imports, reason = "the models have no dead ring")]
 pub(crate) use header::{Identity, VERSION, boot_id};
-pub(crate) use error::RingError;
 #[allow(unused_imports, reason = "the models measure blocks by their own geometries")]
 pub(crate) use layout::BLOCK_HEADER_BYTES;
 #[allow(unused_imports, reason = "the models make geometries of their own")]

@@ -31,7 +31,12 @@ pub(crate) struct Recovery {
 impl Recovery {
     /// The rings, in this order; `tail` is the journal's, from before anything was written to it.
     pub(crate) fn new(rings: Vec<Stray>, tail: Tail) -> Self {
-        Self { waiting: rings.into(), tail: Some(tail), holdings: Holdings::default(), current: None }
+        Self {
+            waiting: rings.into(),
+            tail: Some(tail),
+            holdings: Holdings::default(),
+            current: None,
+        }
     }
 
     /// Finds out how far the journal has come; whether this was the first time.

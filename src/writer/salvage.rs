@@ -97,8 +97,7 @@ impl Salvage {
     ) -> Result<Self, Recovered> {
         let identity = ring.identity();
         let (id, pid) = (identity.id, identity.pid);
-        let mut done =
-            Recovered { path, pid, records: 0, lost: 0, unreadable: 0, failure: None };
+        let mut done = Recovered { path, pid, records: 0, lost: 0, unreadable: 0, failure: None };
         let lanes = (0..ring.lanes()).map(|lane| Lane::find(&ring, lane, holdings, id));
         match lanes.collect::<io::Result<Vec<_>>>() {
             Ok(lanes) => {
@@ -314,12 +313,7 @@ impl Lane {
 impl Known {
     /// Walks over the records in front of `bytes` and finds what they name: the length of those that
     /// are whole and whose definitions are at hand.
-    fn gather(
-        &mut self,
-        ring: &DeadRing,
-        bytes: &[u8],
-        masking: &Masking,
-    ) -> io::Result<usize> {
+    fn gather(&mut self, ring: &DeadRing, bytes: &[u8], masking: &Masking) -> io::Result<usize> {
         let mut at = 0;
         while let Some(header) = RecordHeader::read(&bytes[at..]) {
             if self.bytes > KNOWN_BYTES_MAX {

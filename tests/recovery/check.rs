@@ -68,11 +68,7 @@ pub(crate) fn journal(logs: &Path) -> Vec<String> {
 }
 
 /// Counts the records of each thread, which must be numbered from 0 without a hole, in this order.
-fn in_order<'a>(
-    place: &str,
-    lines: impl Iterator<Item = &'a String>,
-    threads: usize,
-) -> Vec<u64> {
+fn in_order<'a>(place: &str, lines: impl Iterator<Item = &'a String>, threads: usize) -> Vec<u64> {
     let mut counts = vec![0; threads];
     for line in lines {
         assert!(!line.contains("logger.undecodable"), "{place}: {line}");

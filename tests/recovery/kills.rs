@@ -125,7 +125,9 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
         recovered += stats.recovered;
         runs += u64::from(stats.recovered > 0);
     }
-    println!("{TIMES} kills, {records} records; {recovered} of them were recovered, in {runs} runs");
+    println!(
+        "{TIMES} kills, {records} records; {recovered} of them were recovered, in {runs} runs"
+    );
     assert!(runs > TIMES / 4, "most children left something in the ring");
 }
 
