@@ -14,7 +14,8 @@ use crate::support::{Desk, PATIENCE, number, until};
 fn segments(logs: &Path) -> Vec<u64> {
     let files = fs::read_dir(logs.join("journal")).unwrap().map(|file| file.unwrap());
     let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "tape"));
-    segments.map(|file| file.metadata().unwrap().len()).collect()
+    // One may have been renamed since.
+    segments.filter_map(|file| Some(file.metadata().ok()?.len())).collect()
 }
 
 const SEGMENT: u64 = 512 << 10;
@@ -100,10 +101,10 @@ fn parameter_order_window_sorts_what_comes_late() {
         thread::spawn(move || info!(other, at: stamp(200), "first")).join().unwrap();
         drop(guard);
         let lines = desk.lines("expert.log");
-        (events(&lines).join(", "), log.stats().late)
+        (events(&lines).join(", "), log.stats().late > 0)
     };
-    assert_eq!(logged(Duration::from_secs(1)), ("first, second".to_owned(), 0));
-    assert_eq!(logged(Duration::ZERO), ("second, first".to_owned(), 1));
+    assert_eq!(logged(Duration::from_secs(1)), ("first, second".to_owned(), false));
+    assert_eq!(logged(Duration::ZERO), ("second, first".to_owned(), true));
 }
 
 #[test]
