@@ -1,5 +1,6 @@
 //! Rows 1 and 2: children that are killed while they log at full speed, or while they recover.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::acknowledged::Acknowledged;
 use crate::check::{check, mark, start_again};
 use crate::support::{self, Desk, child, role, until, wait};
+use tapelog::testing::{CrashPoint, die_at};
 use tapelog::{Builder, context, try_info};
 
 /// How often each kind of death is died.
@@ -44,6 +46,12 @@ fn is_child() -> bool {
     let parts: Vec<&str> = role.split(' ').collect();
     let [work, threads, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
     let builder = builder(logs.as_ref(), rings.as_ref());
+    // Where it is to die, and the how manieth time; by its parent's hand otherwise.
+    let (work, death) = work.split_once('@').unwrap_or((work, ""));
+    if let Some((point, times)) = death.split_once('#') {
+        let point = CrashPoint::ALL.into_iter().find(|known| format!("{known:?}") == point);
+        die_at(point.unwrap(), times.parse().unwrap());
+    }
     match work {
         "log" => log_until_killed(builder, threads.parse().unwrap(), acknowledged.as_ref()),
         _ => drop(start_again(builder)),
@@ -153,4 +161,77 @@ fn row_02_recovery_can_be_killed_and_run_again() {
         check(&desk, threads, &acknowledged);
     }
     println!("{TIMES} runs; {recovered} records were left to the last start");
+}
+
+/// Logs until the process dies at a point, and gives what it had acknowledged.
+fn die(test: &str, desk: &Desk, threads: usize, point: CrashPoint, times: u64) -> Vec<u64> {
+    let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
+    let status = wait(&mut start(test, &format!("log@{point:?}#{times}"), desk, threads));
+    assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
+    (0..threads).map(|thread| acknowledged.of(thread)).collect()
+}
+
+#[test]
+fn row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing() {
+    if is_child() {
+        return;
+    }
+    let test =
+        "kills::row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing";
+    let mut random = Random::new();
+    for (point, often) in [
+        (CrashPoint::FramesWritten, 60),
+        (CrashPoint::CursorWritten, 60),
+        (CrashPoint::PassDone, 60),
+        (CrashPoint::SegmentBegun, 4),
+        (CrashPoint::BatchNoted, 40),
+        (CrashPoint::BatchWritten, 40),
+        (CrashPoint::FileRenamed, 12),
+    ] {
+        let (mut records, mut recovered) = (0, 0);
+        for round in 0..TIMES / 5 {
+            let threads = 1 + (round % 3) as usize;
+            let desk = Desk::new();
+            let acknowledged = die(test, &desk, threads, point, 1 + random.below(often));
+            recovered += start_again(builder_of(&desk)).recovered;
+            records += check(&desk, threads, &acknowledged).iter().sum::<u64>();
+        }
+        println!("{point:?}: {} deaths, {records} records, {recovered} recovered", TIMES / 5);
+    }
+}
+
+#[test]
+fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() {
+    if is_child() {
+        return;
+    }
+    let test = "kills::row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing";
+    let mut random = Random::new();
+    let points = [
+        CrashPoint::RecoveryBegun,
+        CrashPoint::FramesWritten,
+        CrashPoint::RecoveryPublished,
+        CrashPoint::RecoveryNoted,
+        CrashPoint::RecoveryEnded,
+        CrashPoint::SegmentBegun,
+        CrashPoint::BatchWritten,
+    ];
+    let mut died = 0;
+    for round in 0..TIMES / 2 {
+        let threads = 1 + (round % 4) as usize;
+        let desk = Desk::new();
+        let acknowledged = log_and_die(test, &desk, threads, &mut random);
+        for number in 0..3 {
+            let point = points[(round + number) as usize % points.len()];
+            let work = format!("recover@{point:?}#{}", 1 + random.below(3));
+            let status = wait(&mut start(test, &work, &desk, threads));
+            // A recovery with few steps comes to its end before it dies.
+            assert!(status.success() || status.signal() == Some(9), "{point:?}: {status}");
+            died += u64::from(!status.success());
+        }
+        start_again(builder_of(&desk));
+        check(&desk, threads, &acknowledged);
+    }
+    println!("{} runs, {died} recoveries died", TIMES / 2);
+    assert!(died > TIMES / 4);
 }
