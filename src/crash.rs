@@ -82,10 +82,8 @@ fn count_down(point: CrashPoint) {
     }
     let before = ARMED.fetch_sub(1, Ordering::Relaxed);
     if before & u64::from(u32::MAX) <= 1 {
-        let _sent = rustix::process::kill_process(
-            rustix::process::getpid(),
-            rustix::process::Signal::KILL,
-        );
+        let _sent =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         // The signal needs a moment to reach this thread.
         loop {
             std::thread::park();

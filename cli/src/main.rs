@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod failure;
 mod new;
+mod recover;
 mod tune;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ enum Command {
     Config(config::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    Recover(Box<recover::Arguments>),
     New(new::Arguments),
 }
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -26,8 +26,8 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::error::{HandlerError, Refusal};
-use crate::crash::{self, CrashPoint};
 use super::live::OPEN_FLAGS;
+use crate::crash::{self, CrashPoint};
 
 /// The path of backup `number` of the log at `path`; number 0 is the log itself.
 pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
