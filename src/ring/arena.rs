@@ -170,7 +170,9 @@ impl RingFile {
         let file = File::from(file);
         let locked = RingFile::lock(&opened, &name, &file);
         match locked.and_then(|locked| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
-            Ok((region, locked)) => Ok((region, RingFile { directory: opened, path, _locked: locked })),
+            Ok((region, locked)) => {
+                Ok((region, RingFile { directory: opened, path, _locked: locked }))
+            }
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
                 let _gone = rustix::fs::unlinkat(&opened, &name, AtFlags::empty());

@@ -13,7 +13,9 @@ use tapelog::testing::{CrashPoint, die_at};
 use tapelog::{Builder, context, try_info};
 
 /// How often each kind of death is died.
-const TIMES: u64 = 50;
+fn times() -> u64 {
+    std::env::var("TEST_KILLS").map_or(50, |times| times.parse().unwrap())
+}
 
 /// Small parts, so that little time is enough to come into all of them.
 fn builder(logs: &Path, rings: &Path) -> Builder {
@@ -132,7 +134,7 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
     let test = "kills::row_01_every_acknowledged_record_is_recovered_once_after_a_kill";
     let mut random = Random::new();
     let (mut records, mut recovered, mut runs) = (0, 0, 0);
-    for round in 0..TIMES {
+    for round in 0..times() {
         let threads = 1 + (round % 4) as usize;
         let desk = Desk::new();
         let acknowledged = log_and_die(test, &desk, threads, &mut random);
@@ -142,9 +144,10 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
         runs += u64::from(stats.recovered > 0);
     }
     println!(
-        "{TIMES} kills, {records} records; {recovered} of them were recovered, in {runs} runs"
+        "{} kills, {records} records; {recovered} of them were recovered, in {runs} runs",
+        times()
     );
-    assert!(runs > TIMES / 4, "most children left something in the ring");
+    assert!(runs > times() / 4, "most children left something in the ring");
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn row_02_recovery_can_be_killed_and_run_again() {
     let test = "kills::row_02_recovery_can_be_killed_and_run_again";
     let mut random = Random::new();
     let mut recovered = 0;
-    for round in 0..TIMES {
+    for round in 0..times() {
         let threads = 1 + (round % 4) as usize;
         let desk = Desk::new();
         let acknowledged = log_and_die(test, &desk, threads, &mut random);
@@ -168,7 +171,7 @@ fn row_02_recovery_can_be_killed_and_run_again() {
         recovered += start_again(builder_of(&desk)).recovered;
         check(&desk, threads, &acknowledged);
     }
-    println!("{TIMES} runs; {recovered} records were left to the last start");
+    println!("{} runs; {recovered} records were left to the last start", times());
 }
 
 /// Logs until the process dies at a point, and gives what it had acknowledged.
@@ -197,14 +200,14 @@ fn row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing(
         (CrashPoint::FileRenamed, 12),
     ] {
         let (mut records, mut recovered) = (0, 0);
-        for round in 0..TIMES / 5 {
+        for round in 0..times() / 5 {
             let threads = 1 + (round % 3) as usize;
             let desk = Desk::new();
             let acknowledged = die(test, &desk, threads, point, 1 + random.below(often));
             recovered += start_again(builder_of(&desk)).recovered;
             records += check(&desk, threads, &acknowledged).iter().sum::<u64>();
         }
-        println!("{point:?}: {} deaths, {records} records, {recovered} recovered", TIMES / 5);
+        println!("{point:?}: {} deaths, {records} records, {recovered} recovered", times() / 5);
     }
 }
 
@@ -225,7 +228,7 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
         CrashPoint::BatchWritten,
     ];
     let mut died = 0;
-    for round in 0..TIMES / 2 {
+    for round in 0..times() / 2 {
         let threads = 1 + (round % 4) as usize;
         let desk = Desk::new();
         let acknowledged = log_and_die(test, &desk, threads, &mut random);
@@ -240,6 +243,6 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
         start_again(builder_of(&desk));
         check(&desk, threads, &acknowledged);
     }
-    println!("{} runs, {died} recoveries died", TIMES / 2);
-    assert!(died > TIMES / 4);
+    println!("{} runs, {died} recoveries died", times() / 2);
+    assert!(died > times() / 4);
 }
