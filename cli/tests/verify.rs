@@ -80,7 +80,7 @@ fn damage_and_a_missing_segment_are_told_and_set_the_exit_code() {
     fs::write(&path, &bytes).unwrap();
     let (code, text) = verify(root.path(), &[]);
     assert_eq!(code, Some(3), "{text}");
-    assert!(text.contains("a frame's checksum does not match; what stood there is lost"), "{text}");
+    assert!(text.contains("what stood there is lost"), "{text}");
     assert!(text.contains("damaged: 1 of 3 segments"), "{text}");
     fs::remove_file(segment(root.path(), 2)).unwrap();
     let (code, text) = verify(root.path(), &["--quiet"]);
