@@ -243,6 +243,23 @@ impl SegmentReader {
         }
     }
 
+    /// Goes to the last indexed frame that has `bytes` of published frames behind it, and tells
+    /// where the definition in front of it stands; `None` if there is no such frame.
+    pub(super) fn start_near_end(&mut self, bytes: u64) -> Option<u64> {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        if read_up_to(&self.file, &mut page, 0) < page.len() {
+            return None;
+        }
+        let numbers = (1..INDEX_ENTRIES).rev();
+        let mut entries = numbers.filter_map(|at| IndexEntry::read(&page, at, self.use_id));
+        let near = |entry: &IndexEntry| {
+            u64::from(entry.offset).checked_add(bytes).is_some_and(|end| end <= self.cursor)
+        };
+        let entry = entries.find(near)?;
+        self.offset = entry.offset.into();
+        Some(entry.last_definition.into())
+    }
+
     /// Takes the buffer back for the next segment.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.buffer

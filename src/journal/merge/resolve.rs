@@ -296,7 +296,7 @@ impl Stamp {
             }
             Some(TimeKind::CallerUnixNanos) => {
                 let time = header.time as i64;
-                let ticks = if limits.calibrated { ticks_at(line, time) } else { 0 };
+                let ticks = if limits.calibrated { line.ticks_at(time) } else { 0 };
                 (ticks, time)
             }
             _ => return Stamp::unknown(lane, line, limits),
@@ -320,12 +320,4 @@ impl Stamp {
             known: false,
         }
     }
-}
-
-/// The ticks at a point of UTC by this line.
-fn ticks_at(line: Calibration, unix_nanos: i64) -> u64 {
-    let nanos = i128::from(unix_nanos) - i128::from(line.unix_nanos);
-    let ticks = (nanos << 32) / i128::from(line.nanos_per_tick.max(1));
-    let ticks = i128::from(line.ticks).saturating_add(ticks);
-    ticks.clamp(0, u64::MAX.into()) as u64
 }
