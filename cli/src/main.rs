@@ -8,6 +8,7 @@ mod failure;
 mod new;
 mod recover;
 mod tune;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ enum Command {
     Tune(tune::Arguments),
     Recover(Box<recover::Arguments>),
     New(new::Arguments),
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

@@ -38,6 +38,7 @@ mod segment_reader;
 mod store;
 mod survey;
 mod urgent;
+mod verify;
 mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
@@ -48,8 +49,8 @@ pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::{Fault, LanePosition};
 pub(crate) use holdings::{Holdings, Tail};
-pub(crate) use index::SegmentIndex;
-pub(crate) use layout::SegmentHeader;
+pub(crate) use index::{SegmentIndex, open_regular};
+pub(crate) use layout::{CURSOR_OFFSET, SegmentHeader};
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
@@ -58,6 +59,7 @@ pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{JournalOptions, Place, SegmentStore};
+pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //! waits.
 
 mod checkpoint;
+pub(super) mod parts;
 mod queue;
 mod resolve;
 mod state;
