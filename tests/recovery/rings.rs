@@ -71,8 +71,8 @@ fn is_child() -> bool {
             unsafe { libc::_exit(0) };
         }
     }
-    // SAFETY: a signal to this process.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+        .unwrap();
     true
 }
 
