@@ -120,7 +120,7 @@ fn log_and_die(test: &str, desk: &Desk, threads: usize, random: &mut Random) -> 
     let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
     let mut child = start(test, "log", desk, threads);
     until("the first records", || (0..threads).all(|thread| acknowledged.of(thread) > 0));
-    thread::sleep(random.micros(12_000));
+    thread::sleep(random.micros(6_000));
     child.kill().unwrap();
     wait(&mut child);
     (0..threads).map(|thread| acknowledged.of(thread)).collect()
