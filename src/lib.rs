@@ -24,6 +24,7 @@ pub mod parts;
 pub mod processors;
 pub mod reading;
 mod record;
+pub mod recovery;
 mod ring;
 mod shared;
 mod site;

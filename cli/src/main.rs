@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod new;
 mod tune;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ enum Command {
     Bench(bench::Arguments),
     Tune(tune::Arguments),
     New(new::Arguments),
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

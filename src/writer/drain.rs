@@ -1,11 +1,14 @@
 //! The drain: from the ring into the journal.
 
+mod recover;
+
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::bite::{
     STEP_BYTES, TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks,
 };
+use super::recovery::Recovery;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
 use crate::definition::fit_context;
@@ -73,6 +76,8 @@ pub(crate) struct Drain {
     spare: Option<Prepared>,
     /// How long little may wait in the ring.
     linger_ticks: u64,
+    /// What dead processes left: it comes first.
+    recovery: Option<Box<Recovery>>,
 }
 
 /// A pass that is under way.
@@ -148,6 +153,7 @@ impl Drain {
             begun_ticks: [u64::MAX; 2],
             spare: None,
             linger_ticks: linger_ticks(core),
+            recovery: None,
         }
     }
 
@@ -164,12 +170,15 @@ impl Drain {
             self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
-        if self.can_wait() {
+        if self.recovery.is_none() && self.can_wait() {
             return Ok(DrainPoll::Moved(0));
         }
         if self.is_too_far_ahead() {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
             return Ok(DrainPoll::Held);
+        }
+        if let Some(recovery) = self.recovery.take() {
+            return self.poll_recovery(recovery);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -484,7 +493,8 @@ impl Drain {
 
     /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
     pub(crate) fn is_finished(&self) -> bool {
-        self.stopping() && self.pass.is_none() && self.ring.is_drained()
+        let all_begun = self.pass.is_none() && self.recovery.is_none();
+        self.stopping() && all_begun && self.ring.is_drained()
     }
 
     /// Ends the journal: a barrier, and the last segment is cut to its length.
