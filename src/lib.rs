@@ -6,6 +6,7 @@ mod call;
 mod clock;
 mod config;
 mod context;
+mod crash;
 mod definition;
 mod engine;
 mod entry;

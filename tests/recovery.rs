@@ -12,3 +12,5 @@ mod acknowledged;
 mod check;
 #[path = "recovery/kills.rs"]
 mod kills;
+#[path = "recovery/rings.rs"]
+mod rings;

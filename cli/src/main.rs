@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod failure;
 mod new;
+mod recover;
 mod tune;
 mod verify;
 
@@ -28,6 +29,7 @@ enum Command {
     Config(config::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    Recover(Box<recover::Arguments>),
     New(new::Arguments),
     Verify(verify::Arguments),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     };

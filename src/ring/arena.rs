@@ -40,7 +40,7 @@ pub(super) struct Arena {
 struct RingFile {
     directory: OwnedFd,
     path: PathBuf,
-    locked: ParentsFile,
+    _locked: ParentsFile,
 }
 
 impl Arena {
@@ -167,30 +167,32 @@ impl RingFile {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let locked = match ParentsFile::new(File::from(file)) {
-            Ok(locked) => locked,
-            Err(error) => {
-                // What cannot be kept is removed: nobody would know that it lives.
-                let _gone = rustix::fs::unlinkat(&opened, &name, AtFlags::empty());
-                return Err(format!("{}: {error}", path.display()));
+        let file = File::from(file);
+        let locked = RingFile::lock(&opened, &name, &file);
+        match locked.and_then(|locked| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
+            Ok((region, locked)) => {
+                Ok((region, RingFile { directory: opened, path, _locked: locked }))
             }
-        };
-        let file = RingFile { directory: opened, path, locked };
-        match file.fill(bytes, huge) {
-            Ok(region) => Ok((region, file)),
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
-                file.remove();
-                Err(format!("{}: {bytes} bytes: {error}", file.path.display()))
+                let _gone = rustix::fs::unlinkat(&opened, &name, AtFlags::empty());
+                Err(format!("{}: {bytes} bytes: {error}", path.display()))
             }
         }
     }
 
-    /// Locks the file, gives it its mode and all of its room, and maps it.
-    fn fill(&self, bytes: usize, huge: bool) -> io::Result<Region> {
-        let file = self.locked.file();
-        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
+    /// Gives the file its mode and locks it, through an open file of its own: a mapping keeps the one
+    /// that it was made from open, in a forked child as well, and would keep its lock.
+    fn lock(directory: &OwnedFd, name: &str, file: &File) -> io::Result<ParentsFile> {
         rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let locked = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
+        rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive)?;
+        ParentsFile::new(locked)
+    }
+
+    /// Gives the file all of its room, and maps it.
+    fn fill(file: &File, bytes: usize, huge: bool) -> io::Result<Region> {
         let limit = rustix::process::getrlimit(Resource::Fsize).current;
         if limit.is_some_and(|limit| limit < bytes as u64) {
             // The kernel would answer with SIGXFSZ, which kills.
@@ -245,6 +247,11 @@ fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
     if status.st_uid != user {
         return Err(format!("it belongs to user {}, not to {user}", status.st_uid));
     }
+    let writable = status.st_mode & (Mode::WGRP | Mode::WOTH).bits();
+    if writable != 0 {
+        let mode = status.st_mode & 0o7777;
+        return Err(format!("others may write to it (mode {mode:04o}): chmod 700"));
+    }
     let system = rustix::fs::fstatfs(&opened).map_err(|error| error.to_string())?;
     let kind = u64::try_from(system.f_type).unwrap_or(0);
     if !MEMORY_FILE_SYSTEMS.contains(&kind) {
@@ -269,6 +276,14 @@ fn page_troubles(
         troubles.push(format!(
             "huge_pages = true, but the kernel gave the ring none: {remedy}; the ring has ordinary \
              pages"
+        ));
+    }
+    if pages.hidden
+        && let Err(error) = shared.hide_from_dumps().and_then(|()| private.hide_from_dumps())
+    {
+        troubles.push(format!(
+            "dump_ring = false, but the kernel does not take the ring out of core dumps ({error}): \
+             switch them off with `ulimit -c 0`"
         ));
     }
     if pages.locked

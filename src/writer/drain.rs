@@ -11,6 +11,7 @@ use super::bite::{
 use super::recovery::Recovery;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
+use crate::crash::{self, CrashPoint};
 use crate::definition::fit_context;
 use crate::handlers::notice;
 use crate::journal::{
@@ -404,7 +405,10 @@ impl Drain {
                 Err(AppendError::Full) => {
                     let next = self.supply.take().ok_or(Stop::Held)?;
                     match self.appender.roll(next) {
-                        Ok(retired) => self.supply.give_back(retired),
+                        Ok(retired) => {
+                            self.supply.give_back(retired);
+                            crash::pass(CrashPoint::SegmentBegun);
+                        }
                         Err(failed) => {
                             self.spare = Some(failed.0);
                             return Err(Stop::Failed);
@@ -419,12 +423,15 @@ impl Drain {
 
     /// Frame bytes and segment cursor first, then what the ring remembers, then the blocks.
     fn publish(&mut self, pass: Pass, complete: bool) -> Result<(), JournalError> {
+        crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
+        crash::pass(CrashPoint::CursorWritten);
         for (lane, info) in self.told.drain(..) {
             self.ring.mark_reported(lane, &info);
         }
         self.measure();
         self.ring.commit();
+        crash::pass(CrashPoint::PassDone);
         self.journaled += done.records - self.records_seen;
         self.journal_bytes += done.bytes - self.bytes_seen;
         (self.records_seen, self.bytes_seen) = (done.records, done.bytes);

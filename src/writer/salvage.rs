@@ -365,3 +365,6 @@ fn unreadable(error: &io::Error) -> String {
          tries again"
     )
 }
+
+#[cfg(test)]
+mod tests;

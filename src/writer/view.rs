@@ -7,6 +7,7 @@ use super::cursor::{Cursor, Left};
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
 use super::unreadable::Unreadable;
+use crate::crash::{self, CrashPoint};
 use crate::entry::OwnEntry;
 use crate::handlers::notice;
 use crate::journal::{
@@ -305,8 +306,10 @@ impl View {
     fn write(&mut self) {
         if self.outlets.has_lines() {
             self.note_cursor();
+            crash::pass(CrashPoint::BatchNoted);
         }
         self.outlets.write();
+        crash::pass(CrashPoint::BatchWritten);
         self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.checkpoint.clear();
     }

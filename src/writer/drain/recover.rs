@@ -7,6 +7,7 @@
 
 use super::{Drain, DrainPoll, Pass, Stop};
 use crate::clock::now_after_loads;
+use crate::crash::{self, CrashPoint};
 use crate::handlers::notice;
 use crate::journal::JournalError;
 use crate::ring::LossReason;
@@ -30,6 +31,7 @@ impl Drain {
         if recovery.begin() {
             self.appender.begin_pass(now_after_loads().0, None);
             self.appender.take_everything();
+            crash::pass(CrashPoint::RecoveryBegun);
         }
         let before = self.journal_bytes;
         let mut stop = self.take_over(&mut recovery).err();
@@ -44,6 +46,7 @@ impl Drain {
             self.ring.ring().set_full_reason(LossReason::Disk);
             return Err(error);
         }
+        crash::pass(CrashPoint::RecoveryPublished);
         let all = self.settle(&mut recovery, stop.is_none());
         if all {
             self.appender.recalibrate(self.calibrator.current());
@@ -121,11 +124,12 @@ impl Drain {
         let Some(salvage) = recovery.current() else { return recovery.is_empty() };
         match salvage.commit() {
             Ok(()) if ended => {
+                crash::pass(CrashPoint::RecoveryEnded);
                 if let Some(salvage) = recovery.part() {
                     self.note_recovered(salvage.finish());
                 }
             }
-            Ok(()) => {}
+            Ok(()) => crash::pass(CrashPoint::RecoveryNoted),
             Err(error) => self.part(recovery, &error),
         }
         recovery.current().is_none() && recovery.is_empty()
