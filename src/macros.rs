@@ -86,12 +86,15 @@ macro_rules! try_critical { ($($call:tt)+) => { $crate::__log!((Critical, false,
 #[macro_export]
 macro_rules! try_trade { ($($call:tt)+) => { $crate::__log!((Info, true, keep) $($call)+) } }
 
-/// Whether an entry of this level would be kept: `enabled!(log, Level::Debug)`.
+/// Whether an entry of this level would be kept: `enabled!(log, Level::Debug)`. Never below
+/// `TAPELOG_STATIC_LEVEL`.
 #[macro_export]
 macro_rules! enabled {
-    ($log:expr, $level:expr $(,)?) => {
-        $crate::__private::Face::enabled(&$log, $level, false)
-    };
+    ($log:expr, $level:expr $(,)?) => {{
+        let level = $level;
+        $crate::__private::compiled_in(level)
+            && $crate::__private::Face::enabled(&$log, level, false)
+    }};
 }
 
 /// Named values to bind to a logger: `log.bind(context! { symbol = "BTCUSDT", size = 3 })`.

@@ -15,8 +15,10 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use rustix::thread::{MembarrierCommand, membarrier};
 
+mod forked;
 mod region;
 
+pub(crate) use forked::ParentsFile;
 pub(crate) use region::{Area, ArenaItem, BlockCell, Blocks, Bytes, Region, Slot, Table};
 
 /// Whether tables lie at their offsets in mapped memory, so that sizes and offsets matter.

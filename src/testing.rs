@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use crate::crash::CrashPoint;
 use crate::engine::{self, Place};
 use crate::level::Level;
 use crate::logger::{Guard, MetaLogger, Producer};
@@ -70,6 +71,15 @@ impl Drop for DrainHold {
     fn drop(&mut self) {
         self.log.core().control.hold_drain(false);
     }
+}
+
+/// Has this process die, by SIGKILL, when its writer passes `point` for the `times`th time from now on:
+/// what the next start recovers can then be tested.
+///
+/// It takes no more than one such wish at a time; the newest counts. All engines of the process pass
+/// the same points.
+pub fn die_at(point: CrashPoint, times: u32) {
+    crate::crash::die_at(point, times);
 }
 
 /// What a ring has room for: enough to foretell what a load loses in it.

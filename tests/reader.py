@@ -125,7 +125,7 @@ class Reader:
         elif magic != b"TAPELOG\0" or version != 1 or required:
             return self.complain("is no segment that this reader knows")
         if writer != self.writer:
-            self.writer, self.losses = writer, {}
+            self.writer = writer
         *opening, crc = struct.unpack_from("<QqQI", self.data, 256)
         self.line = opening if crc32c(self.data[40:48] + self.data[256:280]) == crc else None
         self.sites, self.contexts = {}, {}

@@ -36,7 +36,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Sources {
+pub(crate) struct Sources {
     /// The configuration file, instead of tapelog.toml and the one that TAPELOG_CONFIG names.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -54,7 +54,7 @@ struct Sources {
 }
 
 impl Sources {
-    fn builder(&self) -> Builder {
+    pub(crate) fn builder(&self) -> Builder {
         let defaults = |settings: Settings| {
             self.code_default.iter().fold(settings, |all, (key, value)| all.set(key, value))
         };

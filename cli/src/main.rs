@@ -6,7 +6,9 @@ mod config;
 mod demo;
 mod failure;
 mod new;
+mod recover;
 mod tune;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,7 +29,9 @@ enum Command {
     Config(config::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    Recover(Box<recover::Arguments>),
     New(new::Arguments),
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +41,9 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tune(arguments) => tune::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         failure::tell(error.as_ref());

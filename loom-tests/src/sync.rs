@@ -10,6 +10,8 @@
 )]
 
 use std::cell::Cell;
+use std::fs::File;
+use std::io;
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -43,6 +45,22 @@ thread_local! {
 /// In a model with the gate, both sides have a full fence, as `membarrier` makes it appear.
 pub(crate) fn set_fences(fences: bool) {
     FENCES.set(fences);
+}
+
+/// The models do not fork.
+#[derive(Debug)]
+pub(crate) struct ParentsFile(File);
+
+impl ParentsFile {
+    /// Takes the file.
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        Ok(Self(file))
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
 }
 
 /// See [`set_fences`].

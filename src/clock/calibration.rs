@@ -29,6 +29,14 @@ impl Calibration {
         UnixNanos(clamp_i64(i128::from(self.unix_nanos) + nanos))
     }
 
+    /// The ticks at a point of UTC.
+    pub(crate) fn ticks_at(self, unix_nanos: i64) -> u64 {
+        let nanos = i128::from(unix_nanos) - i128::from(self.unix_nanos);
+        let ticks = (nanos << 32) / i128::from(self.nanos_per_tick.max(1));
+        let ticks = i128::from(self.ticks).saturating_add(ticks);
+        ticks.clamp(0, u64::MAX.into()) as u64
+    }
+
     /// How many ticks pass in `nanos`.
     pub(crate) fn ticks_in(self, nanos: u64) -> u64 {
         let ticks = (u128::from(nanos) << 32) / u128::from(self.nanos_per_tick.max(1));

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::error::StartError;
-use super::forked::ParentsFile;
-use crate::handlers::FileHandler;
-use crate::handlers::notice;
+use crate::handlers::{FileHandler, notice};
+use crate::sync::ParentsFile;
 
 /// The file whose lock tells that an engine logs to the directory.
 const LOCK_FILE: &str = ".tapelog.lock";

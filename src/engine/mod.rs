@@ -2,7 +2,6 @@
 
 mod directory;
 mod error;
-mod forked;
 mod panics;
 mod reload;
 mod signals;

@@ -18,6 +18,7 @@ use crate::level::Level;
 use crate::metrics::Metrics;
 use crate::processors::{Chain, Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
+use crate::recovery::{self, Found};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
 use crate::shared::{Control, Core, Levels, ticks_now};
 use crate::site::{self, Site, SiteArea};
@@ -80,8 +81,10 @@ pub(crate) fn start(
         configuration.journal_segment_bytes = configuration.journal_segment_bytes.min(segment);
         configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
     }
+    // Before this engine's own ring is made there, which must not be taken for one of them.
+    let strays = if in_files { recovery::find(&configuration) } else { Found::default() };
     let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
-    let engine = run(&core, ring_drain, calibrator, (place, chain), owned)
+    let engine = run(&core, (ring_drain, strays), calibrator, (place, chain), owned)
         .inspect_err(|_| core.ring.remove_file())?;
     watch_process(&core);
     Ok((core, engine))
@@ -186,8 +189,6 @@ fn make_ring(
     in_files: bool,
     control: &Control,
 ) -> Result<(Arc<Ring>, RingDrain), StartError> {
-    let owner = std::path::absolute(&configuration.log_dir)
-        .unwrap_or_else(|_| configuration.log_dir.clone());
     let config = RingConfig {
         ring_bytes: usize::try_from(configuration.ring_bytes).unwrap_or(usize::MAX),
         block_bytes: configuration.block_bytes,
@@ -195,7 +196,7 @@ fn make_ring(
         lanes: None,
         dir: in_files.then(|| configuration.ring_dir.clone()),
         pages: Pages { huge: configuration.huge_pages, locked: configuration.mlock },
-        owner: owner.into_os_string().into_encoded_bytes(),
+        owner: recovery::owner_of(&configuration.log_dir),
         gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
         clock: ticks_now,
     };
@@ -365,14 +366,17 @@ fn start_syslog(
 /// Puts the parts together and starts the threads.
 fn run(
     core: &Arc<Core>,
-    ring: RingDrain,
+    (ring, strays): (RingDrain, Found),
     calibrator: Calibrator,
     (place, chain): (Place, Option<Box<Chain>>),
     owned: Option<Owned>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
     let resume = if in_files { make_journal_directory(core) } else { Resume::default() };
+    // Before segments are recycled that tell how far the rings came.
+    let recovery = recovery::prepare(strays, &core.configuration);
     let (store, index, first) = open_journal(core, in_files, resume.oldest_needed())?;
+    let recovery = recovery::begin(recovery, index.is_memory(), &core.control);
     // A journal in memory begins anew: what the directory's cursor says is for the next start.
     let resume = if index.is_memory() { Resume::default() } else { resume };
     core.control.set_in_files(in_files && !index.is_memory());
@@ -393,7 +397,8 @@ fn run(
     } else {
         Some(View::new(Arc::clone(core), outlets, floor, index, sequence, resume))
     };
-    let drain = Drain::new(ring, appender, calibrator, supply, core);
+    let mut drain = Drain::new(ring, appender, calibrator, supply, core);
+    drain.recover_first(recovery);
     let refused = |source| StartError::System { what: "a thread", source };
     let janitor =
         writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
@@ -454,6 +459,7 @@ impl Engine {
         panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
         writer::tell_slow_call(core);
+        writer::tell_recovered(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());

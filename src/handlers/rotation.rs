@@ -27,6 +27,7 @@ use rustix::io::Errno;
 
 use super::error::{HandlerError, Refusal};
 use super::live::OPEN_FLAGS;
+use crate::crash::{self, CrashPoint};
 
 /// The path of backup `number` of the log at `path`; number 0 is the log itself.
 pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
@@ -56,6 +57,7 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerEr
     for number in (0..hole.unwrap_or(backups)).rev() {
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
         rename_into_hole(&from, &to).map_err(|error| HandlerError::io("rename", &from, error))?;
+        crash::pass(CrashPoint::FileRenamed);
     }
     Ok(removed)
 }

@@ -60,6 +60,7 @@ pub(crate) struct Appender {
     /// Tells whether a caller's stamp lies in the future.
     clock: fn() -> u64,
     takes_callers_stamps: bool,
+    takes_everything: bool,
     pass: u64,
     pass_ticks: u64,
     boundary: u64,
@@ -89,6 +90,7 @@ impl Appender {
             calibration_due: true,
             clock: || now().0,
             takes_callers_stamps: false,
+            takes_everything: false,
             pass: 0,
             pass_ticks: 0,
             boundary: 0,
@@ -139,10 +141,21 @@ impl Appender {
         self.pass_ticks = previous.max(ticks);
         self.pass += 1;
         self.takes_callers_stamps = false;
+        self.takes_everything = false;
         if let Some(calibration) = calibration {
-            self.calibration = calibration;
-            self.calibration_due = true;
+            self.recalibrate(calibration);
         }
+    }
+
+    /// Has what follows converted by another line.
+    pub(crate) fn recalibrate(&mut self, calibration: Calibration) {
+        self.calibration = calibration;
+        self.calibration_due = true;
+    }
+
+    /// Takes everything into this pass, whatever its stamp: it was made by a process that is dead.
+    pub(crate) fn take_everything(&mut self) {
+        self.takes_everything = true;
     }
 
     /// Takes everything that its caller has stamped into this pass: a flush waits for it, and a
@@ -173,8 +186,7 @@ impl Appender {
         }
         let mut limit = records.len().min(RUN_BYTES_MAX);
         loop {
-            let clock = if self.takes_callers_stamps { || 0 } else { self.clock };
-            let end = PassEnd::new(self.pass_ticks, self.calibration, clock);
+            let end = self.end_of_pass();
             let mut found = survey(&mut self.defined[ring], &records[..limit], end);
             if found.bytes == 0 {
                 return if found.stopped { Ok(0) } else { Err(AppendError::Malformed) };
@@ -212,6 +224,14 @@ impl Appender {
             // Even an empty segment is too small for so many definitions at once.
             limit = found.first_bytes.max(found.bytes / 2);
         }
+    }
+
+    fn end_of_pass(&self) -> PassEnd {
+        if self.takes_everything {
+            return PassEnd::never();
+        }
+        let clock = if self.takes_callers_stamps { || 0 } else { self.clock };
+        PassEnd::new(self.pass_ticks, self.calibration, clock)
     }
 
     /// Whether records of a site that is met for the first time hold text; remembered.
@@ -307,12 +327,19 @@ impl Appender {
     /// # Errors
     /// As [`Appender::append_run`].
     pub(crate) fn append_gap(&mut self, gap: &Gap) -> Result<(), AppendError> {
+        self.append_gap_of(self.segment.header.writer, gap)
+    }
+
+    /// Appends what a lane of some ring has lost.
+    ///
+    /// # Errors
+    /// As [`Appender::append_run`].
+    pub(crate) fn append_gap_of(&mut self, ring_id: u64, gap: &Gap) -> Result<(), AppendError> {
         self.ready()?;
         let length = RECORDS_HEADER_BYTES + GAP_RECORD_BYTES as usize;
         if !self.has_room(length) {
             return Err(AppendError::Full);
         }
-        let ring_id = self.segment.header.writer;
         let header = RunHeader {
             position: LanePosition {
                 ring_id,

@@ -136,7 +136,7 @@ pub(super) fn parse_name(name: &str) -> Option<u64> {
 }
 
 /// Opens a regular file, following no link and never waiting on a pipe.
-pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = options.custom_flags(flags.bits() as i32).open(path)?;
     if !file.metadata()?.is_file() {

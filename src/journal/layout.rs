@@ -26,7 +26,7 @@ pub(super) const HEADER_PAGE_BYTES: usize = 4096;
 /// Where the first frame begins.
 pub(super) const FIRST_OFFSET: u32 = HEADER_PAGE_BYTES as u32;
 /// Where the live cursor stands.
-pub(super) const CURSOR_OFFSET: usize = 512;
+pub(crate) const CURSOR_OFFSET: usize = 512;
 /// Entries of the time index, each for an equal part of the segment.
 pub(super) const INDEX_ENTRIES: usize = 128;
 

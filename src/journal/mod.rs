@@ -25,6 +25,7 @@ mod entries;
 mod error;
 mod frame;
 mod guard;
+mod holdings;
 mod index;
 mod layout;
 mod mapping;
@@ -37,6 +38,7 @@ mod segment_reader;
 mod store;
 mod survey;
 mod urgent;
+mod verify;
 mod writer;
 
 pub(crate) use appender::{Appender, Definitions};
@@ -46,8 +48,9 @@ pub(crate) use disk::sync_segment;
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::{Fault, LanePosition};
-pub(crate) use index::SegmentIndex;
-pub(crate) use layout::SegmentHeader;
+pub(crate) use holdings::{Holdings, Tail};
+pub(crate) use index::{SegmentIndex, open_regular};
+pub(crate) use layout::{CURSOR_OFFSET, SegmentHeader};
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
@@ -56,6 +59,7 @@ pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{JournalOptions, Place, SegmentStore};
+pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};
 
 #[cfg(test)]
 mod tests;

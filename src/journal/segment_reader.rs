@@ -214,6 +214,52 @@ impl SegmentReader {
         entries.take_while(|entry| entry.unix_nanos < unix_nanos).last()
     }
 
+    /// The filled entries of the time index; an error where one is damaged.
+    pub(super) fn time_index(&self) -> Vec<(usize, Result<IndexEntry, ()>)> {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        if read_up_to(&self.file, &mut page, 0) < page.len() {
+            return Vec::new();
+        }
+        let found = (1..INDEX_ENTRIES).filter_map(|at| {
+            let place = IndexEntry::place(at);
+            match IndexEntry::read(&page, at, self.use_id) {
+                Some(entry) => Some((at, Ok(entry))),
+                None if page[place..].iter().take(16).all(|&byte| byte == 0) => None,
+                None => Some((at, Err(()))),
+            }
+        });
+        found.collect()
+    }
+
+    /// Whether a frame of this use was begun at `offset` and not finished: its length, which may be
+    /// half written, too.
+    pub(super) fn unfinished_at(&mut self, offset: u64) -> Option<u32> {
+        let use_id = self.use_id;
+        let head = self.buffered(offset, FRAME_HEADER_BYTES)?;
+        match FrameHeader::read(head, use_id, offset) {
+            Ok(header) => Some(header.length),
+            Err(Fault::Length) => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// Goes to the last indexed frame that has `bytes` of published frames behind it, and tells
+    /// where the definition in front of it stands; `None` if there is no such frame.
+    pub(super) fn start_near_end(&mut self, bytes: u64) -> Option<u64> {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        if read_up_to(&self.file, &mut page, 0) < page.len() {
+            return None;
+        }
+        let numbers = (1..INDEX_ENTRIES).rev();
+        let mut entries = numbers.filter_map(|at| IndexEntry::read(&page, at, self.use_id));
+        let near = |entry: &IndexEntry| {
+            u64::from(entry.offset).checked_add(bytes).is_some_and(|end| end <= self.cursor)
+        };
+        let entry = entries.find(near)?;
+        self.offset = entry.offset.into();
+        Some(entry.last_definition.into())
+    }
+
     /// Takes the buffer back for the next segment.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.buffer

@@ -45,6 +45,12 @@ impl PassEnd {
         Self { ticks, unix_nanos: line.to_unix(ticks).0, line, clock }
     }
 
+    /// No end: everything belongs to the pass.
+    pub(super) fn never() -> Self {
+        let line = Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
+        Self { ticks: u64::MAX, unix_nanos: i64::MAX, line, clock: || 0 }
+    }
+
     /// Whether a record was made after the pass began: by its stamp. A caller's stamp that lies in
     /// the future even now says nothing of that.
     #[inline]

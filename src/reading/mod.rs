@@ -15,13 +15,17 @@
 mod error;
 mod lines;
 mod origin;
+mod repair;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use error::{Note, ReadError};
+pub use repair::{RepairError, RepairPlace, Repaired};
+pub use verify::{Finding, SegmentReport, SegmentState, Verification, VerifyProgress};
 
 use crate::UnixNanos;
 use crate::journal::{JournalReader, Liveness, Merge, Position, SegmentIndex, Step};

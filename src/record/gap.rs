@@ -83,7 +83,8 @@ impl Gap {
 
     /// All losses together.
     pub(crate) fn total(&self) -> u64 {
-        self.by_reason.iter().sum()
+        // Saturating: a reader must not trust what it reads.
+        self.by_reason.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 

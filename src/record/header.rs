@@ -103,18 +103,25 @@ impl RecordHeader {
     #[must_use]
     pub(crate) fn read(bytes: &[u8]) -> Option<RecordHeader> {
         let (fixed, _) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
+        let header = Self::read_fixed(fixed);
+        let length = header.length as usize;
+        let whole =
+            length >= RECORD_HEADER_BYTES && length.is_multiple_of(8) && length <= bytes.len();
+        whole.then_some(header)
+    }
+
+    /// Reads the header of a record, whose length may be wrong.
+    #[inline]
+    #[must_use]
+    pub(crate) fn read_fixed(fixed: &[u8; RECORD_HEADER_BYTES]) -> RecordHeader {
         let [l0, l1, l2, l3, s0, s1, s2, s3, c0, c1, c2, c3, f0, f1, _, _, time @ ..] = *fixed;
-        let header = RecordHeader {
+        RecordHeader {
             length: u32::from_le_bytes([l0, l1, l2, l3]),
             site: u32::from_le_bytes([s0, s1, s2, s3]),
             context: u32::from_le_bytes([c0, c1, c2, c3]),
             flags: Flags(u16::from_le_bytes([f0, f1])),
             time: u64::from_le_bytes(time),
-        };
-        let length = header.length as usize;
-        let whole =
-            length >= RECORD_HEADER_BYTES && length.is_multiple_of(8) && length <= bytes.len();
-        whole.then_some(header)
+        }
     }
 }
 

@@ -13,18 +13,16 @@ use rustix::process::Resource;
 
 use super::Pages;
 use super::error::RingError;
+use super::header::{self, Identity, MAGIC};
 use super::lane::{Private, Process};
-use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX, OWNER_OFFSET};
-use crate::sync::{Region, Table};
+use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX};
+use crate::sync::{ParentsFile, Region, Table};
 
-/// What the first eight bytes of a ring file say.
-const MAGIC: [u8; 8] = *b"TAPERING";
-/// The version of the layout.
-const VERSION: u32 = 1;
-/// Bytes of a boot id: a UUID in text.
-const BOOT_ID_BYTES: usize = 36;
 /// `f_type` of the file systems that live in memory: tmpfs and ramfs.
 const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58F6];
+
+/// What is added to the name of a ring's file until it is whole.
+pub(crate) const UNFINISHED: &str = ".new";
 
 /// The memory of one ring.
 #[derive(Debug)]
@@ -37,12 +35,12 @@ pub(super) struct Arena {
     page_troubles: Vec<String>,
 }
 
-/// The file in which a ring lies. Its lock says that the process lives.
+/// The file in which a ring lies. Its lock says that the process lives; a forked child lets go of it.
 #[derive(Debug)]
 struct RingFile {
     directory: OwnedFd,
     path: PathBuf,
-    _locked: File,
+    _locked: ParentsFile,
 }
 
 impl Arena {
@@ -55,7 +53,13 @@ impl Arena {
     ) -> Result<Arena, RingError> {
         let id = random_id();
         let bytes = geometry.ring_bytes;
-        let made = directory.map(|directory| RingFile::create(directory, id, bytes, pages.huge));
+        let made = directory.map(|directory| {
+            if owner.len() > OWNER_BYTES_MAX {
+                // Recovery finds a ring by its owner.
+                return Err(format!("the path of log_dir is longer than {OWNER_BYTES_MAX} bytes"));
+            }
+            RingFile::create(directory, id, bytes, pages.huge)
+        });
         let (shared, file, fallback_reason) = match made {
             Some(Ok((region, file))) => (region, Some(file), None),
             Some(Err(reason)) => (anonymous(bytes, pages.huge)?, None, Some(reason)),
@@ -127,68 +131,28 @@ impl Arena {
 
     /// Fills the header page, all but the magic.
     fn write_header(&self, geometry: &Geometry, owner: &[u8]) {
-        let owner = &owner[..owner.len().min(OWNER_BYTES_MAX)];
-        let definitions = &geometry.definitions;
-        let mut page = Page([0; HEADER_BYTES]);
-        page.u32(8, VERSION);
-        page.u32(12, 4096);
-        page.u64(16, geometry.ring_bytes as u64);
-        page.u32(24, geometry.block_bytes);
-        page.u32(28, geometry.blocks);
-        page.u32(32, geometry.lanes);
-        page.u32(36, geometry.reserve);
-        page.u64(40, geometry.bitmap_offset as u64);
-        page.u64(48, geometry.lanes_offset as u64);
-        page.u64(56, definitions.offset as u64);
-        page.u64(64, geometry.data_offset as u64);
-        page.u64(72, self.id);
-        page.u32(80, std::process::id());
-        page.u32(84, rustix::process::geteuid().as_raw());
-        page.u64(88, unix_ns());
-        page.bytes(96, &boot_id());
-        page.u32(132, u32::try_from(owner.len()).unwrap_or(0));
-        page.u32(136, definitions.sites);
-        page.u32(140, definitions.slots);
-        page.u32(144, definitions.slot_bytes);
-        page.u64(152, definitions.heap_offset as u64);
-        page.u64(160, definitions.heap_bytes as u64);
-        page.u64(168, definitions.bitmap_offset as u64);
-        page.u64(176, definitions.tags_offset as u64);
-        page.u64(184, definitions.slots_offset as u64);
-        page.bytes(OWNER_OFFSET, owner);
+        let page = header::encode(&Identity::own(self.id, unix_ns(), owner), geometry);
         // SAFETY: nobody else sees the arena yet.
-        unsafe { self.shared.area(0, HEADER_BYTES).write(0, &page.0) };
+        unsafe { self.shared.area(0, HEADER_BYTES).write(0, &page) };
     }
 
-    /// Writes the magic: from now on the file counts. Anonymous memory needs none.
-    pub(super) fn seal(&self) {
-        if !self.crash_safe() {
-            return;
-        }
+    /// Writes the magic and gives the file its name: from now on it counts. Where that fails, the
+    /// memory is as good as anonymous.
+    pub(super) fn seal(&mut self) {
+        let Some(file) = &mut self.file else { return };
         // SAFETY: only this process has the arena mapped, and nobody in it reads the magic.
         unsafe { self.shared.area(0, HEADER_BYTES).write(0, &MAGIC) };
-    }
-}
-
-/// A header page in the making.
-struct Page([u8; HEADER_BYTES]);
-
-impl Page {
-    fn bytes(&mut self, offset: usize, bytes: &[u8]) {
-        self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn u32(&mut self, offset: usize, value: u32) {
-        self.bytes(offset, &value.to_le_bytes());
-    }
-
-    fn u64(&mut self, offset: usize, value: u64) {
-        self.bytes(offset, &value.to_le_bytes());
+        if let Err(error) = file.name(self.id) {
+            self.fallback_reason = Some(format!("{}: {error}", file.path.display()));
+            file.remove();
+            self.file = None;
+        }
     }
 }
 
 impl RingFile {
-    /// Makes `<directory>/<pid>-<id>.ring`, locked, whole and mapped; or says why not.
+    /// Makes a file in `directory`, locked, whole and mapped; or says why not. It is called
+    /// `<pid>-<id>.ring.new` as long as nobody could read it.
     fn create(
         directory: &Path,
         id: u64,
@@ -197,28 +161,38 @@ impl RingFile {
     ) -> Result<(Region, RingFile), String> {
         let shown = directory.display();
         let opened = open_directory(directory).map_err(|why| format!("ring_dir {shown}: {why}"))?;
-        let name = format!("{}-{id:016x}.ring", std::process::id());
+        let name = file_name(id) + UNFINISHED;
         let path = directory.join(&name);
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let file = RingFile { directory: opened, path, _locked: File::from(file) };
-        match file.fill(bytes, huge) {
-            Ok(region) => Ok((region, file)),
+        let file = File::from(file);
+        let locked = RingFile::lock(&opened, &name, &file);
+        match locked.and_then(|locked| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
+            Ok((region, locked)) => {
+                Ok((region, RingFile { directory: opened, path, _locked: locked }))
+            }
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
-                file.remove();
-                Err(format!("{}: {bytes} bytes: {error}", file.path.display()))
+                let _gone = rustix::fs::unlinkat(&opened, &name, AtFlags::empty());
+                Err(format!("{}: {bytes} bytes: {error}", path.display()))
             }
         }
     }
 
-    /// Locks the file, gives it its mode and all of its room, and maps it.
-    fn fill(&self, bytes: usize, huge: bool) -> io::Result<Region> {
-        let file = &self._locked;
-        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
+    /// Gives the file its mode and locks it, through an open file of its own: a mapping keeps the one
+    /// that it was made from open, in a forked child as well, and would keep its lock.
+    fn lock(directory: &OwnedFd, name: &str, file: &File) -> io::Result<ParentsFile> {
         rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let locked = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
+        rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive)?;
+        ParentsFile::new(locked)
+    }
+
+    /// Gives the file all of its room, and maps it.
+    fn fill(file: &File, bytes: usize, huge: bool) -> io::Result<Region> {
         let limit = rustix::process::getrlimit(Resource::Fsize).current;
         if limit.is_some_and(|limit| limit < bytes as u64) {
             // The kernel would answer with SIGXFSZ, which kills.
@@ -232,13 +206,28 @@ impl RingFile {
         region.map_or_else(|| Region::file(file, bytes), Ok)
     }
 
+    /// Gives the file the name under which it is looked for. Fails if somebody took it for one that
+    /// was left unfinished and has removed it.
+    fn name(&mut self, id: u64) -> io::Result<()> {
+        let name = file_name(id);
+        let before = self.path.file_name().unwrap_or_default();
+        rustix::fs::renameat(&self.directory, before, &self.directory, &name)?;
+        self.path.set_file_name(name);
+        Ok(())
+    }
+
     fn remove(&self) {
         if let Some(name) = self.path.file_name() {
-            // There is nothing to be done about a failure: the next start finds the file unlocked
-            // and empty, and removes it.
+            // There is nothing to be done about a failure: the next start in the directory finds the
+            // file unlocked and drained, and removes it.
             let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
         }
     }
+}
+
+/// What a ring's file is called.
+fn file_name(id: u64) -> String {
+    format!("{}-{id:016x}.ring", std::process::id())
 }
 
 /// Opens the ring directory, which it makes if need be, and refuses what is not ours.
@@ -319,14 +308,4 @@ fn random_id() -> u64 {
 fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Which boot of the machine this is; zeroes where the kernel does not tell.
-fn boot_id() -> [u8; BOOT_ID_BYTES] {
-    let read = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let mut id = [0; BOOT_ID_BYTES];
-    if let Some(text) = read.get(..BOOT_ID_BYTES) {
-        id.copy_from_slice(text);
-    }
-    id
 }

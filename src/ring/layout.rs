@@ -45,7 +45,8 @@
 //! 2056  … 4096 zero
 //! ```
 //!
-//! All numbers are little endian. The magic is written last: without it the ring was never used.
+//! All numbers are little endian. The magic is written last, and then the file gets its name.
+//! Magic, version, what stands from 72 to 136, and the owner's path keep their places in all versions.
 
 #![expect(unsafe_code, reason = "declares which types are valid in zeroed, shared memory")]
 

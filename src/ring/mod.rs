@@ -10,6 +10,8 @@
 //! |---|---|
 //! | `layout` | where everything lies in the arena, byte by byte |
 //! | `arena` | the memory: a file on tmpfs, or anonymous |
+//! | `header` | the first page: whose ring it is |
+//! | `dead` | reading what a dead process left |
 //! | `pool` | the free blocks |
 //! | `lane` | a lane's two halves: the producer's own, and what it shares |
 //! | `producer` | [`LaneHandle`]: pushing |
@@ -25,9 +27,11 @@ use std::sync::Arc;
 use crate::sync::{AtomicU32, Blocks, Ordering, Table, register_heavy_fence};
 
 mod arena;
+mod dead;
 mod definitions;
 mod drain;
 mod error;
+mod header;
 mod lane;
 mod layout;
 mod loss;
@@ -36,10 +40,14 @@ mod producer;
 mod sampling;
 mod shutdown;
 
+#[allow(unused_imports, reason = "the models have no dead ring")]
+pub(crate) use dead::{DeadLane, DeadRing, Place};
 pub(crate) use definitions::Definitions;
 pub(crate) use drain::RingDrain;
 pub use error::PushError;
 pub(crate) use error::RingError;
+#[allow(unused_imports, reason = "the models have no dead ring")]
+pub(crate) use header::{Identity, VERSION, boot_id};
 #[allow(unused_imports, reason = "the models measure blocks by their own geometries")]
 pub(crate) use layout::BLOCK_HEADER_BYTES;
 #[allow(unused_imports, reason = "the models make geometries of their own")]
@@ -51,6 +59,8 @@ pub(crate) use loss::{GAP_BYTES_MAX, GapInfo, GapRecord, LossReason, Losses};
 pub(crate) use producer::{Class, LaneHandle, Passed};
 
 use arena::Arena;
+#[allow(unused_imports, reason = "the models have no files")]
+pub(crate) use arena::UNFINISHED;
 use lane::{LaneEntry, Process};
 use layout::BlockHeader;
 use loss::LossCounters;
@@ -156,7 +166,7 @@ impl Ring {
         let words = shared.table(geometry.bitmap_offset, geometry.blocks.div_ceil(64) as usize);
         let (process, privates) = arena.private_tables(&geometry);
         let lanes: Table<LaneEntry> = shared.table(geometry.lanes_offset, geometry.lanes as usize);
-        let ring = Ring {
+        let mut ring = Ring {
             id: arena.id(),
             pool: Pool::new(words, &geometry),
             blocks: shared.blocks(geometry.data_offset, geometry.blocks, geometry.block_bytes),
@@ -174,6 +184,7 @@ impl Ring {
             geometry,
         };
         ring.begin();
+        ring.arena.seal();
         let ring = Arc::new(ring);
         let drain = RingDrain::new(Arc::clone(&ring));
         Ok((ring, drain))
@@ -187,7 +198,6 @@ impl Ring {
         let generation = self.lanes[shared as usize].acquire().unwrap_or(0);
         self.privates[shared as usize].begin(shared, generation, &self.geometry);
         producer::always_busy(&self.privates[self.geometry.lanes as usize]);
-        self.arena.seal();
     }
 
     /// A random number that tells this ring from all others.

@@ -5,8 +5,10 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, Table};
 
 /// Which blocks are free: a set bit is a free block.
 ///
-/// The lowest set bit is cleared by compare-and-swap: what is claimed depends on nothing but the
-/// word itself, so there is no ABA problem; few blocks are in use, and their pages stay warm.
+/// A set bit is cleared by compare-and-swap: what is claimed depends on nothing but the word itself,
+/// so there is no ABA problem. A lane goes round the ring, so a block rests for as long as can be
+/// before it is written again: until then the drain's core has let go of the lines it has read
+/// (PERF.md, "round the ring").
 #[derive(Debug)]
 pub(crate) struct Pool {
     words: Table<AtomicU64>,
@@ -39,36 +41,45 @@ impl Pool {
         block >= self.reserve_from
     }
 
-    /// Claims the lowest free block that is not in the reserve.
-    pub(crate) fn claim(&self) -> Option<u32> {
-        self.claim_below(self.reserve_from)
+    /// Claims a free block that is not in the reserve: the first one from `from` on, round the ring.
+    pub(crate) fn claim(&self, from: u32) -> Option<u32> {
+        self.claim_below(self.reserve_from, from)
     }
 
-    /// Claims the lowest free block, the reserve included.
-    pub(crate) fn claim_reserve(&self) -> Option<u32> {
-        self.claim_below(self.blocks)
+    /// Claims a free block as [`claim`](Pool::claim) does, the reserve included.
+    pub(crate) fn claim_reserve(&self, from: u32) -> Option<u32> {
+        self.claim_below(self.blocks, from)
     }
 
-    fn claim_below(&self, end: u32) -> Option<u32> {
-        for (index, word) in self.words.iter().enumerate() {
-            let before = u32::try_from(index * 64).unwrap_or(u32::MAX);
-            let admitted = mask_below(end.saturating_sub(before));
-            if admitted == 0 {
-                break;
+    fn claim_below(&self, end: u32, from: u32) -> Option<u32> {
+        let (words, first) = (end.div_ceil(64).max(1), from / 64);
+        // The word with `from` comes first, without what lies below, and once more at the end.
+        for turn in 0..=words {
+            let index = (first + turn) % words;
+            let below = if turn == 0 && first < words { mask_below(from % 64) } else { 0 };
+            let admitted = mask_below(end - index * 64) & !below;
+            if let Some(bit) = self.clear_lowest(index, admitted) {
+                return Some(index * 64 + bit);
             }
-            // ORDERING: Relaxed, only a guess that the exchange below confirms.
-            let mut bits = word.load(Ordering::Relaxed);
-            while bits & admitted != 0 {
-                let bit = (bits & admitted).trailing_zeros();
-                let rest = bits & !(1 << bit);
-                // ORDERING: Acquire, the claimer will overwrite the block.
-                // PAIRS WITH: the Release addition in `give_back`.
-                // IF WEAKENED: a producer overwrites what the drain still reads
-                //   (loom-tests: `a_block_changes_hands_once`).
-                match word.compare_exchange(bits, rest, Ordering::Acquire, Ordering::Relaxed) {
-                    Ok(_) => return Some(before + bit),
-                    Err(now) => bits = now,
-                }
+        }
+        None
+    }
+
+    /// Clears the lowest of the admitted bits that are set in a word.
+    fn clear_lowest(&self, index: u32, admitted: u64) -> Option<u32> {
+        let word = &self.words[index as usize];
+        // ORDERING: Relaxed, only a guess that the exchange below confirms.
+        let mut bits = word.load(Ordering::Relaxed);
+        while bits & admitted != 0 {
+            let bit = (bits & admitted).trailing_zeros();
+            let rest = bits & !(1 << bit);
+            // ORDERING: Acquire, the claimer will overwrite the block.
+            // PAIRS WITH: the Release addition in `give_back`.
+            // IF WEAKENED: a producer overwrites what the drain still reads
+            //   (loom-tests: `a_block_changes_hands_once`).
+            match word.compare_exchange(bits, rest, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(bit),
+                Err(now) => bits = now,
             }
         }
         None
@@ -78,7 +89,7 @@ impl Pool {
     pub(crate) fn give_back(&self, block: u32) {
         let (index, bit) = ((block / 64) as usize, block % 64);
         // ORDERING: Release, the drain has read all of the block and moved `drained` past it.
-        // PAIRS WITH: the Acquire exchange in `claim_below`.
+        // PAIRS WITH: the Acquire exchange in `clear_lowest`.
         // IF WEAKENED: see there.
         let before = self.words[index].fetch_or(1 << bit, Ordering::Release);
         debug_assert!(before & (1 << bit) == 0, "block {block} was given back twice");

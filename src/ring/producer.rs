@@ -195,7 +195,7 @@ impl LaneHandle {
             if !may_claim || !in_ordinary || len > own.block_bytes.get() / 4 {
                 return None;
             }
-            let block = self.ring.pool.claim()?;
+            let block = self.ring.pool.claim(own.block_number.get())?;
             self.link(own, own.block_number.get().checked_sub(1), block);
             self.set_limit(own, ordinary_limit(own, own.cursor.get()));
             Passed::Block
@@ -349,7 +349,7 @@ impl LaneHandle {
         }
         // An ordinary block is taken wherever there is one, also by who could stay in the reserve:
         // that gives the reserve back as early as can be.
-        if let Some(block) = pool.claim() {
+        if let Some(block) = pool.claim(own.block_number.get()) {
             self.link(own, current, block);
             return Ok(());
         }
@@ -359,7 +359,7 @@ impl LaneHandle {
         if stays {
             return Ok(());
         }
-        let block = pool.claim_reserve().ok_or(PushError::Full)?;
+        let block = pool.claim_reserve(own.block_number.get()).ok_or(PushError::Full)?;
         self.link(own, current, block);
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::recovered::{Recovered, RecoveredList};
 use super::sync::SyncError;
 use crate::journal::Position;
 
@@ -55,9 +56,18 @@ pub(crate) struct Progress {
     /// Whether it left nothing in the ring.
     pub(crate) drained: bool,
     pub(crate) views_ended: bool,
+    /// Records of dead processes that were brought into the journal; they are among `journaled`.
+    pub(crate) recovered: u64,
+    /// Whether nothing of dead processes is left to be brought there.
+    pub(crate) recovery_done: bool,
 }
 
 impl Progress {
+    /// Records that are to be in the logs.
+    fn due(&self) -> u64 {
+        self.accepted + self.recovered
+    }
+
     /// Whether nothing will change any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.drain_ended && self.views_ended
@@ -126,6 +136,8 @@ pub(crate) struct Control {
     sync_errors: Mutex<(u64, Option<String>)>,
     /// Pages of segments that a SIGBUS was caught for.
     sigbus_caught: AtomicU64,
+    /// What became of the rings of dead processes.
+    recovered: Mutex<RecoveredList>,
 }
 
 impl Control {
@@ -193,6 +205,22 @@ impl Control {
         self.sync_errors.lock().clone()
     }
 
+    /// Notes what became of a dead process's ring.
+    pub(crate) fn note_recovered(&self, recovered: Recovered) {
+        self.update(true, |now| now.recovered += recovered.records);
+        self.recovered.lock().rings.push(recovered);
+    }
+
+    /// Notes that there are no more of them.
+    pub(crate) fn recovery_done(&self) {
+        self.update(true, |now| now.recovery_done = true);
+    }
+
+    /// What became of the rings of dead processes so far.
+    pub(crate) fn recovered(&self) -> MutexGuard<'_, RecoveredList> {
+        self.recovered.lock()
+    }
+
     /// The number of the newest flush that was asked for.
     pub(crate) fn flushes(&self) -> u64 {
         // ORDERING: Acquire, the pass that serves the flush sees what was committed before it.
@@ -216,7 +244,7 @@ impl Control {
         self.wait_until(timeout, |progress| progress.rendered >= ticket || progress.has_ended())?;
         // When the engine has ended, what is missing will not come any more.
         let progress = self.progress();
-        if progress.rendered < ticket && progress.views.settled() < progress.accepted {
+        if progress.rendered < ticket && progress.views.settled() < progress.due() {
             return Err(Unfinished::of(&progress));
         }
         Ok(())
@@ -487,6 +515,6 @@ pub struct Unfinished {
 
 impl Unfinished {
     fn of(progress: &Progress) -> Self {
-        Self { records: progress.accepted.saturating_sub(progress.views.settled()) }
+        Self { records: progress.due().saturating_sub(progress.views.settled()) }
     }
 }

@@ -80,8 +80,13 @@ pub struct Stats {
     pub accepted: u64,
     /// Records that were refused.
     pub lost: Lost,
-    /// Records that are in the journal.
+    /// Records that are in the journal, recovered ones among them: `accepted + recovered`.
     pub journaled: u64,
+    /// Records of dead processes that this engine has found in their rings and brought into the
+    /// journal.
+    pub recovered: u64,
+    /// Whether it has not come to the end of that yet.
+    pub recovering: bool,
     /// Bytes that were written to the journal.
     pub journal_bytes: u64,
     /// Records that the views have dealt with: written to every log they belong to.
@@ -196,6 +201,8 @@ impl Stats {
                 trade: losses.trade,
             },
             journaled: progress.journaled,
+            recovered: progress.recovered,
+            recovering: !progress.recovery_done,
             journal_bytes: progress.journal_bytes,
             shown: views.records,
             unreadable: views.unreadable,

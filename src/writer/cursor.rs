@@ -6,7 +6,7 @@
 //! and its entry rendered again.
 //!
 //! ```text
-//! views.cursor   two slots of 4096 bytes, written in turn; the newer one with a right CRC counts
+//! views.cursor   two slots of 16 KiB, written in turn; the newer one with a right CRC counts
 //! slot           crc32c u32 │ length u32 │ number u64
 //!                │ 3 × { device u64, inode u64, length u64, entries still to be skipped u64 }
 //!                │ checkpoint of the merge
@@ -23,7 +23,7 @@ use crate::journal::crc32c;
 
 /// The cursor's file in the journal's directory.
 const FILE_NAME: &str = "views.cursor";
-const SLOT_BYTES: usize = 4096;
+const SLOT_BYTES: usize = 16 << 10;
 const MARK_BYTES: usize = 32;
 const CHECKPOINT_OFFSET: usize = 16 + 3 * MARK_BYTES;
 

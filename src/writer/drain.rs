@@ -1,13 +1,17 @@
 //! The drain: from the ring into the journal.
 
+mod recover;
+
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::bite::{
     STEP_BYTES, TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks,
 };
+use super::recovery::Recovery;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
+use crate::crash::{self, CrashPoint};
 use crate::definition::fit_context;
 use crate::handlers::notice;
 use crate::journal::{
@@ -73,6 +77,8 @@ pub(crate) struct Drain {
     spare: Option<Prepared>,
     /// How long little may wait in the ring.
     linger_ticks: u64,
+    /// What dead processes left: it comes first.
+    recovery: Option<Box<Recovery>>,
 }
 
 /// A pass that is under way.
@@ -148,6 +154,7 @@ impl Drain {
             begun_ticks: [u64::MAX; 2],
             spare: None,
             linger_ticks: linger_ticks(core),
+            recovery: None,
         }
     }
 
@@ -164,12 +171,15 @@ impl Drain {
             self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
-        if self.can_wait() {
+        if self.recovery.is_none() && self.can_wait() {
             return Ok(DrainPoll::Moved(0));
         }
         if self.is_too_far_ahead() {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
             return Ok(DrainPoll::Held);
+        }
+        if let Some(recovery) = self.recovery.take() {
+            return self.poll_recovery(recovery);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -395,7 +405,10 @@ impl Drain {
                 Err(AppendError::Full) => {
                     let next = self.supply.take().ok_or(Stop::Held)?;
                     match self.appender.roll(next) {
-                        Ok(retired) => self.supply.give_back(retired),
+                        Ok(retired) => {
+                            self.supply.give_back(retired);
+                            crash::pass(CrashPoint::SegmentBegun);
+                        }
                         Err(failed) => {
                             self.spare = Some(failed.0);
                             return Err(Stop::Failed);
@@ -410,12 +423,15 @@ impl Drain {
 
     /// Frame bytes and segment cursor first, then what the ring remembers, then the blocks.
     fn publish(&mut self, pass: Pass, complete: bool) -> Result<(), JournalError> {
+        crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
+        crash::pass(CrashPoint::CursorWritten);
         for (lane, info) in self.told.drain(..) {
             self.ring.mark_reported(lane, &info);
         }
         self.measure();
         self.ring.commit();
+        crash::pass(CrashPoint::PassDone);
         self.journaled += done.records - self.records_seen;
         self.journal_bytes += done.bytes - self.bytes_seen;
         (self.records_seen, self.bytes_seen) = (done.records, done.bytes);
@@ -484,7 +500,8 @@ impl Drain {
 
     /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
     pub(crate) fn is_finished(&self) -> bool {
-        self.stopping() && self.pass.is_none() && self.ring.is_drained()
+        let all_begun = self.pass.is_none() && self.recovery.is_none();
+        self.stopping() && all_begun && self.ring.is_drained()
     }
 
     /// Ends the journal: a barrier, and the last segment is cut to its length.

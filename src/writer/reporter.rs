@@ -1,4 +1,5 @@
-//! The entries that tell how the logger itself is doing: `logger.metrics`, `logger.slow_call`.
+//! The entries that tell how the logger itself is doing: `logger.metrics`, `logger.slow_call`, and
+//! what was recovered after a crash.
 //!
 //! They are made by the janitor, which has no part in any record's way, and go through the ring like
 //! any other entry, each through a lane that is given back at once; so every reader of a journal
@@ -19,11 +20,23 @@ pub(crate) const TARGET: &str = "tapelog::metrics";
 /// The text of the entry that tells how the logger is doing.
 pub(crate) const METRICS: &str = "logger.metrics";
 
+/// The target of the entries that tell of dead processes' rings.
+const RECOVERY_TARGET: &str = "tapelog::recovery";
+
+/// The text of the entry that tells what a dead process had left.
+const RECOVERED: &str = "logger.recovered";
+
+/// The text of the entry that tells of a ring that could not be brought home, or not all of it.
+const RECOVERY_FAILED: &str = "logger.recovery_failed";
+
 /// The text of the entry that tells of a slow call.
 const SLOW_CALL: &str = "logger.slow_call";
 
 /// How often it is looked whether a call was slow, and so how often one is told at most.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked what became of dead processes' rings, until that is known of all.
+const LOOK_RECOVERED: Duration = Duration::from_millis(20);
 
 /// How long the janitor may sleep when there is nothing to report.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -141,6 +154,22 @@ static SLOW_SITE: Site = Site::new(
     &["took_us", "text", "module", "file", "line", "suppressed"],
 );
 
+static RECOVERED_SITE: Site = Site::new(
+    Level::Warning,
+    false,
+    RECOVERED,
+    (RECOVERY_TARGET, file!(), line!()),
+    &["records", "lost", "unreadable", "of_pid", "ring"],
+);
+
+static FAILED_SITE: Site = Site::new(
+    Level::Error,
+    false,
+    RECOVERY_FAILED,
+    (RECOVERY_TARGET, file!(), line!()),
+    &["of_pid", "ring", "reason"],
+);
+
 impl Reporter {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         let configuration = &core.configuration;
@@ -163,6 +192,9 @@ impl Reporter {
         }
         let now = Instant::now();
         let mut pause = FOREVER;
+        if !tell_recovered(&self.core) {
+            pause = LOOK_RECOVERED;
+        }
         if self.tells_slow {
             if now >= self.look {
                 tell_slow_call(&self.core);
@@ -217,6 +249,34 @@ impl Reporter {
         self.before = Before { at: now, calls, records, bytes };
         true
     }
+}
+
+/// Makes an entry of each ring of a dead process that was dealt with; whether no more will come.
+pub(crate) fn tell_recovered(core: &Core) -> bool {
+    let done = core.control.progress().recovery_done;
+    let mut list = core.control.recovered();
+    while let Some(ring) = list.rings.get(list.told) {
+        let path = ring.path.to_string_lossy();
+        let told = match &ring.failure {
+            Some(reason) => {
+                let args = ((((), ring.pid), &*path), reason.as_str());
+                core.push_own(&FAILED_SITE, &args)
+            }
+            None => Ok(()),
+        };
+        let counts = ((((), ring.records), ring.lost), ring.unreadable);
+        let whole = ring.failure.is_none();
+        let told = told.and_then(|()| match whole || ring.records > 0 {
+            true => core.push_own(&RECOVERED_SITE, &((counts, ring.pid), &*path)),
+            false => Ok(()),
+        });
+        if told.is_err() {
+            // There is no room now: later.
+            return false;
+        }
+        list.told += 1;
+    }
+    done
 }
 
 /// Makes an entry `logger.slow_call`, if a call was slow since the last one.

@@ -7,6 +7,7 @@ use super::cursor::{Cursor, Left};
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
 use super::unreadable::Unreadable;
+use crate::crash::{self, CrashPoint};
 use crate::entry::OwnEntry;
 use crate::handlers::notice;
 use crate::journal::{
@@ -127,11 +128,12 @@ impl View {
         first: u64,
         resume: Resume,
     ) -> Self {
+        let begins = resume.checkpoint.is_none();
         let checkpoint =
             resume.checkpoint.unwrap_or_else(|| Checkpoint::at(Position::start_of(first)));
         let mut reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
         reader.set_ended_before(first);
-        Self {
+        let mut view = Self {
             core,
             outlets,
             reader,
@@ -147,7 +149,14 @@ impl View {
             begun: false,
             known: Position::default(),
             pass_ticks: 0,
+        };
+        if begins {
+            // Whoever dies before its first batch has the next start begin here.
+            view.begin_batch();
+            view.note_cursor();
+            view.checkpoint.clear();
         }
+        view
     }
 
     /// Renders what the journal has gained, up to a bounded amount.
@@ -277,8 +286,7 @@ impl View {
                 self.tell_progress();
             }
             if self.checkpoint.is_empty() && self.cursor.is_some() {
-                self.merge.checkpoint().encode(&mut self.checkpoint);
-                self.skips_before = self.skips;
+                self.begin_batch();
             }
             let Some(entries) = self.merge.next_entries(ENTRIES_AT_ONCE) else { return any };
             any = true;
@@ -288,12 +296,20 @@ impl View {
         }
     }
 
+    /// Remembers where the next batch begins.
+    fn begin_batch(&mut self) {
+        self.merge.checkpoint().encode(&mut self.checkpoint);
+        self.skips_before = self.skips;
+    }
+
     /// Writes the batch, with the place where it begins noted before.
     fn write(&mut self) {
         if self.outlets.has_lines() {
             self.note_cursor();
+            crash::pass(CrashPoint::BatchNoted);
         }
         self.outlets.write();
+        crash::pass(CrashPoint::BatchWritten);
         self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.checkpoint.clear();
     }
@@ -349,8 +365,7 @@ impl View {
     /// Notes where the next start goes on, and tells that the views have ended.
     pub(crate) fn finish(mut self) {
         self.checkpoint.clear();
-        self.merge.checkpoint().encode(&mut self.checkpoint);
-        self.skips_before = self.skips;
+        self.begin_batch();
         self.note_cursor();
         let counts = self.counts();
         self.core.control.update(true, |now| {

@@ -134,6 +134,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         store_control_ns: None,
         cases: Vec::new(),
         throughput: Vec::new(),
+        nap_control: None,
         problems: Vec::new(),
     };
     say(&print::Head { run: &run, counter });
@@ -187,9 +188,10 @@ fn measure(plan: &Plan, counter: Counter, run: &mut Run) -> Result<Vec<Problem>,
     }
     if plan.throughput {
         let outcome = throughput::run(plan, progress)?;
-        say(&print::ThroughputTable(&outcome.cases));
+        say(&print::ThroughputTable(&outcome.cases, Some(outcome.naps)));
         problems.extend(outcome.problems);
         run.throughput = outcome.cases;
+        run.nap_control = Some(outcome.naps);
     }
     Ok(problems)
 }

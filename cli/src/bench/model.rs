@@ -37,6 +37,10 @@ pub(crate) struct Run {
     pub(crate) cases: Vec<Case>,
     /// The throughput cases.
     pub(crate) throughput: Vec<Throughput>,
+    /// Naps beside busy threads, without a logger, in the rounds of throughput: what stands behind
+    /// calls that were lost though they could wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nap_control: Option<NapControl>,
     /// What was wrong with the records when they were read back. Figures beside such a problem
     /// prove nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +106,16 @@ pub(crate) struct Case {
     pub(crate) histogram: Vec<(f64, u64)>,
     /// What the ring does when it is full: `drop`, or `block 5 ms`.
     pub(crate) overflow: String,
+}
+
+/// How long naps of 50 µs took on two threads while two others kept the cores busy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NapControl {
+    pub(crate) seconds: f64,
+    pub(crate) naps: u64,
+    /// Naps that took longer than a call may wait for room.
+    pub(crate) late: u64,
+    pub(crate) longest_ms: f64,
 }
 
 /// One throughput case: the median round's figures.

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::latency::Outcome;
 use super::machine::Counter;
 use super::mode::Mode;
-use super::model::{Case, Machine, Percentiles, Run, Throughput};
+use super::model::{Case, Machine, NapControl, Percentiles, Run, Throughput};
 use super::report::budget::{self, Verdict};
 use crate::demo::units::grouped;
 
@@ -90,7 +90,7 @@ impl Display for Times<'_> {
 }
 
 /// The throughput cases.
-pub(super) struct ThroughputTable<'a>(pub(super) &'a [Throughput]);
+pub(super) struct ThroughputTable<'a>(pub(super) &'a [Throughput], pub(super) Option<NapControl>);
 
 impl Display for ThroughputTable<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -134,7 +134,16 @@ impl Display for ThroughputTable<'_> {
                 case.lost,
             )?;
         }
-        Ok(())
+        let Some(naps) = self.1 else { return Ok(()) };
+        writeln!(
+            f,
+            "control for lost: {} naps of 50 µs beside two busy threads, without a logger, in {:.1} s: \
+             {} took longer than 5 ms, the longest {:.1} ms",
+            grouped(naps.naps),
+            naps.seconds,
+            naps.late,
+            naps.longest_ms
+        )
     }
 }
 

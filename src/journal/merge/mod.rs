@@ -13,6 +13,7 @@
 //! waits.
 
 mod checkpoint;
+pub(super) mod parts;
 mod queue;
 mod resolve;
 mod state;
@@ -187,11 +188,13 @@ impl Merge {
         }
     }
 
-    /// Another engine writes: ticks, lanes and losses start anew.
+    /// Another engine writes: ticks and lanes start anew. What was told of losses is remembered, as
+    /// far as the new engine may tell more of them: those of a ring that it brings home.
     fn reset(&mut self) {
         self.seal();
         self.advanced = 0;
-        self.history.reset(std::mem::take(&mut self.state));
+        let next = self.state.for_the_next_writer();
+        self.history.reset(std::mem::replace(&mut self.state, next));
     }
 
     /// The next entry that is due.

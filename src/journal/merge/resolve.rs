@@ -4,16 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::parts::{Parts, arguments_match, split};
 use super::queue::{Item, LATE, Run};
 use super::state::LaneState;
 use super::system::System;
 use crate::clock::Calibration;
 use crate::definition::{ContextDefinition, SiteDefinition};
-use crate::journal::bytes::get_u32;
 use crate::journal::dictionary::{Dictionary, Site};
-use crate::record::{
-    Fields, Flags, GAP_SITE, Gap, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind,
-};
+use crate::record::{GAP_SITE, Gap, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
 
 /// Inline definitions that are kept decoded.
 const INLINE_KEPT_MAX: usize = 256;
@@ -65,16 +63,6 @@ type InlineSite = (Arc<SiteDefinition>, Option<u32>);
 
 /// The shape of a site's arguments, by its place in the run.
 type Shapes = Vec<Option<u32>>;
-
-/// One record on its way.
-struct Parts<'a> {
-    header: RecordHeader,
-    /// Where the arguments begin in the run.
-    start: usize,
-    arguments: &'a [u8],
-    site_inline: Option<&'a [u8]>,
-    context_inline: Option<&'a [u8]>,
-}
 
 impl Resolver {
     /// Fills `run` with the entries of `records`, which came from one lane of `ring_id`.
@@ -288,54 +276,6 @@ fn push_own(
     });
 }
 
-/// Finds the inline definitions and the arguments of a record that begins at `at`.
-#[inline]
-fn split(header: RecordHeader, at: usize, record: &[u8]) -> Option<Parts<'_>> {
-    let mut parts = Parts {
-        header,
-        start: at + RECORD_HEADER_BYTES,
-        arguments: &record[RECORD_HEADER_BYTES..],
-        site_inline: None,
-        context_inline: None,
-    };
-    if header.flags.contains(Flags::SITE_INLINE) {
-        parts.site_inline = Some(parts.take_inline()?);
-    } else if header.site == INLINE {
-        return None;
-    }
-    if header.flags.contains(Flags::CONTEXT_INLINE) {
-        parts.context_inline = Some(parts.take_inline()?);
-    }
-    Some(parts)
-}
-
-impl<'a> Parts<'a> {
-    fn take_inline(&mut self) -> Option<&'a [u8]> {
-        let rest = self.arguments.get(4..)?;
-        let length = get_u32(self.arguments, 0) as usize;
-        let (inline, arguments) = rest.split_at_checked(length)?;
-        self.start += 4 + length;
-        self.arguments = arguments;
-        Some(inline)
-    }
-}
-
-/// Whether the arguments decode as the site says; up to 7 bytes of padding may follow, or any
-/// number where a secret was masked.
-#[inline]
-fn arguments_match(site: &SiteDefinition, shape: Option<u32>, parts: &Parts<'_>) -> bool {
-    let arguments = parts.arguments;
-    let rest = match shape {
-        Some(fixed) => arguments.len().checked_sub(fixed as usize),
-        None => {
-            let mut values = Fields::new(arguments);
-            let sound = site.fields.iter().all(|field| values.next(field.code).is_ok());
-            sound.then(|| values.rest().len())
-        }
-    };
-    rest.is_some_and(|rest| rest < 8 || parts.header.flags.contains(Flags::MASKED))
-}
-
 /// When an entry happened, and where that puts it.
 #[derive(Debug, Clone, Copy)]
 struct Stamp {
@@ -356,7 +296,7 @@ impl Stamp {
             }
             Some(TimeKind::CallerUnixNanos) => {
                 let time = header.time as i64;
-                let ticks = if limits.calibrated { ticks_at(line, time) } else { 0 };
+                let ticks = if limits.calibrated { line.ticks_at(time) } else { 0 };
                 (ticks, time)
             }
             _ => return Stamp::unknown(lane, line, limits),
@@ -380,12 +320,4 @@ impl Stamp {
             known: false,
         }
     }
-}
-
-/// The ticks at a point of UTC by this line.
-fn ticks_at(line: Calibration, unix_nanos: i64) -> u64 {
-    let nanos = i128::from(unix_nanos) - i128::from(line.unix_nanos);
-    let ticks = (nanos << 32) / i128::from(line.nanos_per_tick.max(1));
-    let ticks = i128::from(line.ticks).saturating_add(ticks);
-    ticks.clamp(0, u64::MAX.into()) as u64
 }

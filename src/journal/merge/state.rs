@@ -50,6 +50,24 @@ pub(super) struct State {
     pub(super) lanes: HashMap<LaneKey, LaneState>,
 }
 
+/// Lanes whose losses are remembered beyond their own engine.
+const REMEMBERED_MAX: usize = 96;
+
+impl State {
+    /// What the next engine that writes begins with: the losses told by the lanes of this one, which
+    /// the next one may bring home, and of those that this one had to bring home itself.
+    pub(super) fn for_the_next_writer(&self) -> State {
+        let lossy = |lane: &LaneState| lane.lost_trade != 0 || lane.lost != [0; 6];
+        let mut told: Vec<_> = self.lanes.iter().filter(|(_, lane)| lossy(lane)).collect();
+        // Its own lanes first.
+        told.sort_unstable_by_key(|(key, _)| (Some(key.0) != self.writer, **key));
+        told.truncate(REMEMBERED_MAX);
+        let remembered = |lane: &LaneState| LaneState { last_key: 0, ..*lane };
+        let lanes = told.into_iter().map(|(key, lane)| (*key, remembered(lane))).collect();
+        State { lanes, ..State::default() }
+    }
+}
+
 /// What a waiting entry counts beside its record.
 const ENTRY_COST: u64 = size_of::<Item>() as u64;
 /// What a frame counts beside its records and entries.

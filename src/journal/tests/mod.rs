@@ -9,3 +9,4 @@ mod oddities;
 mod order;
 mod round_trip;
 mod segments;
+mod verify;

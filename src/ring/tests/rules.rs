@@ -47,6 +47,23 @@ fn a_full_ring_refuses_and_counts() {
 }
 
 #[test]
+fn a_lane_goes_round_the_ring_before_it_writes_a_block_again() {
+    let (ring, _drain) = ring();
+    let mut last = None;
+    for turn in 0..30 {
+        // Twelve data blocks, two of them in reserve; each is free again at once.
+        let from = last.map_or(0, |block: u32| block + 1);
+        let block = ring.pool.claim(from).unwrap();
+        assert_eq!(block, turn % 10);
+        ring.pool.give_back(block);
+        last = Some(block);
+    }
+    let all: Vec<_> = (0..12).map_while(|_| ring.pool.claim_reserve(7)).collect();
+    assert_eq!(all, [7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(ring.pool.claim_reserve(7), None);
+}
+
+#[test]
 fn the_reserve_is_for_privileged_records_alone() {
     let (ring, mut drain) = ring();
     let handle = ring.register();

@@ -281,7 +281,15 @@ fn throughput(out: &mut dyn Write, run: &Run) -> fmt::Result {
     )?;
     bars::draw(out, &run.throughput)?;
     out.write_str("</figure><h3>Figures</h3>")?;
-    tables::throughput(out, &run.throughput)
+    tables::throughput(out, &run.throughput)?;
+    let Some(naps) = run.nap_control else { return Ok(()) };
+    write!(
+        out,
+        "<p>A call is lost when it finds no room for as long as it may wait. The control for that, \
+         without a logger: two threads took {} naps of 50 µs beside two busy ones, in {:.1} s; {} of \
+         them took longer than 5 ms, the longest {:.1} ms.</p>",
+        naps.naps, naps.seconds, naps.late, naps.longest_ms
+    )
 }
 
 /// The values that a property has, in the order of their first appearance.

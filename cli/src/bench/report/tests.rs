@@ -23,6 +23,7 @@ fn the_page_holds_every_figure_and_needs_nothing_but_itself() {
     }
     assert!(page.contains(&times(&run.timer_pair_ns)));
     assert!(page.contains(&times(&run.store_control_ns.unwrap())));
+    assert!(page.contains("30000 naps of 50 µs") && page.contains("3 of them took longer"));
     let machine = [&run.machine.cpu, &run.machine.kernel, &run.command, &run.commit];
     assert!(machine.iter().all(|text| page.contains(text.as_str())));
     assert!(page.contains("What is not claimed") && page.contains("prefers-color-scheme:dark"));

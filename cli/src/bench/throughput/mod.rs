@@ -9,13 +9,14 @@ mod check;
 mod control;
 mod files;
 mod load;
+mod naps;
 
 use std::path::Path;
 use std::time::Duration;
 
 use tapelog::{Level, MetaLogger, Overflow, StartError};
 
-use super::model::Throughput;
+use super::model::{NapControl, Throughput};
 use super::plan::Plan;
 use super::problem::Problem;
 use crate::failure::Failure;
@@ -70,6 +71,7 @@ impl Target {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) cases: Vec<Throughput>,
+    pub(super) naps: NapControl,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -112,6 +114,8 @@ pub(super) fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Outcome, Fai
             say(&format!("throughput {}, {producers} producers, round {number}", target.name()));
             rounds.push(round(target, producers, plan, &mut outcome.problems)?);
         }
+        say(&format!("naps beside busy threads, round {number}"));
+        naps::add_round(&mut outcome.naps);
     }
     outcome.cases = cases().zip(rounds).map(|(case, rounds)| median(case, rounds)).collect();
     let losers = outcome.cases.iter().filter(|case| case.lost > 0);

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use parking_lot::Mutex;
 
-/// How many locks a process can hold: one for each engine.
-const LOCKS_MAX: usize = 256;
+/// How many locks a process can hold: two for each engine, and one for each ring that it recovers.
+const LOCKS_MAX: usize = 1024;
 
 const NONE: i32 = -1;
 

@@ -1,0 +1,56 @@
+//! `tapelog recover`: what a dead process left comes into its journal and its logs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tapelog::recovery::{RecoveredRing, recover};
+
+use crate::config::Sources;
+use crate::failure::Failure;
+
+/// The exit code when something could not be brought home.
+const INCOMPLETE: u8 = 3;
+
+/// Brings what a killed program left in memory into its journal and its logs, without starting it.
+///
+/// The next start of the program does the same by itself. The configuration is looked for as the
+/// program does it, so run this where the program runs, or name its file: it says where the rings
+/// lie (ring_dir) and what the logs look like. Prints what was found. A directory that a living
+/// process logs to is refused, with the number of that process.
+///
+/// Exit code: 0 if everything is in the journal and in the logs, 3 if a ring could not be read, or
+/// not everywhere, 1 if nothing could be done, 2 for wrong arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The log directory of the program.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let recovery = recover(arguments.sources.builder().log_dir(&arguments.directory))?;
+    for ring in &recovery.rings {
+        tell(ring);
+    }
+    if recovery.rings.is_empty() {
+        println!("nothing to recover: no dead process has left a ring of this directory");
+    }
+    Ok(if recovery.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+fn tell(ring: &RecoveredRing) {
+    let RecoveredRing { path, pid, records, lost, failure, .. } = ring;
+    let path = path.display();
+    if failure.is_none() || *records > 0 {
+        println!("recovered {records} records of process {pid} from {path}");
+    }
+    if *lost > 0 {
+        println!("{lost} entries that process {pid} had lost are told as logger.gap now");
+    }
+    if let Some(reason) = failure {
+        eprintln!("tapelog: {path}: {reason}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Goal: a killed program loses nothing that it had logged: `demo --crash` shows it, and `recover`
+//! brings it home without the program.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use support::{cat, log, stderr, stdout, tapelog};
+use tapelog::{MetaLogger, info};
+
+const CHILD: &str = "TEST_CHILD_THAT_IS_KILLED";
+
+#[test]
+fn row_01_the_demo_kills_itself_and_nothing_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let run = tapelog().args(["demo", "--crash", "--dir"]).arg(root.path()).output().unwrap();
+        let report = stdout(&run);
+        println!("{report}");
+        assert_eq!(run.status.code(), Some(0), "{report}{}", stderr(&run));
+        assert!(report.ends_with("acknowledged = recovered: nothing is lost\n"), "{report}");
+    }
+}
+
+/// Logs, says so, and waits to be killed.
+#[test]
+fn the_child_that_is_killed() {
+    let Ok(directory) = std::env::var(CHILD) else { return };
+    let builder = MetaLogger::builder().code_only().log_dir(&directory).log_to_console(false);
+    let (log, _guard) = builder.ring_dir(rings(directory.as_ref())).build().unwrap();
+    log.flush(Duration::from_secs(20)).unwrap();
+    let held = tapelog::testing::hold_drain(&log);
+    std::thread::sleep(Duration::from_millis(50));
+    for sequence in 0..100_u64 {
+        info!(log, "held", sequence);
+    }
+    std::fs::write(format!("{directory}/said"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(100));
+    drop(held);
+}
+
+/// Beside the logs in name, on tmpfs in fact.
+fn rings(directory: &Path) -> String {
+    format!("/dev/shm/tapelog-test-{}", directory.file_name().unwrap().to_string_lossy())
+}
+
+fn killed_child(directory: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["the_child_that_is_killed", "--exact"]).env(CHILD, directory);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !directory.join("said").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the child has ended");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+#[test]
+fn recover_brings_home_what_a_killed_program_left() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, ring_dir) = (root.path(), rings(root.path()));
+    let recover = || {
+        let mut command = tapelog();
+        command.arg("recover").arg(directory).args(["--code", &format!("ring_dir={ring_dir}")]);
+        command.output().unwrap()
+    };
+    let mut child = killed_child(directory);
+    let refused = recover();
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), ""));
+    assert!(stderr(&refused).contains(&format!("process {}", child.id())), "{}", stderr(&refused));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!log(directory, "expert.log").contains("held"), "all of it is in the ring");
+    let run = recover();
+    let told = stdout(&run);
+    assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
+    let expected = format!("recovered 100 records of process {} from {ring_dir}/", child.id());
+    assert!(told.starts_with(&expected), "{told}");
+    let text = log(directory, "expert.log");
+    let held = text.lines().filter(|line| line.contains("] held sequence="));
+    assert!(held.enumerate().all(|(at, line)| line.ends_with(&format!("={at}"))), "{text}");
+    assert!(text.contains("logger.recovered records=100 lost=0"), "{text}");
+    assert_eq!(cat(directory, "text"), text);
+    let again = recover();
+    assert!(stdout(&again).starts_with("nothing to recover"), "{}", stdout(&again));
+    let missing = tapelog().args(["recover", "/nowhere"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("is no log directory"), "{}", stderr(&missing));
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}

@@ -1,0 +1,144 @@
+//! Goal: `tapelog verify` tells what is intact and what is not, by its exit code and in words;
+//! `--repair` cuts a torn tail and always keeps the original.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use support::{cat, stderr, stdout, tapelog};
+use tapelog::{MetaLogger, context, info};
+
+/// Runs of a program, each with its own segment.
+fn journal(directory: &Path, runs: u64) {
+    for run in 0..runs {
+        let builder = MetaLogger::builder().code_only().log_dir(directory).log_to_console(false);
+        let (log, guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
+        let log = log.bind(context! { symbol = "BTCUSDT" });
+        for sequence in 0..50_u64 {
+            info!(log, "tick", run, sequence);
+        }
+        drop(guard);
+    }
+}
+
+fn segment(directory: &Path, number: u32) -> PathBuf {
+    directory.join(format!("journal/{number:020}.tape"))
+}
+
+/// Exit code and output.
+fn verify(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let run = tapelog().arg("verify").arg(directory).args(arguments).output().unwrap();
+    assert_eq!(stderr(&run), "", "{}", stdout(&run));
+    (run.status.code(), stdout(&run))
+}
+
+#[test]
+fn an_intact_journal_is_told_segment_by_segment() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 2);
+    for directory in [root.path().to_owned(), root.path().join("journal")] {
+        let (code, text) = verify(&directory, &[]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("00000000000000000002.tape  intact"), "{text}");
+        assert!(text.contains("intact: 100 records in 2 segments"), "{text}");
+    }
+    let (code, text) = verify(root.path(), &["--quiet", "--repair"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing to repair") && !text.contains(".tape"), "{text}");
+}
+
+#[test]
+fn a_journal_may_be_verified_while_its_program_writes() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = MetaLogger::builder().code_only().log_dir(root.path()).log_to_console(false);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(3_u32);
+    let (log, _guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
+    for round in 0..20_u64 {
+        for sequence in 0..3_000_u64 {
+            info!(log, "tick", round, sequence);
+        }
+        log.flush(Duration::from_secs(60)).unwrap();
+        let (code, text) = verify(root.path(), &[]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(&format!("process {} may be writing", std::process::id())), "{text}");
+    }
+    assert!(!segment(root.path(), 1).exists(), "segments were recycled meanwhile");
+}
+
+#[test]
+fn damage_and_a_missing_segment_are_told_and_set_the_exit_code() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 3);
+    let path = segment(root.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 700] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("what stood there is lost"), "{text}");
+    assert!(text.contains("damaged: 1 of 3 segments"), "{text}");
+    fs::remove_file(segment(root.path(), 2)).unwrap();
+    let (code, text) = verify(root.path(), &["--quiet"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("segments 2 to 2 are missing"), "{text}");
+    fs::remove_file(path).unwrap();
+    assert_eq!(verify(root.path(), &[]).0, Some(0), "the oldest ones may be gone");
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_the_original_kept() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 2);
+    let whole = cat(root.path(), "text");
+    let path = segment(root.path(), 2);
+    let bytes = fs::read(&path).unwrap();
+    let torn = &bytes[..bytes.len() - 10];
+    fs::write(&path, torn).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("the file is cut short"), "{text}");
+
+    let (code, text) = verify(root.path(), &["--repair"]);
+    assert_eq!(code, Some(3), "nothing is changed without --force: {text}");
+    assert_eq!(fs::read(&path).unwrap(), torn);
+    let beside = PathBuf::from(format!("{}.repaired", path.display()));
+    assert!(fs::metadata(&beside).unwrap().len() < torn.len() as u64);
+    let again = tapelog().arg("verify").arg(root.path()).arg("--repair").output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("from an earlier repair: move it away"), "{}", stderr(&again));
+
+    let (code, text) = verify(root.path(), &["--repair", "--force"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("cut off; the original is 00000000000000000002.tape.orig"), "{text}");
+    let original = PathBuf::from(format!("{}.orig", path.display()));
+    assert_eq!(fs::read(&original).unwrap(), torn);
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&beside).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(cat(root.path(), "text") == whole, "the end of the journal was all there was to lose");
+    journal(root.path(), 1);
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(0), "a program goes on behind it: {text}");
+}
+
+#[test]
+fn a_journal_in_use_is_not_repaired() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 1);
+    let path = segment(root.path(), 1);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 10]).unwrap();
+    let builder = MetaLogger::builder().code_only().log_dir(root.path()).log_to_console(false);
+    let (_log, _guard) = builder.build().unwrap();
+    let run = tapelog().arg("verify").arg(root.path()).args(["--repair", "--force"]).output();
+    let run = run.unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}", stdout(&run));
+    let owner = format!("process {} logs to", std::process::id());
+    assert!(stderr(&run).contains(&owner), "{}", stderr(&run));
+    assert_eq!(fs::read(&path).unwrap().len(), bytes.len() - 10);
+}

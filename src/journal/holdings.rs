@@ -1,0 +1,217 @@
+//! What the journal holds of rings whose process is dead: how far each lane came, which losses were
+//! told, and how its ticks are turned into UTC.
+//!
+//! The ring itself says how far its lanes are safe in the journal, but a process may die between
+//! the journal and that word. So the journal is asked as well: its newest frames say which
+//! records they hold. A poll of the drain spans at most two segments, so those of the ring's own
+//! engine that come last are enough, and all of those who tried to bring the ring home after it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use super::frame::{FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, read_calibration};
+use super::index::SegmentIndex;
+use super::segment_reader::{Opened, SegmentReader};
+use crate::clock::Calibration;
+use crate::record::{Gap, RECORD_HEADER_BYTES, RecordHeader};
+
+/// So many segments of a ring's own engine are looked at.
+const OWN_SEGMENTS: usize = 3;
+/// More segments than this are never looked at.
+const SEGMENTS_MAX: usize = 256;
+
+/// A ring, and how many bytes it has.
+pub(crate) type RingSize = (u64, u64);
+
+/// The newest segments, held open: they can be read after the store has removed them.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    rings: Vec<RingSize>,
+    /// Newest first.
+    segments: Vec<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    sequence: u64,
+    file: Arc<File>,
+    /// The ring of the engine that wrote it, if that can be read.
+    writer: Option<u64>,
+}
+
+/// How far a lane came in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Reached {
+    /// The generation that the rest is about.
+    pub(crate) generation: u32,
+    /// The lane's block.
+    pub(crate) serial: u64,
+    /// The end of what the journal has of it.
+    pub(crate) end: u32,
+}
+
+/// What the journal holds of some rings.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    lanes: HashMap<(u64, u32), Reached>,
+    /// The losses that a gap frame of a lane's generation told, in all.
+    told: HashMap<(u64, u32, u32), u64>,
+    lines: HashMap<u64, Calibration>,
+}
+
+impl Tail {
+    /// Opens what is to be read for these rings. What cannot be opened is left out.
+    pub(crate) fn open(index: &SegmentIndex, rings: Vec<RingSize>) -> Tail {
+        let mut left: HashMap<u64, usize> =
+            rings.iter().map(|&(ring, _)| (ring, OWN_SEGMENTS)).collect();
+        let mut segments = Vec::new();
+        for sequence in index.sequences().unwrap_or_default().into_iter().rev() {
+            if left.values().all(|left| *left == 0) || segments.len() >= SEGMENTS_MAX {
+                break;
+            }
+            let Ok(Some(file)) = index.open(sequence) else { continue };
+            let writer = index.header(sequence).map(|header| header.writer);
+            if let Some(left) = writer.and_then(|writer| left.get_mut(&writer)) {
+                *left = left.saturating_sub(1);
+            }
+            segments.push(Written { sequence, file, writer });
+        }
+        Tail { rings, segments }
+    }
+
+    /// Reads it all.
+    pub(crate) fn read(self) -> Holdings {
+        let mut holdings = Holdings::default();
+        let mut buffer = Vec::new();
+        // Of rings whose last own segments were long enough.
+        let mut enough: Vec<u64> = Vec::new();
+        for Written { sequence, file, writer } in self.segments {
+            let own = self.rings.iter().find(|(ring, _)| Some(*ring) == writer);
+            if writer.is_some_and(|writer| enough.contains(&writer)) {
+                continue;
+            }
+            let (opened, _) = SegmentReader::open(sequence, file, std::mem::take(&mut buffer));
+            let Opened::Reader(mut segment) = opened else { continue };
+            // Nobody writes it any more: its writer is dead, or has ended.
+            segment.accept_tail();
+            if let Some(&(ring, bytes)) = own
+                && let Some(definition) = segment.start_near_end(2 * bytes)
+            {
+                enough.push(ring);
+                holdings.find_line(&mut segment, ring, definition);
+            }
+            holdings.read(&mut segment, &self.rings);
+            buffer = segment.into_buffer();
+        }
+        holdings
+    }
+}
+
+impl Holdings {
+    /// How far a lane came, if the journal has anything of its generation.
+    pub(crate) fn reached(&self, ring: u64, lane: u32, generation: u32) -> Option<Reached> {
+        let reached = self.lanes.get(&(ring, lane)).copied();
+        reached.filter(|reached| reached.generation == generation)
+    }
+
+    /// How many losses of a lane's generation gap frames have told.
+    pub(crate) fn told(&self, ring: u64, lane: u32, generation: u32) -> u64 {
+        self.told.get(&(ring, lane, generation)).copied().unwrap_or(0)
+    }
+
+    /// The last line of a ring's own engine.
+    pub(crate) fn line(&self, ring: u64) -> Option<Calibration> {
+        self.lines.get(&ring).copied()
+    }
+
+    /// Finds the last calibration at `place` or in front of it, along the chain of definitions.
+    fn find_line(&mut self, segment: &mut SegmentReader, ring: u64, mut place: u64) {
+        segment.read_small(true);
+        while let Ok(header) = segment.frame_at(place) {
+            if header.kind == Kind::CALIBRATION {
+                let (line, _) = read_calibration(segment.bytes(&header), header.flags);
+                self.lines.entry(ring).or_insert(line);
+                break;
+            }
+            let before = u64::from(header.previous_definition);
+            if before >= place {
+                break;
+            }
+            place = before;
+        }
+        segment.read_small(false);
+    }
+
+    fn read(&mut self, segment: &mut SegmentReader, rings: &[RingSize]) {
+        let mut lines = HashMap::new();
+        loop {
+            match segment.frame() {
+                Ok(header) => {
+                    self.take(&header, segment.bytes(&header), rings, &mut lines);
+                    segment.offset += u64::from(header.length);
+                }
+                // Behind the cursor at most the last frame is torn.
+                Err(_) if segment.offset >= segment.cursor => break,
+                Err(_) => match segment.resync(segment.offset + 8) {
+                    Some(next) => segment.offset = next,
+                    None => break,
+                },
+            }
+        }
+        for (ring, line) in lines {
+            self.lines.entry(ring).and_modify(|known| *known = newer(*known, line)).or_insert(line);
+        }
+    }
+
+    fn take(
+        &mut self,
+        header: &FrameHeader,
+        frame: &[u8],
+        rings: &[RingSize],
+        lines: &mut HashMap<u64, Calibration>,
+    ) {
+        let wanted = |ring: u64| rings.iter().any(|(known, _)| *known == ring);
+        match header.kind {
+            Kind::CALIBRATION => {
+                let (line, writer) = read_calibration(frame, header.flags);
+                if wanted(writer) {
+                    lines.insert(writer, line);
+                }
+            }
+            Kind::RECORDS | Kind::GAP => {
+                let position = RunHeader::read(frame).position;
+                let records = frame.get(RECORDS_HEADER_BYTES..).unwrap_or_default();
+                let (ring, lane, generation) =
+                    (position.ring_id, position.lane, position.generation);
+                if !wanted(ring) {
+                    return;
+                }
+                if header.kind == Kind::GAP {
+                    if let Some(total) = total_of(records) {
+                        let told = self.told.entry((ring, lane, generation)).or_default();
+                        *told = total.max(*told);
+                    }
+                    return;
+                }
+                let end = position.offset.saturating_add(records.len() as u32);
+                let reached = Reached { generation, serial: position.serial, end };
+                let known = self.lanes.entry((ring, lane)).or_default();
+                *known = reached.max(*known);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The line that begins later: those of one engine follow each other.
+fn newer(one: Calibration, other: Calibration) -> Calibration {
+    if other.ticks > one.ticks { other } else { one }
+}
+
+/// The losses that a gap record tells.
+fn total_of(record: &[u8]) -> Option<u64> {
+    let header = RecordHeader::read(record)?;
+    let gap = Gap::read(header.time, record.get(RECORD_HEADER_BYTES..)?).ok()?;
+    Some(gap.total())
+}

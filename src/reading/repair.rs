@@ -1,0 +1,218 @@
+//! Cutting off the unreadable tail of a segment. The original is always kept.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+use super::verify::SegmentReport;
+use super::{Journal, SUBDIRECTORY};
+use crate::journal::{CURSOR_OFFSET, open_regular};
+
+/// The file whose lock tells that an engine logs to the directory.
+const LOCK_FILE: &str = ".tapelog.lock";
+/// Bytes that are copied at once.
+const COPY_BYTES: usize = 256 << 10;
+
+/// Where a repaired segment is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RepairPlace {
+    /// Beside the original, as `….tape.repaired`; the original stays in its place.
+    Beside,
+    /// In the original's place; the original is kept as `….tape.orig`.
+    InPlace,
+}
+
+/// What [`Journal::repair`] has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// The segment without its tail.
+    pub repaired: PathBuf,
+    /// The segment as it was.
+    pub original: PathBuf,
+    /// Bytes that the original has behind its last whole frame.
+    pub cut_bytes: u64,
+}
+
+/// Why a segment was not repaired; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepairError {
+    /// The segment has no unreadable tail.
+    #[error("{} has no torn tail: what is damaged in it cannot be repaired", path.display())]
+    NotTorn {
+        /// The segment.
+        path: PathBuf,
+    },
+    /// A program is writing to the directory.
+    #[error(
+        "process {owner} logs to {}: stop it first, or repair a copy of the directory",
+        directory.display()
+    )]
+    InUse {
+        /// The log directory.
+        directory: PathBuf,
+        /// Who owns it, as far as known.
+        owner: String,
+    },
+    /// An earlier repair has left its file.
+    #[error("{} is there already, from an earlier repair: move it away", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file system call failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl RepairError {
+    fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> RepairError {
+        move |source| RepairError::Io { action, path: path.to_owned(), source: source.into() }
+    }
+}
+
+impl Journal {
+    /// Writes the segment of `report` anew without its unreadable tail.
+    ///
+    /// The original is kept in either place, byte for byte. No engine may own the directory.
+    ///
+    /// # Errors
+    /// [`RepairError`]; the segment is then as it was.
+    pub fn repair(
+        &self,
+        report: &SegmentReport,
+        place: RepairPlace,
+    ) -> Result<Repaired, RepairError> {
+        let path = &report.path;
+        let Some(end) = report.torn_at else {
+            return Err(RepairError::NotTorn { path: path.clone() });
+        };
+        let _owned = self.own()?;
+        let open = open_regular(path, OpenOptions::new().read(true));
+        let source = open.map_err(RepairError::io("open", path))?;
+        let found = source.metadata().map_err(RepairError::io("look at", path))?;
+        let copy = match place {
+            RepairPlace::Beside => with_suffix(path, "repaired"),
+            RepairPlace::InPlace => with_suffix(path, "repairing"),
+        };
+        if place == RepairPlace::InPlace {
+            // Of a repair that was killed.
+            let _ = fs::remove_file(&copy);
+        }
+        let written = write_copy(&source, &found, &copy, end);
+        if let Err(error) = written {
+            if !matches!(error, RepairError::Exists { .. }) {
+                let _ = fs::remove_file(&copy);
+            }
+            return Err(error);
+        }
+        let (repaired, original) = match place {
+            RepairPlace::Beside => (copy, path.clone()),
+            RepairPlace::InPlace => (path.clone(), self.replace(path, &found, &copy)?),
+        };
+        let cut_bytes = found.len().saturating_sub(end);
+        Ok(Repaired { repaired, original, cut_bytes })
+    }
+
+    /// Gives the original its new name and the copy the original's.
+    fn replace(
+        &self,
+        path: &Path,
+        found: &fs::Metadata,
+        copy: &Path,
+    ) -> Result<PathBuf, RepairError> {
+        let original = with_suffix(path, "orig");
+        match fs::hard_link(path, &original) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let same =
+                    |kept: fs::Metadata| (kept.dev(), kept.ino()) == (found.dev(), found.ino());
+                if !fs::symlink_metadata(&original).is_ok_and(same) {
+                    let _ = fs::remove_file(copy);
+                    return Err(RepairError::Exists { path: original });
+                }
+            }
+            linked => linked.map_err(RepairError::io("keep the original as", &original))?,
+        }
+        fs::rename(copy, path).map_err(RepairError::io("replace", path))?;
+        let directory = File::open(&self.directory);
+        let synced = directory.and_then(|directory| directory.sync_all());
+        synced.map_err(RepairError::io("sync", &self.directory))?;
+        Ok(original)
+    }
+
+    /// Keeps engines away from the directory, if it is one that an engine has ever owned.
+    fn own(&self) -> Result<Option<File>, RepairError> {
+        let parent = self.directory.parent().filter(|_| self.directory.ends_with(SUBDIRECTORY));
+        let Some(directory) = parent else { return Ok(None) };
+        let path = directory.join(LOCK_FILE);
+        let mut lock = match open_regular(&path, OpenOptions::new().read(true).write(true)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(RepairError::io("open", &path)(error)),
+        };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(Some(lock));
+        }
+        let mut owner = String::new();
+        let read = (&mut lock).take(20).read_to_string(&mut owner);
+        let known = read.is_ok() && owner.trim().bytes().all(|byte| byte.is_ascii_digit());
+        let owner = if known { owner.trim().to_owned() } else { "(unknown)".to_owned() };
+        Err(RepairError::InUse { directory: directory.to_owned(), owner })
+    }
+}
+
+/// Copies the first `end` bytes, with the cursor behind them.
+fn write_copy(
+    mut source: &File,
+    found: &fs::Metadata,
+    path: &Path,
+    end: u64,
+) -> Result<(), RepairError> {
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(found.permissions().mode() & 0o777)
+        .custom_flags(flags.bits() as i32)
+        .open(path);
+    let mut copy = match created {
+        Ok(copy) => copy,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(RepairError::Exists { path: path.to_owned() });
+        }
+        Err(error) => return Err(RepairError::io("create", path)(error)),
+    };
+    let copied = source.seek(SeekFrom::Start(0)).and_then(|_| {
+        let mut left = end;
+        let mut buffer = vec![0; COPY_BYTES];
+        while left > 0 {
+            let piece = &mut buffer[..left.min(COPY_BYTES as u64) as usize];
+            source.read_exact(piece)?;
+            copy.write_all(piece)?;
+            left -= piece.len() as u64;
+        }
+        copy.seek(SeekFrom::Start(CURSOR_OFFSET as u64))?;
+        copy.write_all(&end.to_le_bytes())?;
+        copy.sync_all()
+    });
+    copied.map_err(RepairError::io("write", path))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,122 @@
+//! Recovery without the program: what `tapelog recover` does.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::list::rings;
+use crate::Builder;
+use crate::engine::StartError;
+use crate::shared::{Recovered, Unfinished};
+use crate::writer::tell_recovered;
+
+/// How long it takes at most to bring everything home and to render it.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What was recovered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The rings that were found, in the order in which they were dealt with.
+    pub rings: Vec<RecoveredRing>,
+}
+
+/// What became of a ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveredRing {
+    /// Its file, which is gone now unless there is a failure.
+    pub path: PathBuf,
+    /// The process that had made it.
+    pub pid: u32,
+    /// Records that were brought from it into the journal.
+    pub records: u64,
+    /// Entries that the process had lost and had not told yet: an entry `logger.gap` now tells it.
+    pub lost: u64,
+    /// Places of it that made no sense; what was behind them is missing.
+    pub unreadable: u64,
+    /// Why it could not be brought home, or not all of it.
+    pub failure: Option<String>,
+}
+
+/// Why nothing could be recovered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoverError {
+    /// The engine that recovers cannot start: above all, because another one runs there.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The directory of the rings cannot be looked into.
+    #[error("cannot look for rings in ring_dir {}: {source}", path.display())]
+    RingDirectory {
+        /// `ring_dir`.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no such log directory.
+    #[error("{} is no log directory: give the log_dir of a program that logs with tapelog",
+        path.display())]
+    NoDirectory {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// It takes too long: what is left, the next start renders.
+    #[error("the logs are not complete yet: {0}; the next start goes on")]
+    Unfinished(#[source] Unfinished),
+}
+
+/// Brings what dead processes left into the journal and the logs of the directory that `builder`
+/// logs to, as the next start of the program would; does nothing else there.
+///
+/// The builder says where the rings lie (`ring_dir`) and what the logs look like, so it should be
+/// configured as the program is.
+///
+/// # Errors
+/// [`RecoverError`]: there is no such directory, a living process logs to it (the error names its
+/// process), or the logs cannot be completed. What cannot be read in a ring is no error: see
+/// [`RecoveredRing`].
+pub fn recover(builder: Builder) -> Result<Recovery, RecoverError> {
+    let builder = builder
+        .log_to_file(true)
+        .log_to_console(false)
+        .panic_hook(false)
+        .handle_signals(false)
+        .metrics_interval(Duration::ZERO)
+        .latency_warning(Duration::ZERO);
+    let configuration = builder.configuration().map_err(StartError::from)?;
+    if !configuration.log_dir.is_dir() {
+        return Err(RecoverError::NoDirectory { path: configuration.log_dir });
+    }
+    rings(&configuration.ring_dir).map_err(|source| RecoverError::RingDirectory {
+        path: configuration.ring_dir.clone(),
+        source,
+    })?;
+    let deadline = Instant::now() + PATIENCE;
+    let (log, guard) = builder.build()?;
+    let control = &log.core().control;
+    control
+        .wait_until(PATIENCE, |progress| progress.recovery_done)
+        .map_err(RecoverError::Unfinished)?;
+    // Tells what was found, if that has not been done yet, so that the flush brings it, too.
+    tell_recovered(log.core());
+    log.flush(deadline.saturating_duration_since(Instant::now()))
+        .map_err(RecoverError::Unfinished)?;
+    guard.shutdown();
+    let rings = control.recovered().rings.iter().map(RecoveredRing::of).collect();
+    Ok(Recovery { rings })
+}
+
+impl Recovery {
+    /// Whether all that was found is in the journal now, and nothing is left.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.rings.iter().all(|ring| ring.failure.is_none())
+    }
+}
+
+impl RecoveredRing {
+    fn of(recovered: &Recovered) -> Self {
+        let Recovered { path, pid, records, lost, unreadable, failure } = recovered.clone();
+        Self { path, pid, records, lost, unreadable, failure }
+    }
+}

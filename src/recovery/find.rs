@@ -1,0 +1,239 @@
+//! Finding the rings that a log directory's dead processes left.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
+
+use crate::config::Configuration;
+use crate::handlers::notice;
+use crate::journal::{SegmentIndex, Tail};
+use crate::ring::{DeadRing, Identity, UNFINISHED, VERSION, boot_id};
+use crate::shared::{Control, Recovered};
+use crate::sync::ParentsFile;
+use crate::writer::{ASIDE, Recovery, Stray, set_aside};
+
+/// How the files of rings end.
+pub(super) const SUFFIX: &str = ".ring";
+/// More files than this are not looked at.
+pub(super) const FILES_MAX: usize = 4096;
+/// More rings than this are not brought home at once: the next start takes the others.
+const RINGS_MAX: usize = 32;
+/// So old is a file that was left unfinished when it is removed: its maker may be about to lock it.
+const UNFINISHED_AGE: Duration = Duration::from_secs(10);
+/// Bytes that say whose ring a file is.
+const PAGE_BYTES: usize = 4096;
+/// Whoever lists rings holds a lock for a moment; so often, and so long, it is waited for.
+const LOCK_TRIES: u32 = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
+
+/// The rings of a log directory that nobody uses any more.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    strays: Vec<Stray>,
+    /// What could not be used.
+    refused: Vec<Recovered>,
+}
+
+/// What a look at one file came to.
+enum Look {
+    /// It is to be brought home.
+    Stray(Stray),
+    /// It cannot be.
+    Refused(Recovered),
+    /// It is somebody else's, or nothing.
+    Other,
+}
+
+/// Who a ring of this log directory says it belongs to.
+pub(crate) fn owner_of(log_dir: &Path) -> Vec<u8> {
+    let path = std::fs::canonicalize(log_dir).or_else(|_| std::path::absolute(log_dir));
+    path.unwrap_or_else(|_| log_dir.to_owned()).into_os_string().into_encoded_bytes()
+}
+
+/// Finds the rings that dead processes left which logged to this directory, the oldest first. What
+/// cannot be used is set aside. The caller owns the log directory.
+pub(crate) fn find(configuration: &Configuration) -> Found {
+    let mut found = Found::default();
+    let directory = &configuration.ring_dir;
+    let Ok(names) = names(directory) else { return found };
+    let Ok(opened) = open_directory(directory) else { return found };
+    let owner = owner_of(&configuration.log_dir);
+    for name in names {
+        if name.strip_suffix(UNFINISHED).is_some_and(|name| name.ends_with(SUFFIX)) {
+            // No record was ever in it. What cannot be removed now is tried again next time.
+            let _left = remove_unfinished(&opened, &name);
+            continue;
+        }
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
+        match look(directory, &opened, &name, &owner) {
+            Ok(Look::Stray(stray)) => found.strays.push(stray),
+            Ok(Look::Refused(refused)) => found.refused.push(refused),
+            Ok(Look::Other) => {}
+            Err(error) => {
+                let reason = format!("it cannot be opened: {error}; the next start tries again");
+                found.refused.push(Recovered::failed(directory.join(name), 0, reason));
+            }
+        }
+    }
+    found.strays.sort_by_key(|stray| stray.ring.identity().created_unix_nanos);
+    found.strays.truncate(RINGS_MAX);
+    found
+}
+
+/// Holds open what tells how far these rings came.
+pub(crate) fn prepare(found: Found, configuration: &Configuration) -> (Found, Option<Tail>) {
+    if found.strays.is_empty() {
+        return (found, None);
+    }
+    let index = SegmentIndex::directory(configuration.log_dir.join("journal"));
+    let size = |stray: &Stray| (stray.ring.identity().id, stray.ring.ring_bytes());
+    let tail = Tail::open(&index, found.strays.iter().map(size).collect());
+    (found, Some(tail))
+}
+
+/// Tells of what was refused, and gives what is to be brought home.
+pub(crate) fn begin(
+    (mut found, tail): (Found, Option<Tail>),
+    in_memory: bool,
+    control: &Control,
+) -> Option<Recovery> {
+    if in_memory {
+        let reason = "the journal is in memory and would not keep it: the next start tries again";
+        found.refused.extend(found.strays.drain(..).map(|stray| {
+            let pid = stray.ring.identity().pid;
+            Recovered::failed(stray.path, pid, reason.to_owned())
+        }));
+    }
+    for refused in found.refused {
+        let reason = refused.failure.as_deref().unwrap_or_default();
+        notice(&format!("the ring {} is not recovered: {reason}", refused.path.display()));
+        control.note_recovered(refused);
+    }
+    let tail = tail.filter(|_| !found.strays.is_empty())?;
+    Some(Recovery::new(found.strays, tail))
+}
+
+/// The names of the files in a directory.
+pub(super) fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(directory)?.take(FILES_MAX);
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Opens a directory in which there may be rings, if it is ours.
+pub(super) fn open_directory(directory: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(directory, flags, Mode::empty())?;
+    let owner = rustix::fs::fstat(&opened)?.st_uid;
+    let user = rustix::process::geteuid().as_raw();
+    if owner != user {
+        let text = format!("it belongs to user {owner}, not to {user}");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(opened)
+}
+
+/// Opens a ring's file; none if it is no plain file of ours.
+pub(super) fn open_file(directory: &OwnedFd, name: &str) -> io::Result<Option<File>> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found = file.metadata()?;
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    Ok((found.is_file() && ours).then_some(file))
+}
+
+/// Whose ring a file is, as far as it says.
+pub(super) fn identity_of(file: &File) -> io::Result<Option<Identity>> {
+    let mut page = [0; PAGE_BYTES];
+    let mut length = 0;
+    while length < page.len() {
+        match file.read_at(&mut page[length..], length as u64)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(Identity::read(&page[..length]))
+}
+
+/// Removes a ring's file whose maker died before it was whole.
+fn remove_unfinished(directory: &OwnedFd, name: &str) -> io::Result<()> {
+    let Some(file) = open_file(directory, name)? else { return Ok(()) };
+    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+    if age > UNFINISHED_AGE && lock(&file)? {
+        rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn look(directory: &Path, opened: &OwnedFd, name: &str, owner: &[u8]) -> io::Result<Look> {
+    let Some(file) = open_file(opened, name)? else { return Ok(Look::Other) };
+    let Some(identity) = identity_of(&file)?.filter(|identity| identity.owner == owner) else {
+        return Ok(Look::Other);
+    };
+    if !lock(&file)? {
+        return Ok(Look::Other);
+    }
+    let (path, pid) = (directory.join(name), identity.pid);
+    if let Some(reason) = refusal(&identity) {
+        return Ok(Look::Refused(refuse(path, pid, &reason)));
+    }
+    match DeadRing::open(ParentsFile::new(file)?, identity)? {
+        Some(ring) => Ok(Look::Stray(Stray { ring, path })),
+        None => Ok(Look::Refused(refuse(path, pid, "its header makes no sense"))),
+    }
+}
+
+/// Takes the lock that a living process holds; whether there is none.
+fn lock(file: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Why a ring is not to be read, whatever is in it.
+pub(super) fn refusal(identity: &Identity) -> Option<String> {
+    let user = rustix::process::geteuid().as_raw();
+    if identity.version != VERSION {
+        return Some(format!(
+            "its layout has version {}, and this version of tapelog reads {VERSION}: recover it with \
+             the version that made it",
+            identity.version,
+        ));
+    }
+    if identity.uid != user {
+        return Some(format!("a process of user {} made it, not of {user}", identity.uid));
+    }
+    if identity.boot_id != boot_id() {
+        return Some(
+            "it is of another boot of the machine, so its clock means nothing now".to_owned(),
+        );
+    }
+    None
+}
+
+/// Sets a ring aside that is never to be read.
+fn refuse(path: PathBuf, pid: u32, reason: &str) -> Recovered {
+    let reason = match set_aside(&path) {
+        Ok(()) => format!("{reason}; it is kept as *{SUFFIX}.{ASIDE}"),
+        Err(error) => format!("{reason}; it stays there ({error})"),
+    };
+    Recovered::failed(path, pid, reason)
+}
