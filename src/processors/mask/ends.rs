@@ -75,7 +75,7 @@ impl Ends {
     /// Whether a sensitive name may be the end of `text`.
     pub(super) fn may_be_behind(&self, text: &[u8]) -> bool {
         let (found, _) = tail(text);
-        let is_foreign = found & (u64::MAX / 255 << 7) != 0;
+        let is_foreign = found & ((u64::MAX / 255) << 7) != 0;
         self.all || is_foreign || self.tails.iter().any(|(tail, mask)| found & mask == *tail)
     }
 }
