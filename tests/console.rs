@@ -73,7 +73,7 @@ fn the_console_alone_makes_no_file() {
 }
 
 #[test]
-fn a_console_that_nobody_reads_holds_nothing_up() {
+fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     const LINES: u64 = 200_000;
     if let Some(directory) = role() {
         let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
@@ -90,8 +90,10 @@ fn a_console_that_nobody_reads_holds_nothing_up() {
         return;
     }
     let desk = Desk::new();
-    let mut command =
-        child("a_console_that_nobody_reads_holds_nothing_up", &desk.logs().display().to_string());
+    let mut command = child(
+        "row_13_a_console_that_nobody_reads_holds_nothing_up",
+        &desk.logs().display().to_string(),
+    );
     let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(wait(&mut running).success());
     let mut told = String::new();
@@ -105,7 +107,7 @@ fn a_console_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
-fn a_closed_console_is_no_trouble() {
+fn row_13_a_closed_console_is_no_trouble() {
     if let Some(directory) = role() {
         let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
         for number in 0..1_000 {
@@ -118,7 +120,8 @@ fn a_closed_console_is_no_trouble() {
         return;
     }
     let desk = Desk::new();
-    let mut command = child("a_closed_console_is_no_trouble", &desk.logs().display().to_string());
+    let mut command =
+        child("row_13_a_closed_console_is_no_trouble", &desk.logs().display().to_string());
     let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
     drop(running.stderr.take());
     assert!(wait(&mut running).success(), "no SIGPIPE");

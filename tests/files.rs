@@ -61,7 +61,7 @@ fn a_relative_directory_lies_below_the_working_directory() {
 }
 
 #[test]
-fn paths_that_climb_or_clash_are_refused() {
+fn row_17_paths_that_climb_or_clash_are_refused() {
     let desk = Desk::new();
     for builder in [
         desk.builder().log_file("../expert.log"),

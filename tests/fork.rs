@@ -107,12 +107,12 @@ fn fork_many(directory: &str) {
 }
 
 #[test]
-fn children_are_refused_and_the_parent_goes_on() {
+fn row_10_children_are_refused_and_the_parent_goes_on() {
     if let Some(directory) = role() {
         return fork_many(&directory);
     }
     let desk = Desk::new();
-    let test = "children_are_refused_and_the_parent_goes_on";
+    let test = "row_10_children_are_refused_and_the_parent_goes_on";
     let output = run(child(test, &desk.logs().display().to_string()));
     let stdout = String::from_utf8_lossy(&output.stdout);
     println!("{}", stdout.lines().find(|line| line.contains("forks")).unwrap());
@@ -152,7 +152,7 @@ fn a_child_starts_a_logger_of_its_own_elsewhere() {
 }
 
 #[test]
-fn a_directory_is_free_when_its_owner_died_and_a_child_lives_on() {
+fn row_10_a_directory_is_free_when_its_owner_died_and_a_child_lives_on() {
     if let Some(directory) = role() {
         let builder = support::builder(directory.as_ref()).ring_dir(format!("{directory}/ring"));
         let (log, _guard) = builder.build().unwrap();
@@ -168,7 +168,7 @@ fn a_directory_is_free_when_its_owner_died_and_a_child_lives_on() {
         unsafe { libc::_exit(0) };
     }
     let desk = Desk::new();
-    let test = "a_directory_is_free_when_its_owner_died_and_a_child_lives_on";
+    let test = "row_10_a_directory_is_free_when_its_owner_died_and_a_child_lives_on";
     let mut command = child(test, &desk.logs().display().to_string());
     let status = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     assert!(status.status().unwrap().success());

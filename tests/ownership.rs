@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -75,7 +76,7 @@ fn a_second_logger_in_the_same_directory_is_refused_with_advice() {
 }
 
 #[test]
-fn a_second_process_is_told_the_owners_pid_and_what_to_do() {
+fn row_08_a_second_process_is_told_the_owners_pid_and_what_to_do() {
     if let Some(directory) = role() {
         let error = support::builder(directory.as_ref()).build().expect_err("it is taken");
         println!("refused: {error}");
@@ -83,7 +84,7 @@ fn a_second_process_is_told_the_owners_pid_and_what_to_do() {
     }
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
-    let test = "a_second_process_is_told_the_owners_pid_and_what_to_do";
+    let test = "row_08_a_second_process_is_told_the_owners_pid_and_what_to_do";
     let mut command = child(test, &desk.logs().display().to_string());
     let output = command.stderr(Stdio::null()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -190,5 +191,47 @@ fn a_guard_dropped_while_threads_log_loses_nothing_that_was_accepted() {
         let lines = desk.lines("expert.log");
         let entries = lines.iter().filter(|line| line.contains("] entry "));
         assert_eq!(entries.count() as u64, stats.accepted, "round {round}");
+    }
+}
+
+#[test]
+fn row_08_of_many_starters_exactly_one_owns_the_directory_and_the_others_are_told_who() {
+    let test = "row_08_of_many_starters_exactly_one_owns_the_directory_and_the_others_are_told_who";
+    if let Some(directory) = role() {
+        let built = support::builder(directory.as_ref()).ring_bytes(1_u64 << 20).build();
+        match &built {
+            Ok(_) => println!("\nstarter owns"),
+            Err(error) => println!("\nstarter refused: {error}"),
+        }
+        // Until the parent has heard everybody.
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        return;
+    }
+    for round in 0..20 {
+        let desk = Desk::new();
+        let starters = (0..2 + round % 7).map(|_| {
+            let mut command = child(test, &desk.logs().display().to_string());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            command.spawn().unwrap()
+        });
+        let mut starters: Vec<_> = starters.collect();
+        let mut owners = Vec::new();
+        let mut refusals = Vec::new();
+        for starter in &mut starters {
+            let lines = BufReader::new(starter.stdout.as_mut().unwrap()).lines();
+            let mut told = lines.map_while(Result::ok).filter(|line| line.starts_with("starter "));
+            match told.next().expect("an answer") {
+                line if line == "starter owns" => owners.push(starter.id()),
+                line => refusals.push(line),
+            }
+        }
+        for mut starter in starters {
+            drop(starter.stdin.take());
+            support::wait(&mut starter);
+        }
+        let [owner] = owners[..] else { panic!("round {round}: {owners:?} own it") };
+        for refusal in refusals {
+            assert!(refusal.contains(&format!("process {owner}")), "{owner}: {refusal}");
+        }
     }
 }

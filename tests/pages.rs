@@ -62,8 +62,8 @@ fn forbid_locking() {
 }
 
 #[test]
-fn locked_memory_is_had_or_its_lack_is_told() {
-    let test = "locked_memory_is_had_or_its_lack_is_told";
+fn row_14_locked_memory_is_had_or_its_lack_is_told() {
+    let test = "row_14_locked_memory_is_had_or_its_lack_is_told";
     if let Some(role) = role() {
         let (what, root) = role.split_once(' ').unwrap();
         let root = std::path::Path::new(root);
@@ -103,5 +103,23 @@ fn locked_memory_is_had_or_its_lack_is_told() {
 #[test]
 fn both_are_off_by_default() {
     let configuration = Desk::new().builder().configuration().unwrap();
-    assert!(!configuration.huge_pages && !configuration.mlock);
+    assert!(!configuration.huge_pages && !configuration.mlock && !configuration.dump_ring);
+}
+
+#[test]
+fn the_ring_is_in_no_core_dump_unless_that_is_asked_for() {
+    // `dd` among the flags of a mapping: it is left out of dumps.
+    let hidden = |ring: &std::path::Path| {
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+        let name = ring.display().to_string();
+        let mapping = maps.lines().skip_while(|line| !line.ends_with(&name));
+        let mut flags = mapping.filter_map(|line| line.strip_prefix("VmFlags:"));
+        flags.next().expect("the ring is mapped").split(' ').any(|flag| flag == "dd")
+    };
+    for dumped in [false, true] {
+        let desk = Desk::new();
+        let (_log, _guard) = desk.builder().dump_ring(dumped).build().unwrap();
+        let ring = fs::read_dir(desk.ring_dir()).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(hidden(&ring), !dumped);
+    }
 }

@@ -66,7 +66,7 @@ fn log_under(role: &str) {
 }
 
 #[test]
-fn modes_do_not_depend_on_the_umask() {
+fn row_18_modes_do_not_depend_on_the_umask() {
     if let Some(role) = role() {
         return log_under(&role);
     }
@@ -76,7 +76,7 @@ fn modes_do_not_depend_on_the_umask() {
         let root = tmpfs();
         let root = root.path().display();
         run(child(
-            "modes_do_not_depend_on_the_umask",
+            "row_18_modes_do_not_depend_on_the_umask",
             &format!("{umask} {file_mode} {dir_mode} {root}"),
         ));
     }
@@ -101,10 +101,14 @@ fn refusal(desk: &Desk) -> String {
 }
 
 #[test]
-fn links_pipes_and_directories_at_a_logs_path_are_refused_and_left_alone() {
-    for log in support::LOGS {
+fn row_17_links_pipes_and_directories_at_our_paths_are_refused_and_left_alone() {
+    let own = [".tapelog.lock", "journal/views.cursor"];
+    for log in support::LOGS.into_iter().chain(own) {
         let desk = Desk::new();
         fs::create_dir(desk.logs()).unwrap();
+        if log.starts_with("journal") {
+            fs::create_dir(desk.logs().join("journal")).unwrap();
+        }
         let (path, target) = (desk.logs().join(log), desk.path("target"));
         fs::write(&target, "precious\n").unwrap();
 
@@ -135,7 +139,7 @@ fn links_pipes_and_directories_at_a_logs_path_are_refused_and_left_alone() {
 }
 
 #[test]
-fn what_stands_in_the_place_of_a_directory_is_refused_and_left_alone() {
+fn row_17_what_stands_in_the_place_of_a_directory_is_refused_and_left_alone() {
     let desk = Desk::new();
     fs::write(desk.logs(), "a file").unwrap();
     let reason = refusal(&desk);
@@ -154,4 +158,77 @@ fn what_stands_in_the_place_of_a_directory_is_refused_and_left_alone() {
     let reason = refusal(&journal);
     assert!(reason.contains("journal"), "{reason}");
     assert!(fs::read_dir(journal.path("")).unwrap().count() == 1, "nothing was written through it");
+}
+
+#[test]
+fn row_17_another_users_files_are_refused_and_left_alone() {
+    let foreign = Some(4_242);
+    let owned = ["expert.log", "trades.log", "errors.log", ".tapelog.lock", "journal"];
+    for name in owned.into_iter().chain(["journal/views.cursor"]) {
+        let desk = Desk::new();
+        let path = desk.logs().join(name);
+        fs::create_dir_all(desk.logs().join("journal")).unwrap();
+        if name != "journal" {
+            fs::write(&path, "precious\n").unwrap();
+        }
+        if std::os::unix::fs::chown(&path, foreign, None).is_err() {
+            return println!("skipped: only root can give files away");
+        }
+        let reason = refusal(&desk);
+        let told = reason.contains(name) && reason.contains("belongs to user 4242");
+        assert!(told, "{name}: {reason}");
+        if name != "journal" {
+            assert_eq!(fs::read_to_string(&path).unwrap(), "precious\n");
+        }
+    }
+}
+
+#[test]
+fn row_17_traps_among_backups_and_segments_are_left_alone_and_cost_nothing() {
+    let trapped = ["expert.log.1", "journal/00000000000000000001.tape", "journal/next.tape.new"];
+    for (name, linked) in trapped.iter().flat_map(|name| [(name, true), (name, false)]) {
+        let desk = Desk::new();
+        fs::create_dir_all(desk.logs().join("journal")).unwrap();
+        let (path, target) = (desk.logs().join(name), desk.path("target"));
+        fs::write(&target, "precious\n").unwrap();
+        let trap = if linked { symlink(&target, &path) } else { fs::hard_link(&target, &path) };
+        trap.unwrap();
+        let (log, guard) = desk.builder().log_max_file_size(500_u64).build().unwrap();
+        (0..50).for_each(|number| info!(log, "entry", number));
+        log.flush(support::PATIENCE).unwrap();
+        let stats = log.stats();
+        drop(guard);
+        assert_eq!((stats.accepted, stats.shown, stats.lost.total()), (50, 50, 0), "{name}");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n", "{name}");
+    }
+}
+
+#[test]
+fn row_17_a_ring_directory_that_is_not_ours_alone_is_not_used() {
+    let degraded = |desk: &Desk| {
+        let (log, guard) = desk.builder().build().unwrap();
+        let stats = log.stats();
+        drop(guard);
+        assert!(!stats.crash_safe);
+        stats.degraded.expect("a reason")
+    };
+    let desk = Desk::new();
+    let target = tmpfs();
+    symlink(target.path(), desk.ring_dir()).unwrap();
+    let reason = degraded(&desk);
+    assert!(reason.contains("a directory of its own"), "{reason}");
+    assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0, "nothing was made there");
+    fs::remove_file(desk.ring_dir()).unwrap();
+
+    fs::create_dir(desk.ring_dir()).unwrap();
+    fs::set_permissions(desk.ring_dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    let reason = degraded(&desk);
+    assert!(reason.contains("others may write to it (mode 0777): chmod 700"), "{reason}");
+    fs::set_permissions(desk.ring_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    if std::os::unix::fs::chown(desk.ring_dir(), Some(4_242), None).is_err() {
+        return println!("skipped: only root can give directories away");
+    }
+    let reason = degraded(&desk);
+    assert!(reason.contains("belongs to user 4242"), "{reason}");
+    assert_eq!(desk.rings(), 0, "nothing was made there");
 }

@@ -172,12 +172,12 @@ fn log_under_fire(directory: &str) {
 }
 
 #[test]
-fn a_signal_handler_logs_while_its_thread_does() {
+fn row_11_a_signal_handler_logs_while_its_thread_does() {
     if let Some(directory) = role() {
         return log_under_fire(&directory);
     }
     let desk = Desk::new();
-    let test = "a_signal_handler_logs_while_its_thread_does";
+    let test = "row_11_a_signal_handler_logs_while_its_thread_does";
     let output = run(child(test, &desk.logs().display().to_string()));
     let stdout = String::from_utf8_lossy(&output.stdout);
     println!("{}", stdout.lines().find(|line| line.contains("signals while")).unwrap());

@@ -21,7 +21,7 @@ fn push(log: &MetaLogger, thread: u64, record: u64, refused: &AtomicU64) {
 }
 
 #[test]
-fn two_thousand_short_threads_lose_nothing_and_share_few_lanes() {
+fn row_11_two_thousand_short_threads_lose_nothing_and_share_few_lanes() {
     const THREADS: u64 = 2_000;
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
@@ -123,7 +123,7 @@ thread_local! {
 }
 
 #[test]
-fn destructors_of_thread_local_storage_log_before_and_after_the_lanes_are_gone() {
+fn row_11_destructors_of_thread_local_storage_log_before_and_after_the_lanes_are_gone() {
     const THREADS: u64 = 200;
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();

@@ -48,8 +48,8 @@ fn logged(desk: &Desk) -> Vec<u64> {
 }
 
 #[test]
-fn fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
-    const TEST: &str = "fault_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold";
+fn row_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
+    const TEST: &str = "row_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold";
     if role().is_none() {
         let output = run(child(TEST, "producer"));
         let told = String::from_utf8_lossy(&output.stderr).matches("the file has a hole").count();

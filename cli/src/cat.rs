@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tapelog::reading::{Format, Journal, Summary};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, escaped};
 
 /// The exit code when a part of the journal is damaged.
 const DAMAGED: u8 = 3;
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// Tells on stderr what was not read.
 fn tell(summary: &Summary) {
     for note in &summary.notes {
-        eprintln!("tapelog: {note}");
+        eprintln!("tapelog: {}", escaped(&note.to_string()));
     }
     if summary.notes_left_out > 0 {
         eprintln!("tapelog: … and {} more such places", summary.notes_left_out);

@@ -7,7 +7,22 @@ pub(crate) type Failure = Box<dyn Error>;
 
 /// Writes an error and its causes to stderr, in one line.
 pub(crate) fn tell(error: &(dyn Error + 'static)) {
-    eprintln!("tapelog: {}", with_causes(error));
+    // Several problems stand in lines of their own.
+    let lines: Vec<_> = with_causes(error).split('\n').map(escaped).collect();
+    eprintln!("tapelog: {}", lines.join("\n"));
+}
+
+/// Text from a file, a name or a path, such that it stays one line and moves no cursor.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// An error and its causes in one line. A cause that a message ends with already is not repeated.
@@ -34,6 +49,11 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("no connection")]
     struct Inner(#[source] std::num::ParseIntError);
+
+    #[test]
+    fn a_path_cannot_forge_a_line_or_command_a_terminal() {
+        assert_eq!(escaped("a\n\u{1b}[2Jb\u{2028}ü"), "a\\n\\u{1b}[2Jb\\u{2028}ü");
+    }
 
     #[test]
     fn each_cause_stands_once_in_the_line() {

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_a_year_is_taken_at_once_and_marked() {
+    fn row_12_a_step_of_a_year_is_taken_at_once_and_marked() {
         const YEAR_NANOS: i64 = 365 * 86_400 * 1_000_000_000;
         let mut calibrator = Calibrator::start(FAKE);
         for offset in [YEAR_NANOS, -YEAR_NANOS] {

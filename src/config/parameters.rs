@@ -150,6 +150,11 @@ parameters! {
     mlock: bool = false,
         Flag, "true or false",
         "true", restart;
+    /// Whether a core dump holds the ring's memory. Without it a crash's dump holds nothing that was
+    /// logged and not yet written; recovery does not need a dump.
+    dump_ring: bool = false,
+        Flag, "true or false",
+        "true", restart;
     /// Where the ring's file is made: a directory on tmpfs. Default: `/dev/shm/tapelog-<uid>`.
     ring_dir: PathBuf = PathBuf::new(),
         Text, "an absolute path on tmpfs",

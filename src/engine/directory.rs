@@ -2,17 +2,24 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::error::StartError;
-use crate::handlers::{FileHandler, notice};
+use crate::handlers::{FileHandler, HandlerError, notice, refuse_foreign};
 use crate::sync::ParentsFile;
+use crate::writer::Cursor;
 
 /// The file whose lock tells that an engine logs to the directory.
 const LOCK_FILE: &str = ".tapelog.lock";
+/// How often it is looked who owns a directory, and how long is waited in between.
+const OWNER_LOOKS_MAX: u32 = 50;
+const OWNER_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A directory that this engine owns until it is dropped.
 #[derive(Debug)]
@@ -43,6 +50,10 @@ pub(crate) enum Trouble {
 pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Owned, Trouble> {
     make(directory, dir_mode).map_err(|error| trouble(directory, "make", &error))?;
     let path = directory.join(LOCK_FILE);
+    let refused =
+        |error: HandlerError| Trouble::Fatal(StartError::Refused { reason: error.to_string() });
+    // Before opening, because to open a device can have effects of its own.
+    FileHandler::look_at(&path).map_err(refused)?;
     let mut lock = OpenOptions::new()
         .read(true)
         .write(true)
@@ -51,11 +62,9 @@ pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Own
         .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32)
         .open(&path)
         .map_err(|error| trouble(&path, "open", &error))?;
-    let is_file = lock.metadata().is_ok_and(|found| found.is_file());
-    if !is_file {
-        let reason = format!("{} is no regular file: remove it", path.display());
-        return Err(Trouble::Fatal(StartError::Refused { reason }));
-    }
+    // Again, because another file may have taken the path in between.
+    let found = lock.metadata().map_err(|error| trouble(&path, "look at", &error))?;
+    refuse_foreign(&path, &found).map_err(refused)?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(Trouble::Fatal(in_use(directory, &mut lock)));
     }
@@ -70,12 +79,7 @@ pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Own
 }
 
 fn in_use(directory: &Path, lock: &mut File) -> StartError {
-    let mut owner = String::new();
-    let read = lock.rewind().and_then(|()| lock.take(32).read_to_string(&mut owner));
-    let owner = match read {
-        Ok(_) if !owner.trim().is_empty() => owner.trim().to_owned(),
-        _ => "(unknown)".to_owned(),
-    };
+    let owner = owner(lock).unwrap_or_else(|| "(unknown)".to_owned());
     let advice = if owner == std::process::id().to_string() {
         "this is the same process: share the running logger by cloning it, or give this one \
          another log_dir"
@@ -83,6 +87,24 @@ fn in_use(directory: &Path, lock: &mut File) -> StartError {
         "give this program a directory of its own, such as log_dir = logs/<name>"
     };
     StartError::InUse { directory: directory.to_owned(), owner, advice }
+}
+
+/// The process that holds the lock, as it has noted. One that has just taken it may not have come
+/// to that: what stands there is then nothing, or the number of an owner that is gone.
+fn owner(lock: &mut File) -> Option<String> {
+    let mut found = None;
+    for _ in 0..OWNER_LOOKS_MAX {
+        let mut text = String::new();
+        let read = lock.rewind().and_then(|()| lock.take(32).read_to_string(&mut text));
+        let pid = read.ok().and_then(|_| text.trim().parse::<i32>().ok()).and_then(Pid::from_raw);
+        found = pid.map(|_| text.trim().to_owned()).or(found);
+        // Another user's process must not be asked, but it is there.
+        if pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH)) {
+            break;
+        }
+        std::thread::sleep(OWNER_LOOK_INTERVAL);
+    }
+    found
 }
 
 /// Makes a directory and its parents; one that exists keeps its permissions.
@@ -127,12 +149,22 @@ pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Trouble> {
 /// is made there.
 pub(crate) fn refuse_traps(journal: &Path, logs: &[PathBuf]) -> Result<(), Trouble> {
     let refused = |reason| Trouble::Fatal(StartError::Refused { reason });
-    if fs::symlink_metadata(journal).is_ok_and(|found| !found.is_dir()) {
-        let path = journal.display();
-        return Err(refused(format!("{path} must be a plain directory: move it away")));
+    if let Ok(found) = fs::symlink_metadata(journal) {
+        let (path, user) = (journal.display(), rustix::process::geteuid().as_raw());
+        if !found.is_dir() {
+            return Err(refused(format!("{path} must be a plain directory: move it away")));
+        }
+        if found.uid() != user {
+            let owner = found.uid();
+            let reason = format!(
+                "{path} belongs to user {owner}, this process runs as user {user}: move it away"
+            );
+            return Err(refused(reason));
+        }
     }
     let look = |log: &PathBuf| FileHandler::look_at(log);
-    logs.iter().try_for_each(look).map_err(|error| refused(error.to_string()))
+    let cursor = Cursor::path(journal);
+    logs.iter().chain([&cursor]).try_for_each(look).map_err(|error| refused(error.to_string()))
 }
 
 #[cfg(test)]

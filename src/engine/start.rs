@@ -195,7 +195,11 @@ fn make_ring(
         reserve_blocks: configuration.reserve_blocks,
         lanes: None,
         dir: in_files.then(|| configuration.ring_dir.clone()),
-        pages: Pages { huge: configuration.huge_pages, locked: configuration.mlock },
+        pages: Pages {
+            huge: configuration.huge_pages,
+            locked: configuration.mlock,
+            hidden: !configuration.dump_ring,
+        },
         owner: recovery::owner_of(&configuration.log_dir),
         gap: GapRecord { bytes: GAP_RECORD_BYTES, write: write_gap },
         clock: ticks_now,

@@ -56,16 +56,25 @@ pub(crate) struct FileHandler {
     removed: Option<File>,
 }
 
+/// Refuses a file that was opened, or would be, unless it is a regular one of our own with a single
+/// name: what is written to it could else be written to something of somebody else's.
+///
+/// # Errors
+/// [`HandlerError::Refused`], with what stands at `path`.
+pub(crate) fn refuse_foreign(path: &Path, found: &fs::Metadata) -> Result<(), HandlerError> {
+    match rotation::refuse_log(found) {
+        Some(refusal) => Err(HandlerError::refused(path, refusal)),
+        None => Ok(()),
+    }
+}
+
 impl FileHandler {
     /// Looks whether the log at `path` could be opened or created, by what stands there now.
     ///
     /// # Errors
     /// [`HandlerError::Refused`] as in [`FileHandler::open`]; other trouble shows there.
     pub(crate) fn look_at(path: &Path) -> Result<(), HandlerError> {
-        match fs::symlink_metadata(path).ok().and_then(|found| rotation::refuse_log(&found)) {
-            Some(refusal) => Err(HandlerError::refused(path, refusal)),
-            None => Ok(()),
-        }
+        fs::symlink_metadata(path).map_or(Ok(()), |found| refuse_foreign(path, &found))
     }
 
     /// Opens the log for appending, or creates it.

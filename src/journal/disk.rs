@@ -28,6 +28,7 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError>
 
 /// Gives the file its length and its room; `false` if the file system cannot reserve room.
 pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
+    refuse_beyond_limit(bytes)?;
     loop {
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
             Ok(()) => return Ok(true),
@@ -37,6 +38,16 @@ pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Fails where RLIMIT_FSIZE does not allow files of so many bytes: the kernel would send SIGXFSZ,
+/// which kills if the thread is the host's.
+pub(super) fn refuse_beyond_limit(bytes: u64) -> io::Result<()> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    match limit {
+        Some(limit) if limit < bytes => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
     }
 }
 

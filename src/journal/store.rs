@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, Mode};
 
-use super::disk::{allocate, make_directory, mappable, random_id, read_up_to};
+use super::disk::{allocate, make_directory, mappable, random_id, read_up_to, refuse_beyond_limit};
 use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
@@ -307,6 +307,7 @@ impl SegmentStore {
         let file = rustix::fs::memfd_create("tapelog-journal", MemfdFlags::CLOEXEC)
             .map_err(JournalError::io("create", &path))?;
         let file = File::from(file);
+        refuse_beyond_limit(self.options.segment_bytes).map_err(JournalError::io("size", &path))?;
         file.set_len(self.options.segment_bytes).map_err(JournalError::io("size", &path))?;
         let header = self.header()?;
         self.finish(header, Arc::new(file), &path, self.mapped)

@@ -247,6 +247,11 @@ fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
     if status.st_uid != user {
         return Err(format!("it belongs to user {}, not to {user}", status.st_uid));
     }
+    let writable = status.st_mode & (Mode::WGRP | Mode::WOTH).bits();
+    if writable != 0 {
+        let mode = status.st_mode & 0o7777;
+        return Err(format!("others may write to it (mode {mode:04o}): chmod 700"));
+    }
     let system = rustix::fs::fstatfs(&opened).map_err(|error| error.to_string())?;
     let kind = u64::try_from(system.f_type).unwrap_or(0);
     if !MEMORY_FILE_SYSTEMS.contains(&kind) {
@@ -271,6 +276,14 @@ fn page_troubles(
         troubles.push(format!(
             "huge_pages = true, but the kernel gave the ring none: {remedy}; the ring has ordinary \
              pages"
+        ));
+    }
+    if pages.hidden
+        && let Err(error) = shared.hide_from_dumps().and_then(|()| private.hide_from_dumps())
+    {
+        troubles.push(format!(
+            "dump_ring = false, but the kernel does not take the ring out of core dumps ({error}): \
+             switch them off with `ulimit -c 0`"
         ));
     }
     if pages.locked

@@ -96,6 +96,8 @@ pub(crate) struct Pages {
     pub(crate) huge: bool,
     /// Such that are never swapped out.
     pub(crate) locked: bool,
+    /// Such that no core dump holds.
+    pub(crate) hidden: bool,
 }
 
 /// How full a ring is.

@@ -69,6 +69,14 @@ impl Region {
         self.map.lock()
     }
 
+    /// Leaves the pages out of core dumps (`MADV_DONTDUMP`).
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn hide_from_dumps(&self) -> io::Result<()> {
+        self.map.advise(Advice::DontDump)
+    }
+
     /// How many bytes of the region lie in huge pages. Reads `/proc/self/smaps`.
     pub(crate) fn huge_bytes(&self) -> u64 {
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();

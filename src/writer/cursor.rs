@@ -17,8 +17,11 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::logs::{LogFile, Logs};
 use super::routing::Skips;
+use crate::handlers::refuse_foreign;
 use crate::journal::crc32c;
 
 /// The cursor's file in the journal's directory.
@@ -65,20 +68,27 @@ impl Cursor {
         }
     }
 
+    /// Where the cursor stands, given the journal's directory.
+    pub(crate) fn path(directory: &Path) -> PathBuf {
+        directory.join(FILE_NAME)
+    }
+
     /// Opens the cursor in the journal's directory, or makes it.
     ///
     /// # Errors
-    /// The file cannot be opened or read.
+    /// The file cannot be opened or read, or is not one of our own.
     pub(crate) fn open(directory: &Path, mode: u32) -> io::Result<(Cursor, Left)> {
-        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits() as i32;
+        let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let path = Cursor::path(directory);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(mode)
-            .custom_flags(flags)
-            .open(directory.join(FILE_NAME))?;
+            .custom_flags(flags.bits() as i32)
+            .open(&path)?;
+        refuse_foreign(&path, &file.metadata()?).map_err(io::Error::other)?;
         rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
         let mut bytes = vec![0; 2 * SLOT_BYTES];
         let mut filled = 0;
@@ -178,7 +188,7 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
     let mut lines = 0;
     for number in 0..=backups {
         let mut options = OpenOptions::new();
-        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         options.read(true).write(true).custom_flags(flags);
         let file = match options.open(rotated(path, number)) {
             Ok(file) => file,
@@ -187,6 +197,9 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
             Err(_) => break,
         };
         let found = file.metadata()?;
+        if refuse_foreign(path, &found).is_err() {
+            break;
+        }
         if (found.dev(), found.ino()) == (mark.device, mark.inode) {
             return Ok(lines + count_lines(file, mark.length, number == 0)?);
         }

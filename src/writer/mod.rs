@@ -26,6 +26,7 @@ mod view;
 pub(crate) use agents::{run_both, run_drain, run_view};
 pub(crate) use capture::CaptureSink;
 pub use capture::CapturedEntry;
+pub(crate) use cursor::Cursor;
 pub(crate) use drain::{Drain, gap_of};
 pub(crate) use idle::Napper;
 pub(crate) use logs::{LogFile, Logs};

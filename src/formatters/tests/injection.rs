@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_300))]
 
     #[test]
-    fn no_field_forges_a_line_or_commands_a_terminal(finished in entry()) {
+    fn row_16_no_field_forges_a_line_or_commands_a_terminal(finished in entry()) {
         let event = event_of(&finished);
         let text = line(&mut TextFormatter::new(false), &finished);
         prop_assert!(!text.contains(is_harmful), "{:?}", text);
