@@ -129,7 +129,7 @@ fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u6
             fs::create_dir(directory).unwrap();
         }
         Meddling::Unreadable => {
-            fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
             entries(10);
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use tapelog::MetaLogger;
 
-use crate::failure::{Failure, escaped};
+use crate::failure::{Failure, escaped, outln};
 use finding::{Finding, Verdict};
 use rings::Ring;
 
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (problems, notes) = (count(Verdict::Problem), count(Verdict::Note));
     let report = Report { problems, notes, findings, rings };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         tell(&report);
     }
@@ -95,13 +95,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn tell(report: &Report) {
     for Finding { check, verdict, what, advice } in &report.findings {
-        println!("{:<8} {check}: {}", verdict.word(), escaped(what));
+        outln!("{:<8} {check}: {}", verdict.word(), escaped(what));
         if let Some(advice) = advice {
-            println!("         {}", escaped(advice));
+            outln!("         {}", escaped(advice));
         }
     }
     for ring in &report.rings {
-        println!("ring     {}", escaped(&ring.line()));
+        outln!("ring     {}", escaped(&ring.line()));
     }
-    println!("{} problems, {} notes", report.problems, report.notes);
+    outln!("{} problems, {} notes", report.problems, report.notes);
 }
