@@ -101,7 +101,8 @@ fn tell(verification: &Verification, quiet: bool) {
     }
     let damaged = |segment: &&SegmentReport| segment.state == SegmentState::Damaged;
     let damaged = verification.segments.iter().filter(damaged).count();
-    let segments = verification.segments.len();
+    let written = |segment: &&SegmentReport| segment.state != SegmentState::Prepared;
+    let segments = verification.segments.iter().filter(written).count();
     if verification.is_intact() {
         outln!("intact: {records} records in {segments} segments");
     } else {
