@@ -10,13 +10,16 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
+use super::disk::read_up_to;
 use super::frame::{FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, read_calibration};
 use super::index::SegmentIndex;
+use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, cursor_of};
 use super::segment_reader::{Opened, SegmentReader};
 use crate::clock::Calibration;
 use crate::record::{Gap, RECORD_HEADER_BYTES, RecordHeader};
 
-/// So many segments of a ring's own engine are looked at.
+/// So many segments of a ring's own engine are looked at, not counting those that were prepared or
+/// just begun.
 const OWN_SEGMENTS: usize = 3;
 /// More segments than this are never looked at.
 const SEGMENTS_MAX: usize = 256;
@@ -72,7 +75,9 @@ impl Tail {
             }
             let Ok(Some(file)) = index.open(sequence) else { continue };
             let writer = index.header(sequence).map(|header| header.writer);
-            if let Some(left) = writer.and_then(|writer| left.get_mut(&writer)) {
+            if is_published(&file)
+                && let Some(left) = writer.and_then(|writer| left.get_mut(&writer))
+            {
                 *left = left.saturating_sub(1);
             }
             segments.push(Written { sequence, file, writer });
@@ -202,6 +207,13 @@ impl Holdings {
             _ => {}
         }
     }
+}
+
+/// Whether a segment's cursor tells of frames.
+fn is_published(file: &File) -> bool {
+    let mut cursor = [0; 8];
+    let read = read_up_to(file, &mut cursor, CURSOR_OFFSET as u64);
+    read == cursor.len() && cursor_of(&cursor) > FIRST_OFFSET.into()
 }
 
 /// The line that begins later: those of one engine follow each other.
