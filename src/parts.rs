@@ -142,9 +142,6 @@ const SITE: SiteSpec<'static> = SiteSpec {
 /// The same with a text in place of the second integer.
 const TEXT_SITE: SiteSpec<'static> = SiteSpec { fields: &["order_id", "note", "price"], ..SITE };
 
-/// An ordinary text of 40 bytes.
-const TEXT: &str = "accepted by the exchange, order is new 1";
-
 /// A journal in memory, written through a mapping.
 #[derive(Debug)]
 pub struct InMemory {
@@ -172,13 +169,13 @@ impl InMemory {
         Self::of(SITE, &args)
     }
 
-    /// The same for records with a text of 40 bytes in place of the second integer.
+    /// The same for records with a text in place of the second integer.
     ///
     /// # Panics
     /// When there is no memory.
     #[must_use]
-    pub fn texts() -> Self {
-        Self::of(TEXT_SITE, &((((), 1_u64), TEXT), 0.5))
+    pub fn texts(text: &str) -> Self {
+        Self::of(TEXT_SITE, &((((), 1_u64), text), 0.5))
     }
 
     /// The same, looking through the records for secrets as the drain does.
@@ -269,10 +266,10 @@ impl Lines {
         Self::new(Box::new(TextFormatter::new(false)))
     }
 
-    /// In the text format, with a text of 40 bytes in place of the second integer.
+    /// In the text format, with a text in place of the second integer.
     #[must_use]
-    pub fn texts() -> Self {
-        Self::of(Box::new(TextFormatter::new(false)), TEXT_SITE, &((((), 1_u64), TEXT), 0.5))
+    pub fn texts(text: &str) -> Self {
+        Self::of(Box::new(TextFormatter::new(false)), TEXT_SITE, &((((), 1_u64), text), 0.5))
     }
 
     /// In the JSON format.

@@ -2,7 +2,7 @@
 //! ring or in the journal's memory; inside texts at least 99 of 100 are masked, and of ordinary lines
 //! fewer than one in a thousand is touched.
 //!
-//! 1,000 keys and 100,000 lines; with `TAPELOG_LONG=1` ten times as many.
+//! 1,000 keys and 100,000 lines; with `TEST_LONG=1` ten times as many.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use support::{Desk, PATIENCE, child, role, run};
 use tapelog::{MetaLogger, context, error, info, trade};
 
 fn times() -> usize {
-    if std::env::var_os("TAPELOG_LONG").is_some() { 10 } else { 1 }
+    if std::env::var_os("TEST_LONG").is_some() { 10 } else { 1 }
 }
 
 /// Xorshift: the same keys in every run.

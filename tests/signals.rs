@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use support::{Desk, PATIENCE, child, number, role, wait};
 use tapelog::reading::{Format, Journal};
-use tapelog::{Builder, info, try_info};
+use tapelog::{Builder, Level, debug, enabled, info, try_info};
 
 /// How many children end in each way.
 const CHILDREN: usize = 20;
@@ -278,6 +278,44 @@ fn two_engines_are_both_written_out() {
     assert_all_there(&desk, 2_000, "the first engine");
     let second = support::lines(&desk.logs().join("second/expert.log"));
     assert_eq!(second.iter().filter(|line| line.contains("] tick ")).count(), 2_000);
+}
+
+#[test]
+fn a_hangup_puts_the_file_in_force_that_has_changed() {
+    let test = "a_hangup_puts_the_file_in_force_that_has_changed";
+    if let Some(role) = role() {
+        let directories = role.split_once(' ').unwrap().1;
+        let file = format!("{}.toml", directories.split_once(' ').unwrap().0);
+        let with_signals = tapelog::MetaLogger::builder().config_file(file).handle_signals(true);
+        let (logs, rings) = directories.split_once(' ').unwrap();
+        let builder = with_signals.env_prefix("TAPELOG_NONE_").log_dir(logs).ring_dir(rings);
+        let (log, guard) = builder.log_to_console(false).build().unwrap();
+        let sign_in = |n: u64| {
+            debug!(log, "tick", n = 2 * n - 1, pin = "p-1");
+            info!(log, "tick", n = 2 * n, pin = "p-1");
+        };
+        sign_in(1);
+        println!("ready 1");
+        support::until("the level of the new file", || enabled!(log, Level::Debug));
+        sign_in(2);
+        drop(guard);
+        return;
+    }
+    let desk = Desk::new();
+    let file = format!("{}.toml", desk.logs().display());
+    std::fs::write(&file, "log_level = \"info\"\n").unwrap();
+    let mut child = start(test, "hup", &desk);
+    let mut told = Told::of(&mut child);
+    assert_eq!(told.next("ready "), Some(1));
+    std::fs::write(&file, "log_level = \"debug\"\nmask_keys = [\"pin\"]\n").unwrap();
+    send(&child, libc::SIGHUP);
+    assert_eq!(told.next("ready "), None);
+    let status = wait(&mut child);
+    assert!(status.success(), "{status:?}");
+    let lines = desk.lines("expert.log");
+    let ticks: Vec<_> = lines.iter().filter_map(|line| line.split_once("] tick ")).collect();
+    let shown: Vec<_> = ticks.iter().map(|(_, fields)| *fields).collect();
+    assert_eq!(shown, ["n=2 pin=p-1", "n=3 pin=***", "n=4 pin=***"], "{lines:?}");
 }
 
 #[test]

@@ -5,6 +5,16 @@ use std::error::Error;
 /// What any command may fail with.
 pub(crate) type Failure = Box<dyn Error>;
 
+/// Writes a line to stdout. Whoever takes the lines may have seen enough, as `head` has: what does not
+/// get there is left out, and the exit code tells the rest.
+macro_rules! outln {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _closed = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+pub(crate) use outln;
+
 /// Writes an error and its causes to stderr, in one line.
 pub(crate) fn tell(error: &(dyn Error + 'static)) {
     // Several problems stand in lines of their own.

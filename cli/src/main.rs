@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod new;
 mod recover;
@@ -32,6 +33,7 @@ enum Command {
     Recover(Box<recover::Arguments>),
     New(new::Arguments),
     Verify(verify::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {

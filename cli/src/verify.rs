@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tapelog::reading::{Finding, Journal, RepairPlace, SegmentReport, SegmentState, Verification};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, outln};
 
 /// The exit code when a part of the journal is damaged or missing.
 const DAMAGED: u8 = 3;
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     tell(&verification, arguments.quiet);
     if arguments.repair && repair(&journal, &verification, arguments.force)? && arguments.force {
         verification = verify(&journal)?;
-        println!("after the repair:");
+        outln!("after the repair:");
         tell(&verification, true);
     }
     Ok(if verification.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
@@ -75,9 +75,13 @@ fn verify(journal: &Journal) -> Result<Verification, Failure> {
 
 fn tell(verification: &Verification, quiet: bool) {
     if !quiet {
-        println!(
+        outln!(
             "{:<26} {:<8} {:>13} {:>8} {:>11}",
-            "segment", "state", "bytes", "frames", "records"
+            "segment",
+            "state",
+            "bytes",
+            "frames",
+            "records"
         );
     }
     for segment in &verification.segments {
@@ -86,23 +90,24 @@ fn tell(verification: &Verification, quiet: bool) {
         }
     }
     for (first, last) in &verification.missing {
-        println!("segments {first} to {last} are missing, although older ones are there: removed?");
+        outln!("segments {first} to {last} are missing, although older ones are there: removed?");
     }
     let (records, lost) = (verification.records(), verification.lost());
     if let Some(pid) = verification.writer_pid {
-        println!("process {pid} may be writing: what it has not published yet was not judged");
+        outln!("process {pid} may be writing: what it has not published yet was not judged");
     }
     if lost > 0 {
-        println!("{lost} records were lost before the journal, as its gap records tell");
+        outln!("{lost} records were lost before the journal, as its gap records tell");
     }
     let damaged = |segment: &&SegmentReport| segment.state == SegmentState::Damaged;
     let damaged = verification.segments.iter().filter(damaged).count();
-    let segments = verification.segments.len();
+    let written = |segment: &&SegmentReport| segment.state != SegmentState::Prepared;
+    let segments = verification.segments.iter().filter(written).count();
     if verification.is_intact() {
-        println!("intact: {records} records in {segments} segments");
+        outln!("intact: {records} records in {segments} segments");
     } else {
         let missing: u64 = verification.missing.iter().map(|(first, last)| last - first + 1).sum();
-        println!(
+        outln!(
             "damaged: {damaged} of {segments} segments, {missing} missing; {records} records are \
              intact"
         );
@@ -112,16 +117,16 @@ fn tell(verification: &Verification, quiet: bool) {
 fn tell_segment(segment: &SegmentReport) {
     let SegmentReport { bytes, frames, records, .. } = segment;
     let state = segment.state.as_str();
-    println!("{:<26} {state:<8} {bytes:>13} {frames:>8} {records:>11}", name(&segment.path));
+    outln!("{:<26} {state:<8} {bytes:>13} {frames:>8} {records:>11}", name(&segment.path));
     for (reason, lost) in &segment.lost {
-        println!("    lost before it: {lost} records ({reason})");
+        outln!("    lost before it: {lost} records ({reason})");
     }
     for Finding { from, to, reason, damage, .. } in &segment.findings {
         let note = if *damage { "" } else { " (no damage: a later run has gone on)" };
-        println!("    bytes {from} to {to}: {reason}{note}");
+        outln!("    bytes {from} to {to}: {reason}{note}");
     }
     if segment.findings_left_out > 0 {
-        println!("    … and {} more findings", segment.findings_left_out);
+        outln!("    … and {} more findings", segment.findings_left_out);
     }
 }
 
@@ -132,7 +137,7 @@ fn repair(journal: &Journal, verification: &Verification, force: bool) -> Result
     for segment in verification.segments.iter().filter(|segment| segment.torn_at.is_some()) {
         let done = journal.repair(segment, place)?;
         any = true;
-        println!(
+        outln!(
             "{}: {} bytes behind its last whole frame cut off; the original is {}",
             name(&done.repaired),
             done.cut_bytes,
@@ -140,9 +145,9 @@ fn repair(journal: &Journal, verification: &Verification, force: bool) -> Result
         );
     }
     if !any {
-        println!("no segment has a torn tail: there is nothing to repair");
+        outln!("no segment has a torn tail: there is nothing to repair");
     } else if !force {
-        println!("the journal is as it was: --force puts the repaired segments in place");
+        outln!("the journal is as it was: --force puts the repaired segments in place");
     }
     Ok(any)
 }

@@ -202,8 +202,9 @@ impl Configuration {
         }
     }
 
-    /// The paths of expert.log, trades.log and errors.log.
-    pub(crate) fn log_paths(&self) -> [PathBuf; 3] {
+    /// The paths of `expert.log`, `trades.log` and `errors.log`.
+    #[must_use]
+    pub fn log_paths(&self) -> [PathBuf; 3] {
         [&self.log_file, &self.trade_log_file, &self.error_log_file].map(|file| self.log(file))
     }
 

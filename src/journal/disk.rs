@@ -44,11 +44,13 @@ pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
 /// Fails where RLIMIT_FSIZE does not allow files of so many bytes: the kernel would send SIGXFSZ,
 /// which kills if the thread is the host's.
 pub(super) fn refuse_beyond_limit(bytes: u64) -> io::Result<()> {
+    if file_bytes_max() < bytes { Err(rustix::io::Errno::FBIG.into()) } else { Ok(()) }
+}
+
+/// How long a file may get: RLIMIT_FSIZE.
+pub(super) fn file_bytes_max() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    match limit {
-        Some(limit) if limit < bytes => Err(rustix::io::Errno::FBIG.into()),
-        _ => Ok(()),
-    }
+    limit.unwrap_or(u64::MAX)
 }
 
 /// Whether a store into a mapping of allocated room cannot fail for want of room. On

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, Mode};
 
-use super::disk::{allocate, make_directory, mappable, random_id, read_up_to, refuse_beyond_limit};
+use super::disk::{
+    allocate, file_bytes_max, make_directory, mappable, random_id, read_up_to, refuse_beyond_limit,
+};
 use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
@@ -101,11 +103,18 @@ impl SegmentStore {
     ///
     /// # Errors
     /// [`JournalError`] if a parameter is out of range, or the directory cannot be made or read.
-    pub(crate) fn open(options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
+    pub(crate) fn open(mut options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
         check(&options)?;
         let (index, mapped, guard) = match &options.place {
             // Nobody else can take its pages away.
-            Place::Memory => (SegmentIndex::memory(), options.mapped, None),
+            Place::Memory => {
+                // RLIMIT_FSIZE holds for memory files, too.
+                let allowed = file_bytes_max() / 4096 * 4096;
+                if allowed >= SEGMENT_BYTES_MIN {
+                    options.segment_bytes = options.segment_bytes.min(allowed);
+                }
+                (SegmentIndex::memory(), options.mapped, None)
+            }
             Place::Directory { path, dir_mode, .. } => {
                 make_directory(path, *dir_mode)?;
                 let mapped = options.mapped && options.guarded && mappable(path);

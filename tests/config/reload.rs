@@ -48,6 +48,30 @@ fn a_file_read_again_changes_levels_and_names_what_needs_a_restart() {
 }
 
 #[test]
+fn names_to_mask_in_a_file_read_again_are_in_force() {
+    let desk = Desk::new();
+    let path = desk.path("desk.toml");
+    fs::write(&path, "mask_keys = [\"vault\"]\n").unwrap();
+    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
+    let builder = builder.log_dir(desk.logs()).ring_dir(desk.ring_dir()).log_to_console(false);
+    let (log, guard) = builder.build().unwrap();
+    let sign_in = |n: u32| info!(log, "signed in", n, pin = "p-1", vault = "v-1");
+    sign_in(1);
+    fs::write(&path, "mask_keys = [\"pin\"]\n").unwrap();
+    log.reload().unwrap();
+    sign_in(2);
+    fs::write(&path, "mask_keys = [\"\"]\n").unwrap();
+    assert!(matches!(log.reload(), Err(ReloadError::Configuration(_))));
+    sign_in(3);
+    drop(guard);
+    let lines = desk.lines("expert.log");
+    let ends = ["n=1 pin=p-1 vault=***", "n=2 pin=*** vault=v-1", "n=3 pin=*** vault=v-1"];
+    let signed_in = lines.iter().filter(|line| line.contains("signed in"));
+    assert!(signed_in.zip(ends).all(|(line, end)| line.ends_with(end)), "{lines:?}");
+    assert!(ends.iter().all(|end| lines.iter().any(|line| line.ends_with(end))), "{lines:?}");
+}
+
+#[test]
 fn a_logger_without_any_view_cannot_show_a_console() {
     let desk = Desk::new();
     let (log, _guard) = desk.builder().render_logs(false).build().unwrap();

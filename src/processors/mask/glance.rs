@@ -1,131 +1,248 @@
-//! The first look at a text: one pass that most texts need no more than.
+//! The first look at a text: most texts need no more.
 //!
-//! It may see something where there is nothing, never the other way round. It is made of plain
-//! comparisons of sixteen bytes at a time, which the compiler turns into vector instructions.
+//! It may see something where there is nothing, never the other way round. All bytes are compared
+//! sixteen at a time; what that finds is looked at once more before the text is searched.
 
-/// What there may be in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Seen {
-    /// A `=` or `:`: perhaps a name in front of a value.
-    pub(super) signs: bool,
-    /// A word of 31 bytes and more, or the word `bearer`: perhaps a key or a token.
-    pub(super) words: bool,
-}
+use wide::u8x16;
+
+use super::ends::Ends;
+use super::named::end_of_name;
 
 /// Bytes that are looked at together.
 const LANES: usize = 16;
 
-/// From a `b` that may begin `bearer ` to its last letter, and to the blank behind it.
-const BEARER_LAST: usize = 5;
-const BEARER_BLANK: usize = 6;
+/// From the first letter of `bearer ` to its last one, and to the blank.
+const TO_R: usize = 5;
+const TO_BLANK: usize = 6;
 
 /// No bearer token is shorter, the word in front of it included.
 const BEARER_BYTES_MIN: usize = 15;
 
-/// Looks at a text.
+const PAIR: usize = 2 * LANES;
+
+/// Up to here, the first and the last [`PAIR`] bytes are all.
+const HALVES_BYTES_MAX: usize = 46;
+
+/// Of each word of 31 bytes and more, a window is full that begins here or so many bytes further.
+const WINDOW_FIRST: usize = 15;
+
+/// Bits that tell `:` to `=`, less by `:`, from other bytes.
+const SIGN_BITS: u8 = 0xfc;
+
+/// Whether there surely is no secret in a text: no sensitive name in front of a `=` or `:`, no
+/// `bearer ` in front of a token, no word as long as a key, and no password in a URL.
 #[inline]
-pub(super) fn glance(text: &[u8]) -> Seen {
-    if text.len() < LANES {
-        return Seen { signs: short_signs(text), words: short_bearer(text) };
-    }
-    let (mut signs, mut bearer) = ([0; LANES], [0; LANES]);
-    let mut long = false;
-    let (chunks, _) = text.as_chunks::<LANES>();
-    for chunk in chunks.iter().chain(text.last_chunk::<LANES>()) {
-        let mut gaps = [0; LANES];
-        for lane in 0..LANES {
-            let byte = chunk[lane];
-            signs[lane] |= u8::from(byte == b'=') | u8::from(byte == b':');
-            gaps[lane] = u8::from(byte <= b'.' && byte != b'+') | u8::from(byte == b'_');
-        }
-        long |= u128::from_le_bytes(gaps) == 0;
-    }
-    let (lasts, _) = text.get(BEARER_LAST..).unwrap_or_default().as_chunks::<LANES>();
-    let (blanks, _) = text.get(BEARER_BLANK..).unwrap_or_default().as_chunks::<LANES>();
-    for ((firsts, lasts), blanks) in chunks.iter().zip(lasts).zip(blanks) {
-        for lane in 0..LANES {
-            let ends = u8::from(firsts[lane] | 0x20 == b'b') & u8::from(lasts[lane] | 0x20 == b'r');
-            bearer[lane] |= ends & u8::from(blanks[lane] == b' ');
-        }
-    }
-    let rest = blanks.len() * LANES;
-    Seen {
-        signs: u128::from_le_bytes(signs) != 0,
-        words: long || u128::from_le_bytes(bearer) != 0 || short_bearer(&text[rest..]),
-    }
-}
-
-/// The same for a few bytes, eight at a time.
-fn short_signs(text: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else {
-        return text.iter().any(|byte| matches!(byte, b'=' | b':'));
+pub(super) fn is_clean(text: &[u8], ends: &Ends) -> bool {
+    let (Some(head), Some(tail)) = (text.first_chunk::<PAIR>(), text.last_chunk::<PAIR>()) else {
+        return is_short_clean(text, ends);
     };
-    [first, last].iter().any(|word| {
-        let word = u64::from_le_bytes(**word);
-        has_byte(word, b'=') || has_byte(word, b':')
+    let mut sign = signs(lanes::<0, PAIR>(head)).min(signs(lanes::<LANES, PAIR>(head)));
+    sign = sign.min(signs(lanes::<LANES, PAIR>(tail)));
+    let mut word = is_full(lanes::<WINDOW_FIRST, PAIR>(head));
+    // Behind the last `bearer ` stand at least eight bytes.
+    let mut bearer = bearers(lanes::<0, PAIR>(head), lanes::<TO_R, PAIR>(head));
+    bearer = bearer.min(bearers(lanes::<2, PAIR>(tail), lanes::<{ 2 + TO_R }, PAIR>(tail)));
+    if text.len() > HALVES_BYTES_MAX {
+        let mut rest = &text[WINDOW_FIRST..];
+        while let Some(chunk) = rest.first_chunk::<PAIR>() {
+            let bytes = lanes::<LANES, PAIR>(chunk);
+            (sign, word) = (sign.min(signs(bytes)), word | is_full(bytes));
+            let (first, last) = (lanes::<1, PAIR>(chunk), lanes::<{ 1 + TO_R }, PAIR>(chunk));
+            bearer = bearer.min(bearers(first, last));
+            rest = &rest[LANES..];
+        }
+    }
+    let nothing = !has_zero((sign & u8x16::splat(SIGN_BITS)).min(bearer));
+    nothing & !word || is_clean_after_all(text, ends, word, has_zero(bearer))
+}
+
+/// The same for a text of fewer than [`PAIR`] bytes.
+#[inline]
+fn is_short_clean(text: &[u8], ends: &Ends) -> bool {
+    let bits = u8x16::splat(SIGN_BITS);
+    if let (Some(head), Some(tail)) = (text.first_chunk::<LANES>(), text.last_chunk::<LANES>()) {
+        let sign = signs(u8x16::new(*head)).min(signs(u8x16::new(*tail))) & bits;
+        let bearer = match text.first_chunk::<{ LANES + TO_R }>() {
+            Some(head) => bearers(lanes::<0, 21>(head), lanes::<TO_R, 21>(head)),
+            None => {
+                let behind = u128::from_le_bytes(*head) >> (8 * TO_R);
+                bearers(u8x16::new(*head), u8x16::new(behind.to_le_bytes()))
+            }
+        };
+        let nothing = !has_zero(sign.min(bearer));
+        // One more, and there may be a word as long as a key, and a `bearer ` further behind.
+        let long = text.len() == PAIR - 1;
+        return nothing & !long || is_clean_after_all(text, ends, long, true);
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let [head, tail] = [head, tail].map(|bytes| u128::from(u64::from_le_bytes(*bytes)));
+        let bytes = u8x16::new((head | tail << 64).to_le_bytes());
+        if text.len() < BEARER_BYTES_MIN && !has_zero(signs(bytes) & bits) {
+            return true;
+        }
+    }
+    is_clean_after_all(text, ends, false, true)
+}
+
+/// Sixteen bytes of a chunk.
+#[inline(always)]
+fn lanes<const FROM: usize, const BYTES: usize>(chunk: &[u8; BYTES]) -> u8x16 {
+    const { assert!(FROM + LANES <= BYTES) };
+    let mut lanes = [0; LANES];
+    lanes.copy_from_slice(&chunk[FROM..FROM + LANES]);
+    u8x16::new(lanes)
+}
+
+/// Below four where there is a `:`, `;`, `<` or `=`.
+#[inline(always)]
+fn signs(bytes: u8x16) -> u8x16 {
+    bytes - u8x16::splat(b':')
+}
+
+/// Zero where a `b` stands in front and an `r` behind.
+#[inline(always)]
+fn bearers(first: u8x16, last: u8x16) -> u8x16 {
+    ((first ^ u8x16::splat(b'b')) | (last ^ u8x16::splat(b'r'))) & u8x16::splat(!0x20)
+}
+
+/// Whether all bytes may belong to a key.
+#[inline(always)]
+fn is_full(bytes: u8x16) -> bool {
+    (bytes.max(u8x16::splat(b'/')).simd_eq(bytes) | bytes.simd_eq(u8x16::splat(b'+'))).all()
+}
+
+#[inline(always)]
+fn has_zero(bytes: u8x16) -> bool {
+    bytes.simd_eq(u8x16::ZERO).any()
+}
+
+/// The second look, at what the first one has found; `word` and `bearer`: there may be one.
+#[inline(never)]
+fn is_clean_after_all(text: &[u8], ends: &Ends, word: bool, bearer: bool) -> bool {
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let mut windows = text.windows(LANES).skip(WINDOW_FIRST).step_by(LANES);
+    if word && windows.any(|window| window.iter().all(is_key)) || bearer && has_bearer(text) {
+        return false;
+    }
+    signs_are_clean(text, ends)
+}
+
+/// Whether `bearer ` stands in front of so many bytes that they may be a token.
+fn has_bearer(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(chunk) = text[at..].first_chunk::<{ LANES + TO_BLANK }>() {
+        let (first, last) = (lanes::<0, 22>(chunk), lanes::<TO_R, 22>(chunk));
+        let blank = lanes::<TO_BLANK, 22>(chunk) ^ u8x16::splat(b' ');
+        if has_zero(bearers(first, last) | blank) {
+            return true;
+        }
+        at += LANES;
+    }
+    (at..(text.len() + 1).saturating_sub(BEARER_BYTES_MIN)).any(|at| {
+        text[at] | 0x20 == b'b' && text[at + TO_R] | 0x20 == b'r' && text[at + TO_BLANK] == b' '
     })
 }
 
-/// Whether one of the eight bytes is `byte`; see Hacker's Delight, 6-1.
-fn has_byte(word: u64, byte: u8) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    let differing = word ^ (ONES * u64::from(byte));
-    differing.wrapping_sub(ONES) & !differing & (ONES << 7) != 0
+/// Whether no `=` or `:` has a sensitive name in front of it, nor a password in a URL behind it.
+fn signs_are_clean(text: &[u8], ends: &Ends) -> bool {
+    let Some(tail) = text.last_chunk::<LANES>() else {
+        let mut signs = (0..text.len()).filter(|at| matches!(text[*at], b'=' | b':'));
+        return signs.all(|at| is_clean_sign(text, at, ends));
+    };
+    let (chunks, rest) = text.as_chunks::<LANES>();
+    let behind = text.len() - LANES;
+    // Of the last sixteen bytes those that no chunk has.
+    let unseen = u32::MAX << (LANES - rest.len());
+    let chunks = chunks.iter().enumerate().map(|(at, chunk)| (at * LANES, chunk, u32::MAX));
+    chunks.chain([(behind, tail, unseen)]).all(|(from, chunk, seen)| {
+        let bytes = u8x16::new(*chunk);
+        let equal = bytes.simd_eq(u8x16::splat(b'=')) | bytes.simd_eq(u8x16::splat(b':'));
+        let mut places = equal.to_bitmask() & seen;
+        while places != 0 {
+            if !is_clean_sign(text, from + places.trailing_zeros() as usize, ends) {
+                return false;
+            }
+            places &= places - 1;
+        }
+        true
+    })
 }
 
-/// Whether a short text may have a `bearer ` with a token behind it.
-fn short_bearer(text: &[u8]) -> bool {
-    let places = text.len().saturating_sub(BEARER_BYTES_MIN - 1);
-    (0..places).any(|at| {
-        text[at] | 0x20 == b'b'
-            && text[at + BEARER_LAST] | 0x20 == b'r'
-            && text[at + BEARER_BLANK] == b' '
-    })
+#[inline(always)]
+fn is_clean_sign(text: &[u8], sign: usize, ends: &Ends) -> bool {
+    let (before, last) = match text[..sign] {
+        [.., before, last] => (before, last),
+        [last] => (0, last),
+        _ => (0, 0),
+    };
+    let is_url = text.get(sign + 1) == Some(&b'/') && has_password(&text[sign..]);
+    let is_name = ends.may_end(before, last) && has_name(text, sign, ends);
+    !(is_url || is_name)
+}
+
+/// Whether a sensitive name may stand in front of the sign.
+#[cold]
+fn has_name(text: &[u8], sign: usize, ends: &Ends) -> bool {
+    ends.may_be_behind(&text[..end_of_name(text, sign)])
+}
+
+/// Whether a URL's `://` is followed by an `@`.
+#[cold]
+fn has_password(text: &[u8]) -> bool {
+    text.starts_with(b"://") && memchr::memchr(b'@', text).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::names::NameMask;
+    use super::super::texts::{Spans, Texts};
     use super::*;
 
-    fn slowly(text: &[u8]) -> Seen {
-        let gap = |byte: &u8| *byte <= b'.' && *byte != b'+' || *byte == b'_';
-        let bearer = text
-            .windows(7)
-            .any(|seven| seven[..6].eq_ignore_ascii_case(b"bearer") && seven[6] == b' ');
-        Seen {
-            signs: text.iter().any(|byte| matches!(byte, b'=' | b':')),
-            words: text.split(gap).any(|word| word.len() >= 31)
-                || bearer && text.len() >= BEARER_BYTES_MIN,
-        }
-    }
+    /// What may hold a secret.
+    const SECRETS: &str = "\
+        (token|apiKey|API Key|account_id|x-bapi-sign|cookie|pin|p_in)\\\\?[\"']? {0,2}[=:][ =\"']?[a-z0-9]{1,9}\
+        |[Bb]earer  ?[a-z0-9_]{8,24}\
+        |[A-Za-z0-9+/]{31,90}\
+        |wss?://[a-z]{0,3}:[a-z]{1,3}@h\
+        |[a-zA-Z .,:=@/-]{0,30}";
 
     proptest! {
         #[test]
         fn nothing_is_overlooked(
-            front in "[a-z0-9 ]{0,40}",
-            middle in "[=:]|Bearer [a-z]{8,9}|[A-Za-z0-9+/]{31,40}|[a-zA-Z .,-]{0,20}",
-            behind in "[a-z0-9 ]{0,40}",
+            front in "[a-z0-9 ]{0,70}|[A-Z+_-]{0,20}|.{0,9}",
+            middle in SECRETS,
+            behind in "[a-z0-9 ]{0,70}|[,;&] .{0,9}",
         ) {
-            let text = format!("{front}{middle}{behind}");
-            let (seen, there) = (glance(text.as_bytes()), slowly(text.as_bytes()));
-            prop_assert_eq!(seen.signs, there.signs);
-            prop_assert!(seen.words || !there.words, "{}", text);
+            let (names, texts) = (NameMask::new(["pin"]), Texts::new([]));
+            let all = [format!("{front}{middle}{behind}"), format!("{front} {middle}"), middle];
+            for text in all {
+                let mut found = Spans::new();
+                texts.find(&names, text.as_bytes(), &|_| false, &mut found);
+                let clean = is_clean(text.as_bytes(), names.ends());
+                prop_assert!(!clean || found.is_empty(), "{}", text);
+            }
         }
     }
 
     #[test]
-    fn ordinary_texts_need_no_second_look() {
+    fn ordinary_texts_need_no_search() {
+        let names = NameMask::new([]);
         for text in [
             "",
             "BTCUSDT",
             "O-51",
+            "BUY price",
             "order accepted by the exchange, 3 fills",
             "5f0c1d1e-9b1f-4c42-9c39-0f8e7d6c5b4a",
+            "side=BUY price: 70000.5 at 12:30:05 qty=1",
+            "{\"order_id\": 7, \"price\":\"0.1\", \"time\": \"2024-08-09T12:30:05.123Z\"}",
+            "GET https://api.example.com/api/v3/depth?symbol=BTCUSDT&limit=50",
+            "my_bot::risk::limits: exposure 12 USD, position: 3, connection = open",
             "0.00012345",
         ] {
-            assert_eq!(glance(text.as_bytes()), Seen::default(), "{text}");
+            assert!(is_clean(text.as_bytes(), names.ends()), "{text}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `name=value` inside texts ([`texts`], [`records`]).
 
 mod args;
+mod ends;
 mod glance;
 mod live;
 mod named;

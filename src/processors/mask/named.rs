@@ -5,24 +5,12 @@ use std::ops::Range;
 
 use memchr::memchr2_iter;
 
+use super::ends::HEADERS;
 use super::names::{NameMask, Treatment};
 use super::texts::Spans;
 
 /// Names are looked at up to here.
 const NAME_BYTES_MAX: usize = 64;
-
-/// Names of HTTP headers that carry keys and signatures: Binance, OKX, Bybit, Kraken.
-const HEADERS: [&str; 9] = [
-    "X-MBX-APIKEY",
-    "OK-ACCESS-KEY",
-    "OK-ACCESS-SIGN",
-    "OK-ACCESS-PASSPHRASE",
-    "X-BAPI-API-KEY",
-    "X-BAPI-SIGN",
-    "API-Sign",
-    "Cookie",
-    "Set-Cookie",
-];
 
 /// What stands in front of the secret in a header's value.
 const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "hmac", "token", "apikey"];
@@ -95,14 +83,7 @@ fn value_of_name(
 
 /// What is done to the value of the name in front of `sign`, and the name.
 fn treatment_before<'a>(names: &NameMask, text: &'a [u8], sign: usize) -> (Treatment, &'a str) {
-    let mut end = sign;
-    while end > 0 && text[end - 1] == b' ' && sign - end < 2 {
-        end -= 1;
-    }
-    if end > 0 && is_quote(text[end - 1]) {
-        end -= 1;
-        end -= text[..end].iter().rev().take_while(|byte| **byte == b'\\').count();
-    }
+    let end = end_of_name(text, sign);
     let start = start_of_name(text, end);
     let Ok(name) = std::str::from_utf8(&text[start..end]) else { return (Treatment::Show, "") };
     if name.is_empty() {
@@ -121,6 +102,19 @@ fn treatment_before<'a>(names: &NameMask, text: &'a [u8], sign: usize) -> (Treat
         }
     }
     (treatment, name)
+}
+
+/// Where the name ends that stands in front of `sign`: in front of blanks and a quote.
+pub(super) fn end_of_name(text: &[u8], sign: usize) -> usize {
+    let mut end = sign;
+    while end > 0 && text[end - 1] == b' ' && sign - end < 2 {
+        end -= 1;
+    }
+    if end > 0 && is_quote(text[end - 1]) {
+        end -= 1;
+        end -= text[..end].iter().rev().take_while(|byte| **byte == b'\\').count();
+    }
+    end
 }
 
 /// Where a name begins that ends at `end`.

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::args::Short;
+use super::ends::Ends;
 use crate::config::MaskKey;
 use crate::definition::strip_raw;
 
@@ -79,6 +80,7 @@ pub(crate) struct NameMask {
     beginnings: u32,
     /// The fewest bytes of a sensitive name.
     shortest: usize,
+    ends: Ends,
 }
 
 impl NameMask {
@@ -89,7 +91,8 @@ impl NameMask {
         let mut known = built_in.to_vec();
         known.push((name.into(), Treatment::Keep(chars)));
         known.sort_by(|one, other| one.0.cmp(&other.0));
-        let mut mask = Self { known, wild: Vec::new(), beginnings: 0, shortest: 0 };
+        let (wild, ends) = (Vec::new(), Ends::new(std::iter::empty()));
+        let mut mask = Self { known, wild, beginnings: 0, shortest: 0, ends };
         keys.into_iter().filter_map(MaskKey::parse).for_each(|key| mask.add(key));
         let names = mask.known.iter().filter(|(_, treatment)| *treatment != Treatment::Show);
         let bits = |bits, name: &str| bits | name.bytes().next().map_or(0, bit_of);
@@ -100,7 +103,18 @@ impl NameMask {
         let lengths = names.map(|(name, _)| name.len());
         let open = mask.wild.iter().map(|wild| wild.name.len());
         mask.shortest = lengths.chain(open).min().unwrap_or(usize::MAX);
+        mask.ends = mask.endings();
         mask
+    }
+
+    fn endings(&self) -> Ends {
+        let known = self.known.iter().filter(|(_, treatment)| *treatment != Treatment::Show);
+        let known = known.map(|(name, _)| &**name);
+        let mut ends = Ends::new(known.chain(self.wild.iter().map(|wild| &*wild.name)));
+        if self.wild.iter().any(|wild| wild.any_behind) {
+            ends.open();
+        }
+        ends
     }
 
     fn add(&mut self, key: MaskKey<'_>) {
@@ -125,6 +139,12 @@ impl NameMask {
     /// The fewest bytes of a sensitive name in its canonical form.
     pub(super) fn shortest(&self) -> usize {
         self.shortest
+    }
+
+    /// How sensitive names end.
+    #[inline]
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// What is done to the values of this name.
@@ -162,12 +182,14 @@ impl NameMask {
 }
 
 /// Whether names are told apart without it.
-fn is_joint(byte: u8) -> bool {
+#[inline]
+pub(super) fn is_joint(byte: u8) -> bool {
     matches!(byte, b'_' | b'-' | b' ')
 }
 
 /// One bit for a letter in either case.
-fn bit_of(byte: u8) -> u32 {
+#[inline]
+pub(super) fn bit_of(byte: u8) -> u32 {
     1 << (byte & 31)
 }
 

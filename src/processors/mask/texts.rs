@@ -1,6 +1,6 @@
 //! Masking by looks: secrets inside texts.
 //!
-//! A [`glance`] tells most texts to be free of secrets; only the others are searched.
+//! A look at the whole text ([`is_clean`]) tells most texts to be free of secrets; only the others are searched.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use regex::Regex;
 use smallvec::SmallVec;
 
 use super::MASK;
-use super::glance::{Seen, glance};
+use super::glance::is_clean;
 use super::named::named;
 use super::names::NameMask;
 use super::shapes::{is_bearer_token, keys, token, web_token};
@@ -47,7 +47,7 @@ impl Texts {
     pub(super) fn is_clean(&self, names: &NameMask, text: &[u8]) -> bool {
         // A sensitive name, a sign, and one character.
         let short = text.len() < names.shortest().saturating_add(2);
-        self.patterns.is_empty() && (short || glance(text) == Seen::default())
+        self.patterns.is_empty() && (short || is_clean(text, names.ends()))
     }
 
     /// Finds the secrets in `text`: their places in order, none within another. `is_field` tells the
@@ -61,14 +61,9 @@ impl Texts {
         found: &mut Spans,
     ) {
         found.clear();
-        let seen = glance(text);
-        if seen.signs {
-            named(names, text, is_field, found);
-        }
-        if seen.words {
-            self.marked(text, found);
-            keys(text, found);
-        }
+        named(names, text, is_field, found);
+        self.marked(text, found);
+        keys(text, found);
         self.matching(text, found);
         join(text, found);
     }

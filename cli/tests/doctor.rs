@@ -1,0 +1,145 @@
+//! Goal: `tapelog doctor` judges a machine and a log directory, lists rings by their state, and
+//! removes only what nobody can use any more.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run has failed")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use support::{stderr, stdout, tapelog};
+use tapelog::MetaLogger;
+
+/// A log directory, and a directory on tmpfs for rings.
+struct Place {
+    root: tempfile::TempDir,
+    memory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let named = tempfile::Builder::new().prefix("tapelog-test-").tempdir_in("/dev/shm");
+        Place { root: tempfile::tempdir().unwrap(), memory: named.unwrap() }
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.root.path().join("logs")
+    }
+
+    fn rings(&self) -> PathBuf {
+        self.memory.path().join("rings")
+    }
+
+    fn doctor(&self, arguments: &[&str]) -> Output {
+        let mut command = tapelog();
+        command.current_dir(self.root.path()).arg("doctor").arg(self.logs());
+        command.arg("--ring-dir").arg(self.rings()).args(arguments).output().unwrap()
+    }
+
+    fn report(&self, arguments: &[&str]) -> Value {
+        let run = self.doctor(&[&["--json"], arguments].concat());
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        let problems = report["problems"].as_u64().unwrap();
+        let expected = if problems == 0 { 0 } else { 3 };
+        assert_eq!(run.status.code(), Some(expected), "{report:#}\n{}", stderr(&run));
+        report
+    }
+}
+
+/// The worst verdict of a check.
+fn verdict<'a>(report: &'a Value, check: &str) -> &'a str {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let verdicts = findings.filter(|found| found["check"] == check);
+    let verdicts: Vec<_> = verdicts.map(|found| found["verdict"].as_str().unwrap()).collect();
+    ["problem", "note", "ok"].into_iter().find(|verdict| verdicts.contains(verdict)).unwrap()
+}
+
+fn states(report: &Value) -> Vec<&str> {
+    let rings = report["rings"].as_array().unwrap().iter();
+    rings.map(|ring| ring["state"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_check_has_a_verdict_and_a_bad_place_is_a_problem() {
+    let place = Place::new();
+    let report = place.report(&[]);
+    for check in [
+        "clock",
+        "cores",
+        "swap",
+        "RemoveIPC",
+        "memlock",
+        "nofile",
+        "fsize",
+        "tmpfs",
+        "ring_dir",
+        "file system",
+        "free space",
+        "log_dir",
+        "journal",
+    ] {
+        verdict(&report, check);
+    }
+    assert_eq!(verdict(&report, "log_dir"), "ok");
+    fs::create_dir(place.logs()).unwrap();
+    fs::set_permissions(place.logs(), fs::Permissions::from_mode(0o777)).unwrap();
+    symlink("/etc/passwd", place.logs().join("expert.log")).unwrap();
+    let report = place.report(&[]);
+    assert_eq!((verdict(&report, "log_dir"), verdict(&report, "log")), ("problem", "problem"));
+    let text = stdout(&place.doctor(&[]));
+    assert!(text.contains("PROBLEM  log_dir: ") && text.contains("chmod go-w"), "{text}");
+    assert!(text.contains("expert.log is a symbolic link"), "{text}");
+}
+
+#[test]
+fn a_living_ring_stays_and_a_dead_one_goes_only_by_force() {
+    let place = Place::new();
+    let builder = MetaLogger::builder().code_only().log_dir(place.logs()).log_to_console(false);
+    let (_log, guard) = builder.ring_dir(place.rings()).build().unwrap();
+    let ring = only_file(&place.rings());
+    // As a killed process leaves it: the same bytes, and no lock.
+    let copy = place.memory.path().join("copy");
+    fs::copy(&ring, &copy).unwrap();
+    let report = place.report(&["--clean", "--force"]);
+    assert_eq!((states(&report), ring.exists()), (vec!["alive"], true));
+    drop(guard);
+    assert!(states(&place.report(&[])).is_empty());
+
+    fs::rename(&copy, &ring).unwrap();
+    let aside = place.rings().join("1-0000000000000001.ring.aside");
+    let foreign = place.rings().join("2-0000000000000002.ring");
+    fs::write(&aside, "unreadable").unwrap();
+    fs::write(&foreign, "no ring at all").unwrap();
+    let report = place.report(&[]);
+    let mut found = states(&report);
+    found.sort_unstable();
+    assert_eq!(found, ["dead", "foreign", "set aside"]);
+    assert_eq!(verdict(&report, "rings"), "note");
+    let text = stdout(&place.doctor(&["--clean"]));
+    assert!(text.contains(&format!("tapelog recover {}", place.logs().display())), "{text}");
+    assert!(ring.exists() && !aside.exists() && !foreign.exists(), "{text}");
+    place.report(&["--clean", "--force"]);
+    assert!(!ring.exists());
+}
+
+fn only_file(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.next().unwrap();
+    assert!(files.next().is_none());
+    file
+}
+
+#[test]
+fn force_needs_clean_and_a_wrong_configuration_is_told() {
+    let place = Place::new();
+    assert_eq!(place.doctor(&["--force"]).status.code(), Some(2));
+    let file = place.root.path().join("wrong.toml");
+    fs::write(&file, "log_levle = \"info\"\n").unwrap();
+    let run = place.doctor(&["--file", file.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(stderr(&run).contains("log_levle"), "{}", stderr(&run));
+}

@@ -1,0 +1,234 @@
+//! What others do to a live log, and what little the system gives: the program lives, the logs come
+//! back within a second, and what is missing in them is counted (rows 7 and 14 of the fault table).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Seek};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use support::{Desk, PATIENCE, child, number, role, run};
+use tapelog::{MetaLogger, info};
+
+/// What is done to a log, and undone if it has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Meddling {
+    Truncated,
+    CopiedAndTruncated,
+    Unlinked,
+    Renamed,
+    RenamedAndCreated,
+    DirectoryRemoved,
+    Unreadable,
+    Immutable,
+    Locked,
+}
+
+const ALL: [Meddling; 9] = [
+    Meddling::Truncated,
+    Meddling::CopiedAndTruncated,
+    Meddling::Unlinked,
+    Meddling::Renamed,
+    Meddling::RenamedAndCreated,
+    Meddling::DirectoryRemoved,
+    Meddling::Unreadable,
+    Meddling::Immutable,
+    Meddling::Locked,
+];
+
+/// Someone who has every version of the log's file open, so that what is written to a file without
+/// a name is seen, too.
+struct Witness {
+    log: PathBuf,
+    files: BTreeMap<u64, File>,
+    /// What stood in files that were truncated.
+    cut: String,
+}
+
+impl Witness {
+    fn look(&mut self) {
+        let Ok(file) = File::open(&self.log) else { return };
+        self.files.entry(file.metadata().unwrap().ino()).or_insert(file);
+    }
+
+    fn truncate(&mut self) {
+        self.cut.push_str(&fs::read_to_string(&self.log).unwrap());
+        File::options().write(true).open(&self.log).unwrap().set_len(0).unwrap();
+    }
+
+    fn numbers(&mut self) -> Vec<u64> {
+        let mut text = std::mem::take(&mut self.cut);
+        for file in self.files.values_mut() {
+            file.rewind().unwrap();
+            file.read_to_string(&mut text).unwrap();
+        }
+        let entries = text.lines().filter(|line| line.contains("] entry "));
+        let mut numbers: Vec<_> = entries.map(|line| number(line, "number")).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+fn chattr(flag: &str, path: &Path) -> bool {
+    let changed = Command::new("chattr").arg(flag).arg(path).output();
+    changed.is_ok_and(|output| output.status.success())
+}
+
+/// Logs until an entry that was made after this began stands in the log; how long that took.
+fn back_in(log: &MetaLogger, path: &Path, next: &mut u64) -> Duration {
+    let (began, first) = (Instant::now(), *next);
+    loop {
+        info!(log, "entry", number = *next);
+        *next += 1;
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let last = text.lines().rfind(|line| line.contains("] entry "));
+        if last.is_some_and(|line| number(line, "number") >= first) {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < PATIENCE, "{path:?} does not come back");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Does it while entries are logged; false if this machine does not let it be done.
+fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u64) -> bool {
+    let path = witness.log.clone();
+    let aside = path.with_extension(format!("{next}"));
+    let mut entries = |count: u64| {
+        for _ in 0..count {
+            info!(log, "entry", number = *next);
+            *next += 1;
+        }
+        log.flush(PATIENCE).unwrap();
+    };
+    match what {
+        Meddling::Truncated => witness.truncate(),
+        Meddling::CopiedAndTruncated => {
+            fs::copy(&path, &aside).unwrap();
+            witness.truncate();
+        }
+        Meddling::Unlinked => fs::remove_file(&path).unwrap(),
+        Meddling::Renamed => fs::rename(&path, &aside).unwrap(),
+        Meddling::RenamedAndCreated => {
+            fs::rename(&path, &aside).unwrap();
+            fs::write(&path, "").unwrap();
+        }
+        Meddling::DirectoryRemoved => {
+            let directory = path.parent().unwrap();
+            fs::remove_dir_all(directory).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            entries(10);
+            fs::create_dir(directory).unwrap();
+        }
+        Meddling::Unreadable => {
+            fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
+            entries(10);
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        }
+        Meddling::Immutable => {
+            if !chattr("+i", &path) {
+                return false;
+            }
+            entries(10);
+            assert!(chattr("-i", &path));
+        }
+        Meddling::Locked => {
+            let locked = File::open(&path).unwrap();
+            flock(&locked, FlockOperation::LockExclusive).unwrap();
+            entries(10);
+        }
+    }
+    true
+}
+
+#[test]
+fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_counted() {
+    let desk = Desk::new();
+    let builder = desk.builder().log_file("sub/expert.log").metrics_interval(Duration::ZERO);
+    let (log, guard) = builder.build().unwrap();
+    let path = desk.logs().join("sub/expert.log");
+    let mut witness = Witness { log: path.clone(), files: BTreeMap::new(), cut: String::new() };
+    let mut next = 0;
+    let mut times: BTreeMap<Meddling, Vec<Duration>> = BTreeMap::new();
+    for round in 0..2 * ALL.len() + 2 {
+        let what = ALL[round * 4 % ALL.len()];
+        back_in(&log, &path, &mut next);
+        log.flush(PATIENCE).unwrap();
+        witness.look();
+        if !meddle(what, &mut witness, &log, &mut next) {
+            println!("skipped: {what:?} cannot be done here");
+            continue;
+        }
+        times.entry(what).or_default().push(back_in(&log, &path, &mut next));
+        witness.look();
+    }
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    drop(guard);
+    let found = witness.numbers();
+    assert_eq!((stats.accepted, stats.lost.total()), (next, 0));
+    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "an entry stands twice");
+    println!("{next} entries, {} in files, {} missed", found.len(), stats.log_lines_missed);
+    assert_eq!(found.len() as u64 + stats.log_lines_missed, next);
+    for (what, times) in times {
+        println!("{what:?}: back within {times:?}");
+        // The best of some: a busy machine may stop anybody for long.
+        assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{what:?}");
+    }
+    let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
+    let verified = journal.verify(&mut |_| {}).unwrap();
+    assert!(verified.is_intact() && verified.records() == next, "the journal has them all");
+}
+
+/// In the child: lowers a limit, then logs.
+fn log_below(role: &str) {
+    let (what, directory) = role.split_once(' ').unwrap();
+    let directory = Path::new(directory);
+    let limit = |what, soft: u64| {
+        let hard = rustix::process::getrlimit(what).maximum;
+        setrlimit(what, Rlimit { current: Some(soft), maximum: hard }).unwrap();
+    };
+    if what == "fsize" {
+        limit(Resource::Fsize, 1 << 20);
+    }
+    let ring = directory.join(if what == "shm" { "missing/below/rings" } else { "rings" });
+    let builder = support::builder(&directory.join("logs")).ring_dir(ring);
+    let (log, guard) = builder.build().unwrap();
+    for number in 0..20_000_u64 {
+        info!(log, "entry", number);
+    }
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    println!("degraded: {:?}", stats.degraded);
+    assert_eq!((stats.accepted, stats.shown, stats.lost.total()), (20_000, 20_000, 0));
+    assert_eq!(stats.log_lines_missed > 0, what == "fsize", "{}", stats.log_lines_missed);
+    assert_eq!(stats.log_lines + stats.log_lines_missed, 20_000);
+    drop(guard);
+}
+
+#[test]
+fn row_14_low_limits_degrade_with_one_notice_and_kill_nobody() {
+    let test = "row_14_low_limits_degrade_with_one_notice_and_kill_nobody";
+    if let Some(role) = role() {
+        return log_below(&role);
+    }
+    for what in ["fsize", "shm"] {
+        let home = support::tmpfs();
+        let output = run(child(test, &format!("{what} {}", home.path().display())));
+        let told = String::from_utf8(output.stdout).unwrap();
+        let notices = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("degraded: Some("), "{what}: {told}{notices}");
+        let reasons = notices.lines().filter(|line| line.starts_with("tapelog: "));
+        let reasons: Vec<_> = reasons.take(5).collect();
+        println!("{what}: {reasons:?}");
+        assert!(!reasons.is_empty(), "{what}");
+    }
+}
