@@ -68,6 +68,11 @@ fn a_strange_name_of_the_machine_is_made_printable() {
     assert_eq!(printable_host(""), "-");
 }
 
+/// Blocks as long as they can be.
+fn long_blocks() -> Settings {
+    Settings::default().block_bytes(1_u32 << 20).ring_bytes(32_u64 << 20)
+}
+
 #[test]
 fn the_edges_of_the_ranges_are_accepted() {
     for settings in [
@@ -83,6 +88,10 @@ fn the_edges_of_the_ranges_are_accepted() {
         Settings::default().latency_warning(Duration::ZERO),
         Settings::default().latency_warning(Duration::from_micros(1)),
         Settings::default().huge_pages(true).mlock(true),
+        // Room for two blocks and 64 KiB.
+        long_blocks().journal_segment_bytes((2 * 1024 + 64) * KIB),
+        Settings::default().trade_log_file("expert.log.old"),
+        Settings::default().trade_log_file("expert.log."),
     ] {
         resolve(settings.clone()).unwrap_or_else(|error| panic!("{settings:?}: {error}"));
     }
@@ -98,6 +107,12 @@ fn the_edges_of_the_ranges_are_accepted() {
         Settings::default().file_mode(0o400_u32),
         Settings::default().reserve_blocks(1000_u32),
         Settings::default().ring_bytes(1_000_000_u64),
+        long_blocks().journal_segment_bytes((2 * 1024 + 60) * KIB),
+        // Sixteen blocks and a part of one.
+        Settings::default().ring_bytes((16 << 16) + 4096_u64),
+        // A wrong size of the blocks is told alone, not with what follows from it.
+        Settings::default().block_bytes(2048_u32).ring_bytes(300_000_u64),
+        Settings::default().block_bytes(2_u32 << 20).ring_bytes(300_000_u64),
         Settings::default().ring_bytes(2 * GIB),
         Settings::default().trade_log_file("expert.log.1"),
         Settings::default().log_file("journal/expert.log"),
