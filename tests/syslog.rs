@@ -215,28 +215,27 @@ fn go_and_come_back(desk: &Desk, start: fn(&str) -> Receiver) -> (Stats, Vec<Str
     let address = url.split_once("//").unwrap().1.to_owned();
     let (log, guard) = desk.builder().syslog(url).build().unwrap();
     let mut n = 0_u64;
-    let mut log_some = |count: u64, pause: bool| {
+    let mut log_some = |count: u64| {
         let padding = "x".repeat(1_500);
         for _ in 0..count {
             info!(log, "entry", n, padding = &*padding);
             n += 1;
-            // A receiver's socket, and the ring, have room for only so many.
-            if n.is_multiple_of(if pause { 10 } else { 500 }) {
-                log.flush(PATIENCE).unwrap();
-            }
         }
         log.flush(PATIENCE).unwrap();
     };
-    log_some(BEFORE, true);
-    receiver.wait_for(BEFORE as usize);
+    // A receiver's socket has room for only so many, the ring for some more.
+    for sent in (10..=BEFORE as usize).step_by(10) {
+        log_some(10);
+        receiver.wait_for(sent);
+    }
     let mut messages = receiver.leave();
-    log_some(AWAY, false);
+    (0..AWAY).step_by(500).for_each(|_| log_some(500));
     until("a loss", || log.stats().syslog_dropped > 0);
     let dropped = log.stats().syslog_dropped;
     assert!(dropped < AWAY, "the first megabytes wait");
     let receiver = start(&address);
     until("the rest", || log.stats().syslog_sent == BEFORE + AWAY - dropped);
-    log_some(AFTER, true);
+    (0..AFTER).step_by(10).for_each(|_| log_some(10));
     drop(guard);
     let stats = log.stats();
     assert_eq!(stats.syslog_sent + stats.syslog_dropped, BEFORE + AWAY + AFTER);

@@ -63,6 +63,12 @@ pub(crate) fn line_count(directory: &Path, name: &str) -> u64 {
     log(directory, name).lines().count() as u64
 }
 
+/// How many entries the engine made itself, because the machine held up a call for more than
+/// `latency_warning`: they stand among the program's own.
+pub(crate) fn slow_calls(directory: &Path) -> u64 {
+    log(directory, "expert.log").matches("logger.slow_call").count() as u64
+}
+
 /// The lines of a JSON format whose entries are trade events.
 pub(crate) fn trade_lines(json: &str) -> String {
     let lines = json.lines().filter(|line| line.contains(r#""msgid":"trade""#));
