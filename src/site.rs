@@ -123,10 +123,7 @@ impl Site {
         let Some(mut registry) = REGISTRY.try_lock_for(Duration::from_millis(1)) else {
             return INLINE;
         };
-        match self.id() {
-            0 => registry.add(self, types),
-            known => known,
-        }
+        registry.register(self, types)
     }
 
     /// The least level that is kept here by the filter of this number; `find` finds it out.
@@ -183,10 +180,26 @@ struct Registry {
     areas: Vec<Weak<dyn SiteArea>>,
 }
 
-static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { newest: None, count: 0, areas: Vec::new() });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry::new());
 
 impl Registry {
+    const fn new() -> Self {
+        Self { newest: None, count: 0, areas: Vec::new() }
+    }
+
+    fn register(&mut self, site: &'static Site, types: Types) -> u32 {
+        match site.id() {
+            0 => self.add(site, types),
+            known => known,
+        }
+    }
+
+    fn attach(&mut self, area: Weak<dyn SiteArea>) {
+        self.areas.retain(|known| known.strong_count() > 0);
+        self.areas.push(area);
+        self.settle_all();
+    }
+
     fn add(&mut self, site: &'static Site, types: Types) -> u32 {
         let new = site.types.set(types).is_ok() && site.next.set(self.newest).is_ok();
         debug_assert!(new, "a site is added once");
@@ -223,10 +236,7 @@ impl Registry {
 
 /// Writes every known site into a new ring, and every later one too. Nobody logs into it yet.
 pub(crate) fn attach(area: Weak<dyn SiteArea>) {
-    let mut registry = REGISTRY.lock();
-    registry.areas.retain(|known| known.strong_count() > 0);
-    registry.areas.push(area);
-    registry.settle_all();
+    REGISTRY.lock().attach(area);
 }
 
 /// Looks at every known site again: what an engine masks or filters has changed. Calls that begin
@@ -246,16 +256,23 @@ mod tests {
     #[derive(Default)]
     struct Area {
         defined: Mutex<Vec<(u32, Vec<u8>)>>,
-        full: bool,
         blind: std::sync::atomic::AtomicBool,
+    }
+
+    impl Area {
+        /// In a registry of the test's own: engines of other tests have a say in the global one.
+        fn attached_to(registry: &mut Registry) -> Arc<Self> {
+            let area = Arc::new(Self::default());
+            let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
+            registry.attach(weak);
+            area
+        }
     }
 
     impl SiteArea for Area {
         fn define_site(&self, id: u32, definition: &[u8]) -> bool {
-            if !self.full {
-                self.defined.lock().push((id, definition.to_vec()));
-            }
-            !self.full
+            self.defined.lock().push((id, definition.to_vec()));
+            true
         }
 
         fn looks_at(&self, site: &Site) -> bool {
@@ -272,22 +289,24 @@ mod tests {
         static EARLY: Site = Site::new(Level::Info, false, "early", ("t", "f.rs", 3), &["secret"]);
         static LATE: Site = Site::new(Level::Info, false, "late", ("t", "f.rs", 4), &["secret"]);
         let types = <((), u8) as Args>::types;
-        EARLY.register(types);
-        let area = Arc::new(Area::default());
-        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
-        attach(weak);
-        assert_eq!((EARLY.id(), LATE.register(types), LATE.id()), (INLINE, INLINE, INLINE));
+        let mut registry = Registry::new();
+        registry.register(&EARLY, types);
+        let area = Area::attached_to(&mut registry);
+        assert_eq!(
+            (EARLY.id(), registry.register(&LATE, types), LATE.id()),
+            (INLINE, INLINE, INLINE)
+        );
         let secret = |(_, bytes): &(u32, Vec<u8>)| {
             SiteDefinition::decode(bytes).unwrap().fields.iter().any(|f| &*f.name == "secret")
         };
         assert!(!area.defined.lock().iter().any(secret));
 
         area.blind.store(true, Ordering::Relaxed);
-        review();
+        registry.settle_all();
         assert!(EARLY.id() != INLINE && LATE.id() != INLINE && EARLY.id() != LATE.id());
         assert_eq!(area.defined.lock().iter().filter(|one| secret(one)).count(), 2);
         area.blind.store(false, Ordering::Relaxed);
-        review();
+        registry.settle_all();
         assert_eq!((EARLY.id(), LATE.id()), (INLINE, INLINE));
     }
 
@@ -302,12 +321,11 @@ mod tests {
     fn a_site_whose_entries_carry_a_backtrace_somewhere_has_no_number() {
         static CRITICAL: Site = Site::new(Level::Critical, false, "c", ("t", "f.rs", 5), &[]);
         static ERROR: Site = Site::new(Level::Error, false, "e", ("t", "f.rs", 6), &[]);
-        let area = Arc::new(Area::default());
-        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
-        attach(weak);
+        let mut registry = Registry::new();
+        let _area = Area::attached_to(&mut registry);
         let types = <() as Args>::types;
-        assert_eq!((CRITICAL.register(types), CRITICAL.id()), (INLINE, INLINE));
-        assert_ne!(ERROR.register(types), INLINE);
+        assert_eq!((registry.register(&CRITICAL, types), CRITICAL.id()), (INLINE, INLINE));
+        assert_ne!(registry.register(&ERROR, types), INLINE);
     }
 
     #[test]
@@ -316,12 +334,11 @@ mod tests {
         static LATE: Site = Site::new(Level::Info, true, "late", ("t", "f.rs", 2), &[]);
         let types = <((), u8) as Args>::types;
 
-        let early = EARLY.register(types);
-        assert_eq!(EARLY.register(types), early, "registering again changes nothing");
-        let area = Arc::new(Area::default());
-        let weak: Weak<dyn SiteArea> = Arc::downgrade(&(area.clone() as Arc<dyn SiteArea>));
-        attach(weak);
-        let late = LATE.register(<() as Args>::types);
+        let mut registry = Registry::new();
+        let early = registry.register(&EARLY, types);
+        assert_eq!(registry.register(&EARLY, types), early, "registering again changes nothing");
+        let area = Area::attached_to(&mut registry);
+        let late = registry.register(&LATE, <() as Args>::types);
         assert!(early != late && early != INLINE && late != INLINE);
 
         for (id, text) in [(early, "early"), (late, "late")] {
