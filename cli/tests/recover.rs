@@ -26,6 +26,23 @@ fn row_01_the_demo_kills_itself_and_nothing_is_lost() {
     }
 }
 
+#[test]
+fn a_demo_counts_its_own_records_where_a_killed_one_left_some() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("logs");
+    let mut child = killed_child(&directory);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let rings = rings(&directory);
+    let mut command = tapelog();
+    let run = command.env("TAPELOG_RING_DIR", &rings).args(["demo", "--dir"]).arg(&directory);
+    let run = run.output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}{}", stdout(&run), stderr(&run));
+    let text = log(&directory, "expert.log");
+    assert!(text.contains("logger.recovered records=100 lost=0"), "{text}");
+    std::fs::remove_dir_all(rings).unwrap();
+}
+
 /// Logs, says so, and waits to be killed.
 #[test]
 fn the_child_that_is_killed() {

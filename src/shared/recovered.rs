@@ -32,3 +32,10 @@ pub(crate) struct RecoveredList {
     pub(crate) rings: Vec<Recovered>,
     pub(crate) told: usize,
 }
+
+impl RecoveredList {
+    /// Whether some of them were not made entries of yet.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.told < self.rings.len()
+    }
+}

@@ -85,7 +85,7 @@ pub struct Stats {
     /// Records of dead processes that this engine has found in their rings and brought into the
     /// journal.
     pub recovered: u64,
-    /// Whether it has not come to the end of that yet.
+    /// Whether it has not come to the end of that yet, or has not told it in the logs.
     pub recovering: bool,
     /// Bytes that were written to the journal.
     pub journal_bytes: u64,
@@ -202,7 +202,7 @@ impl Stats {
             },
             journaled: progress.journaled,
             recovered: progress.recovered,
-            recovering: !progress.recovery_done,
+            recovering: !progress.recovery_done || core.control.recovered().is_untold(),
             journal_bytes: progress.journal_bytes,
             shown: views.records,
             unreadable: views.unreadable,

@@ -7,11 +7,12 @@ mod found;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tapelog::{Builder, MetaLogger, context, try_info};
 
+use super::recovered::{PATIENCE, recovered};
 use super::units::grouped;
 use crate::failure::Failure;
 use acknowledged::Acknowledged;
@@ -21,16 +22,12 @@ use found::Found;
 const THREADS: usize = 2;
 /// How long they do.
 const LIFE: Duration = Duration::from_millis(100);
-/// How long journal and logs may take to catch up.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The child did not do what it should.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error("the child did not kill itself: {0}")]
     Child(std::process::ExitStatus),
-    #[error("the dead child's ring was not recovered within {} s", PATIENCE.as_secs())]
-    NotRecovered,
 }
 
 /// All of the journal is kept, so that all of it can be looked at; nothing of the environment is
@@ -122,13 +119,7 @@ pub(super) fn run(directory: &Path) -> Result<ExitCode, Failure> {
 /// Starts the logger where the child has died: how many records it brought home.
 fn start_again(directory: &Path) -> Result<u64, Failure> {
     let (log, guard) = builder(directory).build()?;
-    let deadline = Instant::now() + PATIENCE;
-    while log.stats().recovering {
-        if Instant::now() > deadline {
-            return Err(Problem::NotRecovered.into());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    recovered(&log)?;
     log.flush(PATIENCE)?;
     let recovered = log.stats().recovered;
     guard.shutdown();

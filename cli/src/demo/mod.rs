@@ -19,6 +19,7 @@ pub(crate) mod generator;
 pub(crate) mod journalist;
 pub(crate) mod market;
 mod progress;
+mod recovered;
 mod replay;
 mod report;
 pub(crate) mod speed;
@@ -116,7 +117,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|source| NoLogger { directory: arguments.dir.clone(), source })?;
     let log = expert.logger().clone();
-    // What an earlier run left unrendered is written first, and does not count.
+    // What an earlier run left is brought home and rendered first, and does not count.
+    recovered::recovered(&log)?;
     let caught_up = log.flush(FLUSH_TIMEOUT);
     let before = log.stats();
     let files = LogFiles::mark(&arguments.dir)?;
