@@ -284,6 +284,8 @@ fn two_engines_are_both_written_out() {
 fn a_hangup_puts_the_file_in_force_that_has_changed() {
     let test = "a_hangup_puts_the_file_in_force_that_has_changed";
     if let Some(role) = role() {
+        // Under `nohup` it is ignored, and would stay so.
+        set(libc::SIGHUP, libc::SIG_DFL);
         let directories = role.split_once(' ').unwrap().1;
         let file = format!("{}.toml", directories.split_once(' ').unwrap().0);
         let with_signals = tapelog::MetaLogger::builder().config_file(file).handle_signals(true);
