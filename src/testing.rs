@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 pub use crate::crash::CrashPoint;
-use crate::engine::{self, Place};
+use crate::engine::{self, Place, Wishes};
 use crate::level::Level;
-use crate::logger::{Guard, MetaLogger, Producer};
+use crate::logger::{Builder, Guard, MetaLogger, Producer};
 use crate::record::GAP_RECORD_BYTES;
 use crate::ring::{BLOCK_HEADER_BYTES, Geometry};
 use crate::writer::CaptureSink;
@@ -40,7 +40,7 @@ pub fn capture() -> (MetaLogger, Capture) {
     let sink = CaptureSink::default();
     let started = Configuration::resolve(layers)
         .map_err(crate::StartError::from)
-        .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone()), None));
+        .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone()), Wishes::default()));
     match started {
         Ok((core, engine)) => {
             let log = MetaLogger::new(core);
@@ -71,6 +71,12 @@ impl Drop for DrainHold {
     fn drop(&mut self) {
         self.log.core().control.hold_drain(false);
     }
+}
+
+/// The same builder, whose engine does not warn by an entry `logger.fast_rotation` that a log is
+/// rotated more than once a second: for who counts entries, and has logs so small on purpose.
+pub fn without_rotation_warning(builder: Builder) -> Builder {
+    builder.rotations_untold()
 }
 
 /// Has this process die, by SIGKILL, when its writer passes `point` for the `times`th time from now on:

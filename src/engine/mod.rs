@@ -10,4 +10,4 @@ mod start;
 pub use error::StartError;
 pub use reload::ReloadError;
 pub(crate) use reload::{reload, switch_console, tell_warnings};
-pub(crate) use start::{Engine, Place, start, start_closed};
+pub(crate) use start::{Engine, Place, Wishes, start, start_closed};

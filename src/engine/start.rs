@@ -67,11 +67,20 @@ pub(crate) struct Engine {
     pid: u32,
 }
 
+/// What an engine is started with besides its configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// The processors, if there are any.
+    pub(crate) chain: Option<Box<Chain>>,
+    /// Whether it says nothing of logs that are rotated too often.
+    pub(crate) rotations_untold: bool,
+}
+
 /// Starts an engine.
 pub(crate) fn start(
     mut configuration: Configuration,
     place: Place,
-    chain: Option<Box<Chain>>,
+    wishes: Wishes,
 ) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
     let (place, owned) = take_directory(&configuration, place, &control)?;
@@ -84,7 +93,10 @@ pub(crate) fn start(
     // Before this engine's own ring is made there, which must not be taken for one of them.
     let strays = if in_files { recovery::find(&configuration) } else { Found::default() };
     let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
-    let engine = run(&core, (ring_drain, strays), calibrator, (place, chain), owned)
+    if wishes.rotations_untold {
+        core.metrics.fast_rotations.mute();
+    }
+    let engine = run(&core, (ring_drain, strays), calibrator, (place, wishes.chain), owned)
         .inspect_err(|_| core.ring.remove_file())?;
     watch_process(&core);
     Ok((core, engine))
@@ -463,6 +475,7 @@ impl Engine {
         panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
         writer::tell_slow_call(core);
+        writer::tell_fast_rotation(core);
         writer::tell_recovered(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();

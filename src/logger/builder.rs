@@ -8,7 +8,7 @@ use crate::config::{
     Backtrace, BigInts, ConfigError, Configuration, Idle, Layers, LogFormat, Origin, Overflow,
     Preset, Settings, SyncPolicy, Threading, TimePrecision, TimeZone, UseColors, parameter_methods,
 };
-use crate::engine::{self, Place, StartError};
+use crate::engine::{self, Place, StartError, Wishes};
 use crate::level::Level;
 use crate::processors::{Chain, Installed, Processor};
 
@@ -29,6 +29,7 @@ pub struct Builder {
     code: Settings,
     layers: Layers,
     processors: Vec<Installed>,
+    rotations_untold: bool,
 }
 
 impl Builder {
@@ -81,6 +82,12 @@ impl Builder {
         self
     }
 
+    /// For [`testing::without_rotation_warning`](crate::testing::without_rotation_warning).
+    pub(crate) fn rotations_untold(mut self) -> Self {
+        self.rotations_untold = true;
+        self
+    }
+
     /// The effective configuration: what `build` would start with. Reads the file and the
     /// environment.
     ///
@@ -102,7 +109,11 @@ impl Builder {
     pub fn build(self) -> Result<(MetaLogger, Guard), StartError> {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
-        let (core, engine) = engine::start(configuration, place, Chain::of(self.processors))?;
+        let wishes = Wishes {
+            chain: Chain::of(self.processors),
+            rotations_untold: self.rotations_untold,
+        };
+        let (core, engine) = engine::start(configuration, place, wishes)?;
         engine::tell_warnings(&core);
         Ok((MetaLogger::new(core), Guard::new(engine)))
     }

@@ -17,6 +17,7 @@
 
 mod gauge;
 mod histogram;
+mod rotations;
 mod slow;
 
 use std::io;
@@ -27,6 +28,7 @@ use parking_lot::Mutex;
 
 pub(crate) use gauge::Gauge;
 pub(crate) use histogram::Snapshot;
+pub(crate) use rotations::{APART_MIN, FastRotation, FastRotations};
 pub(crate) use slow::{SlowCall, SlowCalls, Where};
 
 use crate::sync::{Region, Table};
@@ -40,6 +42,8 @@ pub(crate) struct Metrics {
     pages: Region,
     /// Calls that took longer than `latency_warning`.
     pub(crate) slow: SlowCalls,
+    /// Logs that are rotated more than once a second.
+    pub(crate) fast_rotations: FastRotations,
     /// From a record's stamp to its being in the journal, in ticks.
     pub(crate) drain_lag: Gauge,
     /// From the drain's pass to the logs having been written, in ticks.
@@ -81,6 +85,7 @@ impl Metrics {
             lanes: pages.table(0, lanes),
             pages,
             slow: SlowCalls::new(warning_ticks),
+            fast_rotations: FastRotations::default(),
             drain_lag: Gauge::default(),
             view_lag: Gauge::default(),
             viewed_ticks: AtomicU64::new(u64::MAX),

@@ -82,7 +82,8 @@ pub fn recover(builder: Builder) -> Result<Recovery, RecoverError> {
         .panic_hook(false)
         .handle_signals(false)
         .metrics_interval(Duration::ZERO)
-        .latency_warning(Duration::ZERO);
+        .latency_warning(Duration::ZERO)
+        .rotations_untold();
     let configuration = builder.configuration().map_err(StartError::from)?;
     if !configuration.log_dir.is_dir() {
         return Err(RecoverError::NoDirectory { path: configuration.log_dir });

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use crate::handlers::{Batch, FileHandler, FileOptions, HandlerError, StderrNotice, notice};
+use crate::metrics::{APART_MIN, FastRotation};
 
 /// How long a failed log is left alone before it is opened again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -24,6 +25,10 @@ pub(crate) struct LogFile {
     lines: u64,
     missed: u64,
     rotations_before: u64,
+    /// When the log was rotated last because of its size.
+    rotated_at: Option<Instant>,
+    /// Set when it is rotated too often, until somebody takes it.
+    fast_rotation: Option<FastRotation>,
 }
 
 /// What a write of a batch came to.
@@ -51,6 +56,8 @@ impl LogFile {
             lines: 0,
             missed: 0,
             rotations_before: 0,
+            rotated_at: None,
+            fast_rotation: None,
         };
         log.reopen();
         log
@@ -122,18 +129,19 @@ impl LogFile {
     pub(crate) fn write(&mut self, fallback: &mut StderrNotice) -> LogState {
         self.reopen_if_due();
         let total = self.batch.lines();
-        let mut written = 0;
+        let (mut written, mut rotated) = (0, 0);
         let mut failure = None;
         if let Some(handler) = &mut self.handler {
             match handler.write(&self.batch) {
-                Ok(all) => written = all.lines,
+                Ok(all) => (written, rotated) = (all.lines, all.rotations),
                 Err(error) => {
-                    written = error.written.lines;
+                    (written, rotated) = (error.written.lines, error.written.rotations);
                     failure = Some(error.source);
                 }
             }
         }
         self.lines += written as u64;
+        self.note_rotations(rotated);
         let rest = (total - written) as u64;
         if let Some(error) = failure {
             self.fail(&error);
@@ -152,6 +160,23 @@ impl LogFile {
                 LogState::Recovered(missing)
             }
         }
+    }
+
+    fn note_rotations(&mut self, rotated: u32) {
+        if rotated == 0 {
+            return;
+        }
+        let now = Instant::now();
+        let last = self.rotated_at.replace(now);
+        let apart = if rotated > 1 { Some(Duration::ZERO) } else { last.map(|last| now - last) };
+        if let Some(apart) = apart.filter(|apart| *apart < APART_MIN) {
+            self.fast_rotation = Some(FastRotation { log: self.options.path.clone(), apart });
+        }
+    }
+
+    /// Tells if the log was rotated more than once a second since the last call.
+    pub(crate) fn take_fast_rotation(&mut self) -> Option<FastRotation> {
+        self.fast_rotation.take()
     }
 
     /// Brings the log to the disk, with the files that it was rotated into.

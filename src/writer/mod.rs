@@ -31,7 +31,7 @@ pub(crate) use drain::{Drain, gap_of};
 pub(crate) use idle::Napper;
 pub(crate) use logs::{LogFile, Logs};
 pub(crate) use recovery::{ASIDE, Recovery, Stray, set_aside};
-pub(crate) use reporter::{tell_recovered, tell_slow_call};
+pub(crate) use reporter::{tell_fast_rotation, tell_recovered, tell_slow_call};
 pub(crate) use routing::Outlets;
 pub(crate) use supply::Janitor;
 pub(crate) use syncer::Syncer;

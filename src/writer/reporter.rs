@@ -1,5 +1,5 @@
-//! The entries that tell how the logger itself is doing: `logger.metrics`, `logger.slow_call`, and
-//! what was recovered after a crash.
+//! The entries that tell how the logger itself is doing: `logger.metrics`, `logger.slow_call`,
+//! `logger.fast_rotation`, and what was recovered after a crash.
 //!
 //! They are made by the janitor, which has no part in any record's way, and go through the ring like
 //! any other entry, each through a lane that is given back at once; so every reader of a journal
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::level::Level;
-use crate::metrics::{Flow, SlowCall, Snapshot, Where};
+use crate::metrics::{APART_MIN, FastRotation, Flow, SlowCall, Snapshot, Where};
 use crate::record::{Args, Sink, Stored, TypeCode};
 use crate::shared::{CallTimes, Core, Stats};
 use crate::site::Site;
@@ -32,6 +32,9 @@ const RECOVERY_FAILED: &str = "logger.recovery_failed";
 /// The text of the entry that tells of a slow call.
 const SLOW_CALL: &str = "logger.slow_call";
 
+/// The text of the entry that tells that a log is rotated too often.
+const FAST_ROTATION: &str = "logger.fast_rotation";
+
 /// How often it is looked whether a call was slow, and so how often one is told at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -47,11 +50,11 @@ pub(crate) struct Reporter {
     core: Arc<Core>,
     /// `metrics_interval`; none: off.
     interval: Option<Duration>,
-    /// Whether slow calls are told.
-    tells_slow: bool,
+    /// Whether slow calls are told, or logs that are rotated too often.
+    looks: bool,
     /// When the interval ends.
     due: Instant,
-    /// When slow calls are looked for next.
+    /// When these are looked for next.
     look: Instant,
     before: Before,
 }
@@ -154,6 +157,14 @@ static SLOW_SITE: Site = Site::new(
     &["took_us", "text", "module", "file", "line", "suppressed"],
 );
 
+static ROTATION_SITE: Site = Site::new(
+    Level::Warning,
+    false,
+    FAST_ROTATION,
+    (TARGET, file!(), line!()),
+    &["key", "value", "log", "apart_ms", "apart_ms_min"],
+);
+
 static RECOVERED_SITE: Site = Site::new(
     Level::Warning,
     false,
@@ -177,7 +188,8 @@ impl Reporter {
         let interval = configuration.metrics_interval;
         Self {
             interval: (!interval.is_zero()).then_some(interval),
-            tells_slow: !configuration.latency_warning.is_zero(),
+            looks: !configuration.latency_warning.is_zero()
+                || configuration.log_to_file && core.metrics.fast_rotations.are_told(),
             due: now + interval,
             look: now + LOOK,
             before: Before { at: now, calls: Snapshot::default(), records: 0, bytes: 0 },
@@ -195,9 +207,10 @@ impl Reporter {
         if !tell_recovered(&self.core) {
             pause = LOOK_RECOVERED;
         }
-        if self.tells_slow {
+        if self.looks {
             if now >= self.look {
                 tell_slow_call(&self.core);
+                tell_fast_rotation(&self.core);
                 self.look = now + LOOK;
             }
             pause = pause.min(self.look - now);
@@ -293,6 +306,19 @@ pub(crate) fn tell_slow_call(core: &Core) {
     let args = (((((((), took_us), text), module), file), line), suppressed);
     if core.push_own(&SLOW_SITE, &args).is_err() {
         core.metrics.slow.put_back(SlowCall { place, ticks, suppressed });
+    }
+}
+
+/// Makes an entry `logger.fast_rotation`, which names the key that decides, if a log is rotated more
+/// than once a second.
+pub(crate) fn tell_fast_rotation(core: &Core) {
+    let Some(FastRotation { log, apart }) = core.metrics.fast_rotations.take() else { return };
+    let (path, value) = (log.to_string_lossy(), core.configuration.log_max_file_size);
+    let (apart_ms, least_ms) = (apart.as_millis() as u64, APART_MIN.as_millis() as u64);
+    let args = ((((((), "log_max_file_size"), value), &*path), apart_ms), least_ms);
+    if core.push_own(&ROTATION_SITE, &args).is_err() {
+        drop(path);
+        core.metrics.fast_rotations.put_back(FastRotation { log, apart });
     }
 }
 

@@ -233,6 +233,9 @@ impl Outlets {
                     log.batch().line(|out| forms.line(form, &gap.entry(), out));
                     log.write(&mut self.fallback);
                 }
+                if let Some(fast) = log.take_fast_rotation() {
+                    self.core.metrics.fast_rotations.note(fast);
+                }
             }
         }
         if let Some(outlet) = &mut self.console {
