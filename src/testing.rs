@@ -38,9 +38,10 @@ pub fn capture() -> (MetaLogger, Capture) {
         .latency_warning(Duration::ZERO);
     let layers = [(Origin::CodeDefault, Settings::default()), (Origin::Code, settings)];
     let sink = CaptureSink::default();
-    let started = Configuration::resolve(layers)
-        .map_err(crate::StartError::from)
-        .and_then(|configuration| engine::start(configuration, Place::Capture(sink.clone()), Wishes::default()));
+    let started =
+        Configuration::resolve(layers).map_err(crate::StartError::from).and_then(|configuration| {
+            engine::start(configuration, Place::Capture(sink.clone()), Wishes::default())
+        });
     match started {
         Ok((core, engine)) => {
             let log = MetaLogger::new(core);

@@ -152,6 +152,48 @@ fn without_a_threshold_no_call_is_slow() {
     assert_eq!(slow_calls(&desk), Vec::<String>::new());
 }
 
+#[test]
+fn a_log_rotated_more_than_once_a_second_is_told_once_by_the_key_that_decides() {
+    let desk = Desk::new();
+    let builder = MetaLogger::builder().code_only().log_dir(desk.logs()).ring_dir(desk.ring_dir());
+    let builder = builder.log_to_console(false).latency_warning(Duration::ZERO);
+    let builder = builder.log_max_file_size(1_000_u64).log_backup_count(1_000_u32);
+    let told = |builder: Builder, until_told: bool| {
+        let (log, guard) = builder.build().unwrap();
+        let rotated_often = || {
+            (0..100_u64).for_each(|number| info!(log, "fills", number));
+            log.flush(PATIENCE).unwrap();
+        };
+        let warnings = || {
+            let lines = desk.lines("expert.log").into_iter();
+            lines.filter(|line| line.contains("logger.fast_rotation")).collect::<Vec<_>>()
+        };
+        rotated_often();
+        if until_told {
+            until("a warning", || {
+                thread::sleep(Duration::from_millis(50));
+                log.flush(PATIENCE).unwrap();
+                !warnings().is_empty()
+            });
+        }
+        rotated_often();
+        drop(guard);
+        warnings()
+    };
+    let muted = tapelog::testing::without_rotation_warning(builder.clone());
+    assert_eq!(told(muted, false), Vec::<String>::new());
+    // All of it makes the log rotate once.
+    let slow = builder.clone().log_max_file_size(10_000_u64);
+    assert_eq!(told(slow, false), Vec::<String>::new());
+    let told = told(builder, true);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let line = &told[0];
+    assert!(line.contains("[WARNING") && number(line, "value") == 1_000, "{line}");
+    assert_eq!(field(line, "key"), Some("log_max_file_size"), "{line}");
+    assert_eq!(field(line, "log"), desk.logs().join("expert.log").to_str(), "{line}");
+    assert!(number(line, "apart_ms") < number(line, "apart_ms_min"), "{line}");
+}
+
 /// The numbers of an entry `logger.metrics`.
 fn of(entry: &Value, name: &str) -> u64 {
     entry[name].as_u64().unwrap_or_else(|| panic!("no number {name} in {entry}"))

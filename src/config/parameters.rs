@@ -115,7 +115,8 @@ parameters! {
     async_logging: bool = true,
         Flag, "true or false",
         "false", restart;
-    /// The size at which a log is rotated, in bytes: 1 to 1 GiB.
+    /// The size at which a log is rotated, in bytes: 1 to 1 GiB. A WARNING `logger.fast_rotation`
+    /// names this key if a log is rotated more than once a second; told once an hour at most.
     log_max_file_size: u64 = 10 << 20,
         Bytes(1..=GIB), "1 byte to 1 GiB",
         r#""50MiB""#, restart;

@@ -109,10 +109,8 @@ impl Builder {
     pub fn build(self) -> Result<(MetaLogger, Guard), StartError> {
         let configuration = self.configuration()?;
         let place = if configuration.log_to_file { Place::Directory } else { Place::Memory };
-        let wishes = Wishes {
-            chain: Chain::of(self.processors),
-            rotations_untold: self.rotations_untold,
-        };
+        let wishes =
+            Wishes { chain: Chain::of(self.processors), rotations_untold: self.rotations_untold };
         let (core, engine) = engine::start(configuration, place, wishes)?;
         engine::tell_warnings(&core);
         Ok((MetaLogger::new(core), Guard::new(engine)))

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
+use tapelog::testing::without_rotation_warning;
 use tapelog::{Builder, MetaLogger, context, try_info};
 
 use super::recovered::{PATIENCE, recovered};
@@ -33,7 +34,7 @@ enum Problem {
 /// All of the journal is kept, so that all of it can be looked at; nothing of the environment is
 /// heeded, because the logs are read back.
 fn builder(directory: &Path) -> Builder {
-    MetaLogger::builder()
+    let builder = MetaLogger::builder()
         .code_only()
         .log_name("tapelog-demo")
         .log_dir(directory)
@@ -41,7 +42,8 @@ fn builder(directory: &Path) -> Builder {
         .journal_segments(256_u32)
         .log_backup_count(1_000_u32)
         .latency_warning(Duration::ZERO)
-        .metrics_interval(Duration::ZERO)
+        .metrics_interval(Duration::ZERO);
+    without_rotation_warning(builder)
 }
 
 /// The value that belongs to a record: one that is torn has another.

@@ -64,9 +64,14 @@ pub(crate) fn line_count(directory: &Path, name: &str) -> u64 {
 }
 
 /// How many entries the engine made itself, because the machine held up a call for more than
-/// `latency_warning`: they stand among the program's own.
+/// `latency_warning`, or a log was rotated more than once a second: they stand among the program's
+/// own.
 pub(crate) fn slow_calls(directory: &Path) -> u64 {
-    log(directory, "expert.log").matches("logger.slow_call").count() as u64
+    let log = log(directory, "expert.log");
+    ["logger.slow_call", "logger.fast_rotation"]
+        .map(|text| log.matches(text).count() as u64)
+        .iter()
+        .sum()
 }
 
 /// The lines of a JSON format whose entries are trade events.

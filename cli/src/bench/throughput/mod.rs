@@ -14,6 +14,7 @@ mod naps;
 use std::path::Path;
 use std::time::Duration;
 
+use tapelog::testing::without_rotation_warning;
 use tapelog::{Level, MetaLogger, Overflow, StartError};
 
 use super::model::{NapControl, Throughput};
@@ -168,7 +169,7 @@ fn start(
     directory: &Path,
     plan: &Plan,
 ) -> Result<(MetaLogger, tapelog::Guard), NoEngine> {
-    MetaLogger::builder()
+    let builder = MetaLogger::builder()
         .log_name("tapelog-bench")
         .log_dir(directory)
         .log_to_console(false)
@@ -187,9 +188,9 @@ fn start(
         .journal_segment_bytes(JOURNAL_SEGMENT_BYTES)
         .journal_segments(JOURNAL_SEGMENTS)
         .writer_cpu(plan.cpus.writer)
-        .view_cpu(plan.cpus.view)
-        .build()
-        .map_err(|source| NoEngine { target, source })
+        .view_cpu(plan.cpus.view);
+    let started = without_rotation_warning(builder).build();
+    started.map_err(|source| NoEngine { target, source })
 }
 
 /// The figures of the median round; what was lost is the sum of all rounds.
