@@ -6,20 +6,19 @@ use crate::definition::SiteSpec;
 use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::processors::Masked;
-use crate::record::{Args, Encode, INLINE, Sink, Stored, TypeCode, UnixNanos};
+use crate::record::{Encode, INLINE, Stored, TypeCode, UnixNanos, Values};
 use crate::ring::{Class, PushError};
 use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, market_time, refuse_nested};
 use crate::site::MARKET_TIME;
 
 /// The values of a dynamic call.
-#[derive(Clone, Copy)]
-struct Values<'a> {
+struct Dynamic<'a> {
     fields: &'a [(&'a str, DynamicValue<'a>)],
     /// In a backtest, what stands behind them.
     market_time: Option<UnixNanos>,
 }
 
-impl Values<'_> {
+impl Values for Dynamic<'_> {
     fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
         for (_, value) in self.fields {
             value.tell(tell);
@@ -27,26 +26,6 @@ impl Values<'_> {
         if let Some(time) = self.market_time {
             tell(UnixNanos::TYPE, &time);
         }
-    }
-}
-
-impl Args for Values<'_> {
-    const FIXED: usize = 0;
-
-    fn extra(&self, cap: usize) -> usize {
-        let mut bytes = 0;
-        self.tell(&mut |_, value| bytes += value.bytes(cap));
-        bytes
-    }
-
-    fn put(&self, sink: &mut Sink<'_>, cap: usize) {
-        self.tell(&mut |_, value| value.put_stored(sink, cap));
-    }
-
-    fn types(_tell: &mut dyn FnMut(TypeCode)) {}
-
-    fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
-        self.tell(tell);
     }
 }
 
@@ -101,7 +80,7 @@ impl MetaLogger {
         let market_time = market_time().filter(|_| !names.contains(&MARKET_TIME));
         names.extend(market_time.map(|_| MARKET_TIME));
         let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
-        let values = Values { fields, market_time };
+        let values = Dynamic { fields, market_time };
         let class = Class { privileged: trade || level >= Level::Warning, trade };
         match self.core.masking.names().treatments(names.iter().copied()) {
             None => self.push_dynamic(spec, class, stamp, &values),
@@ -118,7 +97,7 @@ impl MetaLogger {
         spec: SiteSpec<'_>,
         class: Class,
         stamp: Stamp,
-        values: &impl Args,
+        values: &dyn Values,
     ) -> Result<(), PushError> {
         lanes::OfThread.with(&self.core, |lane| {
             let scoped = lanes::OfThread.scoped(&self.core, self.context());

@@ -409,6 +409,32 @@ impl<A: Args> Values for A {
     }
 }
 
+/// Values of whatever types as the arguments of a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a>(pub(crate) &'a dyn Values);
+
+impl Args for Told<'_> {
+    const FIXED: usize = 0;
+
+    fn extra(&self, cap: usize) -> usize {
+        let mut bytes = 0;
+        self.0.tell(&mut |_, value| bytes += value.bytes(cap));
+        bytes
+    }
+
+    fn put(&self, sink: &mut Sink<'_>, cap: usize) {
+        self.0.tell(&mut |_, value| value.put_stored(sink, cap));
+    }
+
+    fn types(_tell: &mut dyn FnMut(TypeCode)) {
+        // They are known at run time only: `each` tells them.
+    }
+
+    fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+        self.0.tell(tell);
+    }
+}
+
 /// A value whose type is not known to the caller.
 pub trait Stored {
     /// Bytes that the value takes when strings and lists are cut to `cap` bytes each.

@@ -20,7 +20,7 @@ mod value;
 
 pub(crate) use decode::{Fields, Malformed};
 pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
-pub(crate) use encode::{CUT_BIT, Values};
+pub(crate) use encode::{CUT_BIT, Told, Values};
 pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
 pub(crate) use header::{FLAGS_OFFSET, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
 pub use text::{ErrorChain, Text};

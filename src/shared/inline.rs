@@ -6,36 +6,19 @@ use super::bindings::ContextRef;
 use super::core::{Core, Unusual};
 use crate::call::Stamp;
 use crate::definition::{SiteSpec, mark_backtrace};
-use crate::record::{Args, INLINE, Sink, Stored, TypeCode, Values};
+use crate::record::{Args, INLINE, Stored, Told, TypeCode, Values};
 use crate::ring::{Class, LaneHandle, PushError};
 use crate::site::{Site, Types};
 use crate::stack::Trace;
 
 /// A call's values, with a backtrace behind them if there is one.
-#[derive(Clone, Copy)]
 struct WithTrace<'a> {
     values: &'a dyn Values,
     trace: Option<&'a Trace<'a>>,
 }
 
-impl Args for WithTrace<'_> {
-    const FIXED: usize = 0;
-
-    fn extra(&self, cap: usize) -> usize {
-        let mut bytes = 0;
-        self.each(&mut |_, value| bytes += value.bytes(cap));
-        bytes
-    }
-
-    fn put(&self, sink: &mut Sink<'_>, cap: usize) {
-        self.each(&mut |_, value| value.put_stored(sink, cap));
-    }
-
-    fn types(_tell: &mut dyn FnMut(TypeCode)) {
-        // They are known at run time only: `each` tells them.
-    }
-
-    fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+impl Values for WithTrace<'_> {
+    fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
         self.values.tell(tell);
         if let Some(trace) = self.trace {
             trace.tell(tell);
@@ -74,17 +57,17 @@ impl Core {
         values: &dyn Values,
     ) -> Result<(), PushError> {
         let trace = self.stacks.capture(spec.level, spec.fields);
-        let args = WithTrace { values, trace: trace.as_ref() };
+        let values = WithTrace { values, trace: trace.as_ref() };
         let mut names: SmallVec<[&str; 32]> = SmallVec::from_slice(spec.fields);
         if trace.is_some() {
             names.extend(Trace::FIELDS);
         }
         let spec = SiteSpec { fields: &names, ..*spec };
-        let mut definition = spec.encode_with(|tell| args.each(&mut |code, _| tell(code)));
+        let mut definition = spec.encode_with(|tell| values.tell(&mut |code, _| tell(code)));
         if trace.is_some() {
             mark_backtrace(&mut definition);
         }
         let record = Unusual { site: INLINE, definition: &definition, ..record };
-        self.push_record(lane, record, class, &args)
+        self.push_record(lane, record, class, &Told(&values))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{self, Desk, PATIENCE, field};
+use crate::support::{self, Desk, PATIENCE};
 use tapelog::reading::{Format, Journal};
 use tapelog::{Builder, Stats};
 
@@ -71,21 +71,27 @@ pub(crate) fn journal(logs: &Path) -> Vec<String> {
 fn in_order<'a>(place: &str, lines: impl Iterator<Item = &'a String>, threads: usize) -> Vec<u64> {
     let mut counts = vec![0; threads];
     for line in lines {
-        assert!(!line.contains("logger.undecodable"), "{place}: {line}");
-        if !line.contains("] entry ") {
+        let Some((_, fields)) = line.split_once("] entry ") else {
+            assert!(!line.contains("logger.undecodable"), "{place}: {line}");
             continue;
-        }
-        let value = |name| field(line, name).and_then(|value| value.parse::<u64>().ok());
-        let (Some(thread), Some(sequence), Some(found)) =
-            (value("thread"), value("sequence"), value("mark"))
-        else {
-            panic!("{place}: torn: {line}")
         };
+        let [sequence, found, strategy, thread] =
+            values(fields).unwrap_or_else(|| panic!("{place}: torn: {line}"));
+        let number = |value: &str| value.parse::<u64>().unwrap();
+        let [sequence, found, thread] = [sequence, found, thread].map(number);
         let next = &mut counts[thread as usize];
         assert_eq!(sequence, *next, "{place}: thread {thread}: the next one was {next}: {line}");
         assert_eq!(found, mark(thread, sequence), "{place}: {line}");
-        assert_eq!(field(line, "strategy"), Some("grid"), "{place}: its context: {line}");
+        assert_eq!(strategy, "grid", "{place}: its context: {line}");
         *next += 1;
     }
     counts
+}
+
+/// The values of an entry's fields, if it has the right ones.
+fn values(fields: &str) -> Option<[&str; 4]> {
+    let mut fields = fields.split(' ');
+    let mut value = |name| fields.next()?.strip_prefix(name)?.strip_prefix('=');
+    let values = [value("sequence")?, value("mark")?, value("strategy")?, value("thread")?];
+    fields.next().is_none().then_some(values)
 }

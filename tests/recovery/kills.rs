@@ -4,11 +4,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::acknowledged::Acknowledged;
 use crate::check::{check, mark, start_again};
-use crate::support::{self, Desk, child, role, until, wait};
+use crate::support::{self, Desk, PATIENCE, child, role, wait};
 use tapelog::testing::{CrashPoint, die_at};
 use tapelog::{Builder, context, try_info};
 
@@ -119,8 +119,13 @@ impl Random {
 fn log_and_die(test: &str, desk: &Desk, threads: usize, random: &mut Random) -> Vec<u64> {
     let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
     let mut child = start(test, "log", desk, threads);
-    until("the first records", || (0..threads).all(|thread| acknowledged.of(thread) > 0));
-    thread::sleep(random.micros(6_000));
+    // A look every millisecond would find it in the middle of its work already.
+    let deadline = Instant::now() + PATIENCE;
+    while (0..threads).any(|thread| acknowledged.of(thread) == 0) {
+        assert!(Instant::now() < deadline, "the first records: not in time");
+        thread::yield_now();
+    }
+    thread::sleep(random.micros(1_000));
     child.kill().unwrap();
     wait(&mut child);
     (0..threads).map(|thread| acknowledged.of(thread)).collect()

@@ -4,22 +4,22 @@ use smallvec::SmallVec;
 
 use super::MASK;
 use super::names::Treatment;
-use crate::record::{Args, Fields, Sink, Stored, TypeCode, Value};
+use crate::record::{Fields, Sink, Stored, TypeCode, Value, Values};
 
 /// Values of which the end is kept are looked at up to here; what is longer is hidden.
 const KEPT_BYTES_MAX: usize = 256;
 
 /// The arguments of a call with its secrets masked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Masked<'a, A> {
-    args: &'a A,
+#[derive(Clone, Copy)]
+pub(crate) struct Masked<'a> {
+    values: &'a dyn Values,
     treatments: &'a [Treatment],
 }
 
-impl<'a, A: Args> Masked<'a, A> {
-    /// `treatments` has one for each argument.
-    pub(crate) fn new(args: &'a A, treatments: &'a [Treatment]) -> Self {
-        Self { args, treatments }
+impl<'a> Masked<'a> {
+    /// `treatments` has one for each value.
+    pub(crate) fn new(values: &'a dyn Values, treatments: &'a [Treatment]) -> Self {
+        Self { values, treatments }
     }
 
     /// How many values are masked.
@@ -29,26 +29,10 @@ impl<'a, A: Args> Masked<'a, A> {
     }
 }
 
-impl<A: Args> Args for Masked<'_, A> {
-    const FIXED: usize = 0;
-
-    fn extra(&self, cap: usize) -> usize {
-        let mut bytes = 0;
-        self.each(&mut |_, value| bytes += value.bytes(cap));
-        bytes
-    }
-
-    fn put(&self, sink: &mut Sink<'_>, cap: usize) {
-        self.each(&mut |_, value| value.put_stored(sink, cap));
-    }
-
-    fn types(_tell: &mut dyn FnMut(TypeCode)) {
-        // They depend on the treatments: `each` tells them.
-    }
-
-    fn each(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+impl Values for Masked<'_> {
+    fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
         let mut treatments = self.treatments.iter();
-        self.args.each(&mut |code, value| match treatments.next() {
+        self.values.tell(&mut |code, value| match treatments.next() {
             Some(Treatment::Show) => tell(code, value),
             Some(Treatment::Keep(chars)) => {
                 let mut stored = SmallVec::<[u8; KEPT_BYTES_MAX]>::new();
