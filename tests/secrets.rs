@@ -193,11 +193,11 @@ fn log_all_named() {
 }
 
 #[test]
-fn no_key_under_a_sensitive_name_is_anywhere() {
+fn row_19_no_key_under_a_sensitive_name_is_anywhere() {
     if role().as_deref() == Some(CHILD) {
         return log_all_named();
     }
-    let output = run(child("no_key_under_a_sensitive_name_is_anywhere", CHILD));
+    let output = run(child("row_19_no_key_under_a_sensitive_name_is_anywhere", CHILD));
     print!("{}", String::from_utf8_lossy(&output.stdout));
     let mut chance = Chance(0x9E37_79B9);
     let keys: Vec<_> = (0..1_000 * times()).map(|at| key(&mut chance, at).0).collect();
@@ -208,7 +208,7 @@ fn no_key_under_a_sensitive_name_is_anywhere() {
 }
 
 #[test]
-fn keys_inside_texts_are_masked_in_every_file() {
+fn row_19_keys_inside_texts_are_masked_in_every_file() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().journal_segments(16_u32).build().unwrap();
     let mut chance = Chance(0x2545_F491);
@@ -298,7 +298,7 @@ fn recorded(lines: usize) -> Vec<String> {
 }
 
 #[test]
-fn ordinary_lines_are_left_alone() {
+fn row_19_ordinary_lines_are_left_alone() {
     let desk = Desk::new();
     let builder = desk.builder().render_logs(false).journal_segments(16_u32);
     let (log, guard) = builder.build().unwrap();

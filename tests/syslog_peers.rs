@@ -488,21 +488,21 @@ fn send_and_compare(start: fn(&Desk) -> Option<Daemon>, transport: &str, longest
 }
 
 #[test]
-fn rsyslog_understands_every_field_over_udp() {
+fn row_20_rsyslog_understands_every_field_over_udp() {
     send_and_compare(Daemon::rsyslog, "udp", 200);
 }
 
 #[test]
-fn rsyslog_understands_every_field_over_tcp() {
+fn row_20_rsyslog_understands_every_field_over_tcp() {
     send_and_compare(Daemon::rsyslog, "tcp", 6_000);
 }
 
 #[test]
-fn syslog_ng_understands_every_field_over_udp() {
+fn row_20_syslog_ng_understands_every_field_over_udp() {
     send_and_compare(Daemon::syslog_ng, "udp", 200);
 }
 
 #[test]
-fn syslog_ng_understands_every_field_over_tcp() {
+fn row_20_syslog_ng_understands_every_field_over_tcp() {
     send_and_compare(Daemon::syslog_ng, "tcp", 6_000);
 }

@@ -121,6 +121,14 @@ pub(crate) fn number(line: &str, name: &str) -> u64 {
     value.parse().unwrap_or_else(|error| panic!("{name}: {error} in {line}"))
 }
 
+/// How often a fault is injected: `ci` times, or as often as the environment variable says, by which
+/// the program `torture` asks for a long run.
+pub(crate) fn times(variable: &str, ci: u64) -> u64 {
+    let parse =
+        |times: String| times.parse().unwrap_or_else(|error| panic!("{variable}={times}: {error}"));
+    std::env::var(variable).map_or(ci, parse)
+}
+
 const ROLE: &str = "TEST_ROLE_OF_TAPELOG";
 
 /// The role of this process, if a test started it as a child.

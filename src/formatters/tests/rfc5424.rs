@@ -266,7 +266,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_frame_of_any_entry_obeys_the_grammar_and_gives_the_fields_back(
+    fn row_20_a_frame_of_any_entry_obeys_the_grammar_and_gives_the_fields_back(
         text in super::properties::hostile_text(), call in fields(), bound in fields(),
         nanos in any::<i64>(), level in 0..6_usize, trade in any::<bool>(),
     ) {

@@ -65,7 +65,7 @@ fn check(read: &[String], expected: &[String], what: &str) -> bool {
 }
 
 #[test]
-fn a_flipped_byte_never_makes_a_wrong_entry_and_costs_at_most_its_frame() {
+fn row_15_a_flipped_byte_never_makes_a_wrong_entry_and_costs_at_most_its_frame() {
     let home = tempfile::tempdir().unwrap();
     let expected = small_journal(home.path());
     let index = SegmentIndex::directory(home.path().join("journal"));
@@ -92,7 +92,7 @@ fn a_flipped_byte_never_makes_a_wrong_entry_and_costs_at_most_its_frame() {
 }
 
 #[test]
-fn a_cut_file_never_makes_a_wrong_entry() {
+fn row_15_a_cut_file_never_makes_a_wrong_entry() {
     let home = tempfile::tempdir().unwrap();
     let expected = small_journal(home.path());
     let index = SegmentIndex::directory(home.path().join("journal"));
@@ -107,7 +107,7 @@ fn a_cut_file_never_makes_a_wrong_entry() {
 }
 
 #[test]
-fn a_reader_that_resumes_in_a_damaged_file_stays_sane() {
+fn row_15_a_reader_that_resumes_in_a_damaged_file_stays_sane() {
     let home = tempfile::tempdir().unwrap();
     let expected = small_journal(home.path());
     let index = SegmentIndex::directory(home.path().join("journal"));
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn several_damages_at_once_never_panic_or_hang(
+    fn row_15_several_damages_at_once_never_panic_or_hang(
         damages in prop::collection::vec(damage(), 1..20),
     ) {
         let home = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_is_no_journal(noise in files_of_noise(), with_header in any::<bool>()) {
+    fn row_15_noise_is_no_journal(noise in files_of_noise(), with_header in any::<bool>()) {
         let home = tempfile::tempdir().unwrap();
         small_journal(home.path());
         let [path, _] = segments(home.path());

@@ -119,7 +119,7 @@ fn a_journal_that_is_whole_has_no_problem_and_is_counted() {
 }
 
 #[test]
-fn each_flipped_byte_of_header_or_frames_is_noticed() {
+fn row_15_each_flipped_byte_of_header_or_frames_is_noticed() {
     let home = tempfile::tempdir().unwrap();
     let index = journal(home.path());
     for sequence in [1, 2] {
