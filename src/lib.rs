@@ -12,6 +12,7 @@ mod engine;
 mod entry;
 pub mod expert;
 mod face;
+mod files;
 mod filter;
 mod formatters;
 mod handlers;

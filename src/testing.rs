@@ -4,6 +4,8 @@ use std::time::Duration;
 
 pub use crate::crash::CrashPoint;
 use crate::engine::{self, Place, Wishes};
+pub use crate::files::FileCall;
+use crate::files::{self, Which};
 use crate::level::Level;
 use crate::logger::{Builder, Guard, MetaLogger, Producer};
 use crate::record::GAP_RECORD_BYTES;
@@ -87,6 +89,41 @@ pub fn without_rotation_warning(builder: Builder) -> Builder {
 /// the same points.
 pub fn die_at(point: CrashPoint, times: u32) {
     crate::crash::die_at(point, times);
+}
+
+/// Has the engines' next `times` calls of a kind fail with `errno`: what a program does when its disk
+/// fails can then be tested.
+///
+/// A call that `EINTR` interrupts is made again, as it would be. All engines of the process make
+/// the same calls; no log call makes any.
+pub fn fail(call: FileCall, errno: i32, times: u64) -> FileFault {
+    FileFault { id: files::arm(call, errno, Which::Next(times)) }
+}
+
+/// Has every `n`th of the engines' calls of a kind fail with `errno`; see [`fail`].
+pub fn fail_every(call: FileCall, errno: i32, n: u64) -> FileFault {
+    FileFault { id: files::arm(call, errno, Which::Every(n)) }
+}
+
+/// Has file system calls fail until it is dropped; made by [`fail`] and [`fail_every`].
+#[must_use = "the calls work again when this is dropped"]
+#[derive(Debug)]
+pub struct FileFault {
+    id: u32,
+}
+
+impl FileFault {
+    /// How many calls have failed by it so far.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        files::failed(self.id)
+    }
+}
+
+impl Drop for FileFault {
+    fn drop(&mut self) {
+        files::disarm(self.id);
+    }
 }
 
 /// What a ring has room for: enough to foretell what a load loses in it.

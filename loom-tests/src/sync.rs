@@ -19,8 +19,13 @@ use loom::sync::atomic::fence;
 
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+/// The gate to the calls for the ring's file is the library's own.
+#[allow(unreachable_pub, reason = "its enum is public in the library")]
+#[path = "../../src/files.rs"]
+mod files;
 mod region;
 
+pub(crate) use files::{FileCall, call as file_call};
 pub(crate) use region::{Area, ArenaItem, BlockCell, Blocks, Bytes, Region, Slot, Table};
 
 /// Nothing lies at its offset here.

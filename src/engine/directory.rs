@@ -1,7 +1,7 @@
 //! The log directory and who owns it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::error::StartError;
+use crate::files::{self, FileCall};
 use crate::handlers::{FileHandler, HandlerError, notice, refuse_foreign};
 use crate::sync::ParentsFile;
 use crate::writer::Cursor;
@@ -54,25 +55,30 @@ pub(crate) fn own(directory: &Path, dir_mode: u32, file_mode: u32) -> Result<Own
         |error: HandlerError| Trouble::Fatal(StartError::Refused { reason: error.to_string() });
     // Before opening, because to open a device can have effects of its own.
     FileHandler::look_at(&path).map_err(refused)?;
-    let mut lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .mode(file_mode)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32)
-        .open(&path)
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(false).mode(file_mode);
+    how.custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32);
+    let mut lock = files::call(FileCall::Create, || how.open(&path))
         .map_err(|error| trouble(&path, "open", &error))?;
     // Again, because another file may have taken the path in between.
-    let found = lock.metadata().map_err(|error| trouble(&path, "look at", &error))?;
+    let found = files::call(FileCall::Stat, || lock.metadata())
+        .map_err(|error| trouble(&path, "look at", &error))?;
     refuse_foreign(&path, &found).map_err(refused)?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(Trouble::Fatal(in_use(directory, &mut lock)));
+    let exclusive = FlockOperation::NonBlockingLockExclusive;
+    match files::call(FileCall::Lock, || flock(&lock, exclusive)) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(Trouble::Fatal(in_use(directory, &mut lock)));
+        }
+        // Some file systems have no locks, or none left.
+        Err(error) => return Err(trouble(&path, "lock", &error)),
     }
     // Who holds it is for people; the lock alone decides.
-    let noted = lock
-        .set_permissions(Permissions::from_mode(file_mode))
-        .and_then(|()| lock.set_len(0))
-        .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
+    let pid = format!("{}\n", std::process::id());
+    let set_mode = || lock.set_permissions(Permissions::from_mode(file_mode));
+    let noted = files::call(FileCall::SetMode, set_mode)
+        .and_then(|()| files::call(FileCall::SetLength, || lock.set_len(0)))
+        .and_then(|()| files::write_all_at(&lock, pid.as_bytes(), 0));
     noted.map_err(|error| trouble(&path, "write to", &error))?;
     let lock = ParentsFile::new(lock).map_err(|error| trouble(&path, "keep", &error))?;
     Ok(Owned { lock })
@@ -115,9 +121,13 @@ pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
     if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make(parent, mode)?;
     }
-    match DirBuilder::new().mode(mode).create(directory) {
+    let mut builder = DirBuilder::new();
+    builder.mode(mode);
+    match files::call(FileCall::MakeDirectory, || builder.create(directory)) {
         // Whatever the umask left of it.
-        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(mode)),
+        Ok(()) => files::call(FileCall::SetMode, || {
+            fs::set_permissions(directory, Permissions::from_mode(mode))
+        }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         Err(error) => Err(error),
     }

@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::error::{HandlerError, WriteError};
 use super::live::{Identity, Live, OPEN_FLAGS};
 use super::rotation;
+use crate::files::{self, FileCall};
 
 /// Where a log stands and how it is kept.
 #[derive(Debug, Clone)]
@@ -186,7 +187,7 @@ impl FileHandler {
     pub(crate) fn reopen_if_moved(&mut self) -> Result<bool, HandlerError> {
         let path = &self.options.path;
         if let Some(live) = &mut self.live {
-            match fs::symlink_metadata(path) {
+            match files::call(FileCall::Stat, || fs::symlink_metadata(path)) {
                 Ok(found) if live.is(&found) => return live.follow_length(path, found.len()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -206,7 +207,8 @@ impl FileHandler {
         let path = &self.options.path;
         sync_backups(path, self.rotations_unsynced.min(self.options.backups))?;
         if let Some(live) = &mut self.live {
-            live.file.sync_data().map_err(|error| HandlerError::io("sync", path, error))?;
+            files::call(FileCall::Sync, || live.file.sync_data())
+                .map_err(|error| HandlerError::io("sync", path, error))?;
         }
         self.sync_names()
     }
@@ -265,8 +267,10 @@ fn sync_backups(path: &Path, rotated: u32) -> Result<(), HandlerError> {
 }
 
 fn sync_if_there(path: &Path) -> Result<(), HandlerError> {
-    let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path);
-    match opened.and_then(|file| file.sync_data()) {
+    let mut how = OpenOptions::new();
+    how.read(true).custom_flags(OPEN_FLAGS);
+    let opened = files::call(FileCall::Open, || how.open(path));
+    match opened.and_then(|file| files::call(FileCall::Sync, || file.sync_data())) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome.map_err(|error| HandlerError::io("sync", path, error)),
     }
@@ -277,7 +281,5 @@ fn sync_names_beside(path: &Path) -> Result<(), HandlerError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(directory)
-        .and_then(|opened| opened.sync_all())
-        .map_err(|error| HandlerError::io("sync", directory, error))
+    files::sync_directory(directory).map_err(|error| HandlerError::io("sync", directory, error))
 }

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use super::batch::Batch;
 use super::error::HandlerError;
 use super::file::FileOptions;
 use super::rotation;
+use crate::files::{self, FileCall};
 
 /// Never follows a link, never waits for a pipe's reader, never takes a terminal.
 pub(super) const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -47,7 +48,7 @@ impl Live {
     /// Opens what stands at the path, or creates it.
     pub(super) fn open(options: &FileOptions) -> Result<Live, HandlerError> {
         let path = &options.path;
-        let found = match fs::symlink_metadata(path) {
+        let found = match files::call(FileCall::Stat, || fs::symlink_metadata(path)) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Live::create(options),
             Err(error) => return Err(HandlerError::io("look at", path, error)),
@@ -56,14 +57,13 @@ impl Live {
         if let Some(refusal) = rotation::refuse_log(&found) {
             return Err(HandlerError::refused(path, refusal));
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .custom_flags(OPEN_FLAGS)
-            .open(path)
+        let mut how = OpenOptions::new();
+        how.read(true).append(true).custom_flags(OPEN_FLAGS);
+        let file = files::call(FileCall::Open, || how.open(path))
             .map_err(|error| HandlerError::opening("open", path, error))?;
         // Again, because another file may have taken the path in between.
-        let found = file.metadata().map_err(|error| HandlerError::io("look at", path, error))?;
+        let found = files::call(FileCall::Stat, || file.metadata())
+            .map_err(|error| HandlerError::io("look at", path, error))?;
         if let Some(refusal) = rotation::refuse_log(&found) {
             return Err(HandlerError::refused(path, refusal));
         }
@@ -75,15 +75,12 @@ impl Live {
     /// Creates the file, which must not exist, with the mode and group that were asked for.
     pub(super) fn create(options: &FileOptions) -> Result<Live, HandlerError> {
         let path = &options.path;
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(OPEN_FLAGS)
-            .open(path)
+        let mut how = OpenOptions::new();
+        how.read(true).append(true).create_new(true).mode(0o600).custom_flags(OPEN_FLAGS);
+        let file = files::call(FileCall::Create, || how.open(path))
             .map_err(|error| HandlerError::opening("create", path, error))?;
-        let prepared = own(&file, options).and_then(|()| file.metadata());
+        let prepared =
+            own(&file, options).and_then(|()| files::call(FileCall::Stat, || file.metadata()));
         match prepared {
             Ok(found) => Ok(Live { file, at: identity(&found), named: false }),
             Err(error) => {
@@ -113,8 +110,8 @@ impl Live {
 
     /// Cuts off the last bytes of the file, counted from its actual end.
     fn take_back(&mut self, bytes: u64) -> io::Result<()> {
-        let len = self.file.metadata()?.len();
-        self.file.set_len(len.saturating_sub(bytes))
+        let len = files::call(FileCall::Stat, || self.file.metadata())?.len();
+        files::call(FileCall::SetLength, || self.file.set_len(len.saturating_sub(bytes)))
     }
 
     pub(super) fn is(&self, found: &fs::Metadata) -> bool {
@@ -137,7 +134,7 @@ impl Live {
             return Ok(());
         };
         let mut byte = [0];
-        let read = self.file.read_at(&mut byte, last);
+        let read = files::read_up_to(&self.file, &mut byte, last);
         if read.map_err(|error| HandlerError::io("read", path, error))? == 1 && byte != *b"\n" {
             match write_all(&self.file, b"\n") {
                 (_, Some(error)) => return Err(HandlerError::io("write to", path, error)),
@@ -155,21 +152,13 @@ fn identity(found: &fs::Metadata) -> Identity {
 /// Gives a new file its group, then its mode, so that the wrong group never gets rights.
 fn own(file: &File, options: &FileOptions) -> io::Result<()> {
     if options.group.is_some() {
-        fchown(file, None, options.group)?;
+        files::call(FileCall::SetMode, || fchown(file, None, options.group))?;
     }
-    file.set_permissions(Permissions::from_mode(options.mode))
+    let mode = || Permissions::from_mode(options.mode);
+    files::call(FileCall::SetMode, || file.set_permissions(mode()))
 }
 
 /// Writes until an error: how many bytes were taken, and the error.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match file.write(&bytes[sent..]) {
-            Ok(0) => return (sent, Some(io::ErrorKind::WriteZero.into())),
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (sent, Some(error)),
-        }
-    }
-    (sent, None)
+    files::write_all(bytes, |rest, _| file.write(rest))
 }

@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use super::error::{HandlerError, Refusal};
 use super::live::OPEN_FLAGS;
 use crate::crash::{self, CrashPoint};
+use crate::files::{self, FileCall};
 
 /// The path of backup `number` of the log at `path`; number 0 is the log itself.
 pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
@@ -64,8 +65,11 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerEr
 
 /// Unlinks a file and gives it open, if it could be opened.
 fn remove(path: &Path) -> Result<Option<File>, HandlerError> {
-    let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path).ok();
-    fs::remove_file(path).map_err(|error| HandlerError::io("remove", path, error))?;
+    let mut how = OpenOptions::new();
+    how.read(true).custom_flags(OPEN_FLAGS);
+    let opened = files::call(FileCall::Open, || how.open(path)).ok();
+    files::call(FileCall::Remove, || fs::remove_file(path))
+        .map_err(|error| HandlerError::io("remove", path, error))?;
     Ok(opened)
 }
 
@@ -73,7 +77,7 @@ fn remove(path: &Path) -> Result<Option<File>, HandlerError> {
 fn lowest_hole(path: &Path, backups: u32) -> Result<Option<u32>, HandlerError> {
     for number in 1..=backups {
         let backup = backup_path(path, number);
-        match fs::symlink_metadata(&backup) {
+        match files::call(FileCall::Stat, || fs::symlink_metadata(&backup)) {
             Ok(found) => match refuse_type(&found) {
                 Some(refusal) => return Err(HandlerError::refused(&backup, refusal)),
                 None => continue,
@@ -87,11 +91,14 @@ fn lowest_hole(path: &Path, backups: u32) -> Result<Option<u32>, HandlerError> {
 
 /// Renames without replacing anything that appeared in the hole since we looked.
 fn rename_into_hole(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some network and user-space file systems do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-        other => other.map_err(io::Error::from),
-    }
+    let replace_none = RenameFlags::NOREPLACE;
+    files::call(FileCall::Rename, || {
+        match rustix::fs::renameat_with(CWD, from, CWD, to, replace_none) {
+            // Some network and user-space file systems do not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+            other => other.map_err(io::Error::from),
+        }
+    })
 }
 
 /// Why a log or backup must not be touched, judged by its type.

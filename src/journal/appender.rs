@@ -20,6 +20,7 @@ use super::segment::{Prepared, Retired, Segment};
 use super::survey::{PassEnd, Survey, survey};
 use super::urgent::is_urgent;
 use crate::clock::{Calibration, now};
+use crate::files::{self, FileCall};
 use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
 /// A run is at most this long.
@@ -428,9 +429,10 @@ impl Appender {
     fn cut_unpublished(&self) {
         let file = &self.segment.file;
         let published = u64::from(self.published);
-        if file.metadata().is_ok_and(|found| found.len() > published) {
+        let found = files::call(FileCall::Stat, || file.metadata());
+        if found.is_ok_and(|found| found.len() > published) {
             // A medium that takes neither frames nor this can show them twice, but loses none.
-            let _ = file.set_len(published);
+            let _ = files::call(FileCall::SetLength, || file.set_len(published));
         }
     }
 
@@ -494,7 +496,8 @@ impl Appender {
         let path = std::path::PathBuf::from(super::index::file_name(self.sequence()));
         let Segment { file, writer, mapping, .. } = self.segment;
         drop((writer, mapping));
-        file.set_len(progress.position.offset).map_err(JournalError::io("cut", &path))?;
+        files::call(FileCall::SetLength, || file.set_len(progress.position.offset))
+            .map_err(JournalError::io("cut", &path))?;
         Ok(progress)
     }
 

@@ -1,25 +1,28 @@
 //! The file system calls of the segment store.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
 use super::error::JournalError;
 use super::index::open_regular;
+use crate::files::{self, FileCall};
 
 /// Makes the directory if it is missing; a link or anything else in its place is refused.
 pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError> {
-    match std::fs::DirBuilder::new().mode(mode).create(path) {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.mode(mode);
+    match files::call(FileCall::MakeDirectory, || builder.create(path)) {
         Ok(()) => {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-            std::fs::set_permissions(path, mode).map_err(JournalError::io("set the mode of", path))
+            let set = || std::fs::set_permissions(path, Permissions::from_mode(mode));
+            files::call(FileCall::SetMode, set).map_err(JournalError::io("set the mode of", path))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found =
-                std::fs::symlink_metadata(path).map_err(JournalError::io("look at", path))?;
+            let found = files::call(FileCall::Stat, || std::fs::symlink_metadata(path))
+                .map_err(JournalError::io("look at", path))?;
             if found.is_dir() { Ok(()) } else { Err(JournalError::NotADirectory(path.to_owned())) }
         }
         Err(error) => Err(JournalError::io("create", path)(error)),
@@ -29,15 +32,15 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError>
 /// Gives the file its length and its room; `false` if the file system cannot reserve room.
 pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
     refuse_beyond_limit(bytes)?;
-    loop {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => return Ok(true),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                return file.set_len(bytes).map(|()| false);
-            }
-            Err(error) => return Err(error.into()),
+    let allocated = files::call(FileCall::Allocate, || {
+        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes)
+    });
+    match allocated {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            files::call(FileCall::SetLength, || file.set_len(bytes)).map(|()| false)
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -73,12 +76,15 @@ pub(super) fn mappable(directory: &Path) -> bool {
 pub(crate) fn sync_segment(path: &Path, end: u64) -> io::Result<()> {
     // For writing, too: the kernel does nothing for a mapping of a file that is open for reading.
     let file = open_regular(path, std::fs::OpenOptions::new().read(true).write(true))?;
-    let bytes = file.metadata()?.len().min(end) as usize;
+    let bytes = files::call(FileCall::Stat, || file.metadata())?.len().min(end) as usize;
     if bytes == 0 {
         // Somebody has truncated it; there is nothing left.
         return Ok(());
     }
-    memmap2::MmapOptions::new().len(bytes).map_raw_read_only(&file)?.flush_range(0, bytes)
+    let mut options = memmap2::MmapOptions::new();
+    options.len(bytes);
+    let mapping = files::call(FileCall::Map, || options.map_raw_read_only(&file))?;
+    files::call(FileCall::Sync, || mapping.flush_range(0, bytes))
 }
 
 /// A random number that is not 0.
@@ -92,18 +98,4 @@ pub(super) fn random_id() -> io::Result<u64> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Reads until the buffer is full or the file ends or fails; how many bytes were read.
-pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> usize {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(bytes) => filled += bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    filled
 }

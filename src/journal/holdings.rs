@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::disk::read_up_to;
 use super::frame::{FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, read_calibration};
 use super::index::SegmentIndex;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, cursor_of};
 use super::segment_reader::{Opened, SegmentReader};
 use crate::clock::Calibration;
+use crate::files::read_up_to;
 use crate::record::{Gap, RECORD_HEADER_BYTES, RecordHeader};
 
 /// So many segments of a ring's own engine are looked at, not counting those that were prepared or
@@ -96,8 +96,8 @@ impl Tail {
             if writer.is_some_and(|writer| enough.contains(&writer)) {
                 continue;
             }
-            let (opened, _) = SegmentReader::open(sequence, file, std::mem::take(&mut buffer));
-            let Opened::Reader(mut segment) = opened else { continue };
+            let opened = SegmentReader::open(sequence, file, std::mem::take(&mut buffer));
+            let Ok((Opened::Reader(mut segment), _)) = opened else { continue };
             // Nobody writes it any more: its writer is dead, or has ended.
             segment.accept_tail();
             if let Some(&(ring, bytes)) = own
@@ -213,7 +213,7 @@ impl Holdings {
 fn is_published(file: &File) -> bool {
     let mut cursor = [0; 8];
     let read = read_up_to(file, &mut cursor, CURSOR_OFFSET as u64);
-    read == cursor.len() && cursor_of(&cursor) > FIRST_OFFSET.into()
+    read.is_ok_and(|bytes| bytes == cursor.len()) && cursor_of(&cursor) > FIRST_OFFSET.into()
 }
 
 /// The line that begins later: those of one engine follow each other.

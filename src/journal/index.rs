@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::error::JournalError;
 use super::layout::{HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
+use crate::files::{self, FileCall};
 
 /// The suffix of segment files.
 const SUFFIX: &str = ".tape";
@@ -77,7 +78,7 @@ impl SegmentIndex {
             Found::Directory(directory) => directory,
         };
         let failed = |error| JournalError::io::<io::Error>("list", directory)(error);
-        let entries = match std::fs::read_dir(directory) {
+        let entries = match files::call(FileCall::List, || std::fs::read_dir(directory)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
@@ -138,8 +139,9 @@ pub(super) fn parse_name(name: &str) -> Option<u64> {
 /// Opens a regular file, following no link and never waiting on a pipe.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = options.custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
+    options.custom_flags(flags.bits() as i32);
+    let file = files::call(FileCall::Open, || options.open(path))?;
+    if !files::call(FileCall::Stat, || file.metadata())?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
     Ok(file)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use memmap2::{Advice, MmapRaw};
 
 use super::guard::{Guard, Watch};
+use crate::files::{self, FileCall};
 
 /// A mapping of a whole segment.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl Mapping {
     /// # Errors
     /// What the system says.
     pub(super) fn new(file: &File, guard: Option<&Arc<Guard>>) -> io::Result<Option<Self>> {
-        let memory = MmapRaw::map_raw(file)?;
+        let memory = files::call(FileCall::Map, || MmapRaw::map_raw(file))?;
         let Some(guard) = guard else { return Ok(Some(Self { watch: None, memory })) };
         let watch = guard.watch(memory.as_mut_ptr(), memory.len());
         Ok(watch.map(|watch| Self { watch: Some(watch), memory }))

@@ -191,10 +191,9 @@ impl JournalReader {
         let sequences = index.sequences()?;
         for &sequence in sequences.iter().rev() {
             let Some(file) = index.open(sequence)? else { continue };
-            let (Opened::Reader(segment), _) = SegmentReader::open(sequence, file, Vec::new())
-            else {
-                continue;
-            };
+            let opened = SegmentReader::open(sequence, file, Vec::new());
+            let opened = opened.map_err(JournalError::io("read", &index.path(sequence)))?;
+            let (Opened::Reader(segment), _) = opened else { continue };
             if let Some(entry) = segment.index_entry(unix_nanos) {
                 return Ok(Some(Position { sequence, offset: entry.offset.into() }));
             }
@@ -280,7 +279,13 @@ impl JournalReader {
             // The end frame was read.
             return Ok(self.leave());
         }
-        match segment.frame() {
+        let frame = segment.frame();
+        if let Some(error) = segment.take_failure() {
+            // It stays the next one to be read.
+            let path = self.index.path(segment.sequence);
+            return Err(JournalError::io("read", &path)(error));
+        }
+        match frame {
             Ok(header) => return Ok(Found::Frame(header)),
             Err(fault) if segment.offset < segment.cursor => return Ok(self.damaged(fault)),
             Err(_) => {}
@@ -373,7 +378,9 @@ impl JournalReader {
         for later in self.index.sequences()?.into_iter().rev().take_while(|&other| other > sequence)
         {
             let Some(file) = self.index.open(later)? else { continue };
-            if let (Opened::Reader(found), _) = SegmentReader::open(later, file, Vec::new())
+            let opened = SegmentReader::open(later, file, Vec::new());
+            let opened = opened.map_err(JournalError::io("read", &self.index.path(later)))?;
+            if let (Opened::Reader(found), _) = opened
                 && found.cursor > FIRST_OFFSET.into()
             {
                 return Ok(true);
@@ -393,7 +400,9 @@ impl JournalReader {
         };
         let Some(file) = self.index.open(wanted)? else { return self.missing(wanted) };
         let buffer = std::mem::take(&mut self.buffer);
-        let (opened, header_damaged) = SegmentReader::open(wanted, file, buffer);
+        let opened = SegmentReader::open(wanted, file, buffer);
+        let (opened, header_damaged) =
+            opened.map_err(JournalError::io("read", &self.index.path(wanted)))?;
         match opened {
             Opened::Reader(segment) => {
                 self.begin(segment, place);

@@ -1,17 +1,17 @@
 //! Reads the frames of one segment with `pread` into a buffer of its own.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::sync::Arc;
 
 use super::bytes::get_u64;
-use super::disk::read_up_to;
 use super::frame::{FRAME_HEADER_BYTES, Fault, FrameHeader};
 use super::layout::{
     CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, INDEX_ENTRIES, IndexEntry,
     OpeningLine, SegmentHeader, cursor_of,
 };
 use crate::clock::Calibration;
+use crate::files::read_up_to;
 
 /// Frames are read in pieces of about this size.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -35,6 +35,8 @@ pub(super) struct SegmentReader {
     chunk_bytes: usize,
     buffer: Vec<u8>,
     buffer_start: u64,
+    /// Why the file could not be read the last time, until somebody takes it.
+    failure: Option<io::Error>,
 }
 
 /// What the first page of a segment says to a reader.
@@ -53,20 +55,27 @@ pub(super) enum Opened {
 impl SegmentReader {
     /// Opens `file` as segment `sequence`; `buffer` is reused. The flag tells that the header is
     /// damaged and was pieced together from the first frame.
-    pub(super) fn open(sequence: u64, file: Arc<File>, buffer: Vec<u8>) -> (Opened, bool) {
+    ///
+    /// # Errors
+    /// The file cannot be read: that says nothing of what it holds.
+    pub(super) fn open(
+        sequence: u64,
+        file: Arc<File>,
+        buffer: Vec<u8>,
+    ) -> io::Result<(Opened, bool)> {
         let mut page = [0; HEADER_PAGE_BYTES];
-        let length = read_up_to(&file, &mut page, 0);
+        let length = read_up_to(&file, &mut page, 0)?;
         let (use_id, writer, damaged) = match SegmentHeader::read(&page[..length]) {
             HeaderPage::Header(header) if header.sequence == sequence => {
                 (header.use_id, Some(header.writer), length < page.len())
             }
-            HeaderPage::Header(_) => return (Opened::Recycled, false),
+            HeaderPage::Header(_) => return Ok((Opened::Recycled, false)),
             HeaderPage::Unsupported { version, features } => {
-                return (Opened::Unsupported { version, features }, false);
+                return Ok((Opened::Unsupported { version, features }, false));
             }
-            HeaderPage::Damaged | HeaderPage::Foreign => match first_use_id(&file) {
+            HeaderPage::Damaged | HeaderPage::Foreign => match first_use_id(&file)? {
                 Some(use_id) => (use_id, None, true),
-                None => return (Opened::Damaged, true),
+                None => return Ok((Opened::Damaged, true)),
             },
         };
         let mut reader = SegmentReader {
@@ -81,16 +90,31 @@ impl SegmentReader {
             chunk_bytes: CHUNK_BYTES,
             buffer,
             buffer_start: 0,
+            failure: None,
         };
         reader.buffer.clear();
         reader.refresh();
-        (Opened::Reader(reader), damaged)
+        Ok((Opened::Reader(reader), damaged))
+    }
+
+    /// Reads from the file: how many bytes there were. A failure is noted, and gives none.
+    fn read(&mut self, bytes: &mut [u8], offset: u64) -> usize {
+        read_up_to(&self.file, bytes, offset).unwrap_or_else(|error| {
+            self.failure = Some(error);
+            0
+        })
+    }
+
+    /// Why something could not be read since this was asked last: then what was looked for may be
+    /// there all the same.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     /// Looks the cursor up anew.
     pub(super) fn refresh(&mut self) {
         let mut bytes = [0; 8];
-        if read_up_to(&self.file, &mut bytes, CURSOR_OFFSET as u64) == bytes.len() {
+        if self.read(&mut bytes, CURSOR_OFFSET as u64) == bytes.len() {
             let cursor = cursor_of(&bytes).clamp(FIRST_OFFSET.into(), u32::MAX.into());
             // A cursor never goes back during a use; the file may have been recycled.
             self.cursor = self.cursor.max(cursor);
@@ -126,12 +150,13 @@ impl SegmentReader {
     /// asked is valid if it is true, and if a frame's CRC matches in any case.
     pub(super) fn is_current(&self) -> bool {
         let mut page = [0; CURSOR_OFFSET];
-        let length = read_up_to(&self.file, &mut page, 0);
+        let length = read_up_to(&self.file, &mut page, 0).unwrap_or(0);
         match SegmentHeader::read(&page[..length]) {
             HeaderPage::Header(header) => {
                 header.sequence == self.sequence && header.use_id == self.use_id
             }
-            // Damaged before it was opened, or since: not recycled, which would have made it good.
+            // Damaged before it was opened, or since, or it cannot be read: not known to be
+            // recycled, which would have made it good.
             _ => true,
         }
     }
@@ -172,10 +197,11 @@ impl SegmentReader {
         let buffered_end = self.buffer_start + self.buffer.len() as u64;
         if offset < self.buffer_start || end > buffered_end {
             let wanted = (bytes.max(self.chunk_bytes) as u64).min(self.limit - offset) as usize;
-            self.buffer.resize(wanted, 0);
-            self.buffer_start = offset;
-            let length = read_up_to(&self.file, &mut self.buffer, offset);
-            self.buffer.truncate(length);
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.resize(wanted, 0);
+            let length = self.read(&mut buffer, offset);
+            buffer.truncate(length);
+            (self.buffer, self.buffer_start) = (buffer, offset);
         }
         let start = (offset - self.buffer_start) as usize;
         self.buffer.get(start..start + bytes)
@@ -207,7 +233,7 @@ impl SegmentReader {
     /// The last index entry whose pass began before `unix_nanos`.
     pub(super) fn index_entry(&self, unix_nanos: i64) -> Option<IndexEntry> {
         let mut page = [0; HEADER_PAGE_BYTES];
-        if read_up_to(&self.file, &mut page, 0) < page.len() {
+        if read_up_to(&self.file, &mut page, 0).unwrap_or(0) < page.len() {
             return None;
         }
         let entries = (1..INDEX_ENTRIES).filter_map(|at| IndexEntry::read(&page, at, self.use_id));
@@ -217,7 +243,7 @@ impl SegmentReader {
     /// The filled entries of the time index; an error where one is damaged.
     pub(super) fn time_index(&self) -> Vec<(usize, Result<IndexEntry, ()>)> {
         let mut page = [0; HEADER_PAGE_BYTES];
-        if read_up_to(&self.file, &mut page, 0) < page.len() {
+        if read_up_to(&self.file, &mut page, 0).unwrap_or(0) < page.len() {
             return Vec::new();
         }
         let found = (1..INDEX_ENTRIES).filter_map(|at| {
@@ -247,7 +273,7 @@ impl SegmentReader {
     /// where the definition in front of it stands; `None` if there is no such frame.
     pub(super) fn start_near_end(&mut self, bytes: u64) -> Option<u64> {
         let mut page = [0; HEADER_PAGE_BYTES];
-        if read_up_to(&self.file, &mut page, 0) < page.len() {
+        if read_up_to(&self.file, &mut page, 0).unwrap_or(0) < page.len() {
             return None;
         }
         let numbers = (1..INDEX_ENTRIES).rev();
@@ -267,25 +293,27 @@ impl SegmentReader {
 }
 
 /// The use id of the first frame, if that is whole: stands in for a damaged header.
-fn first_use_id(file: &File) -> Option<u64> {
+fn first_use_id(file: &File) -> io::Result<Option<u64>> {
     let mut head = [0; FRAME_HEADER_BYTES];
-    file.read_exact_at(&mut head, FIRST_OFFSET.into()).ok()?;
+    if read_up_to(file, &mut head, FIRST_OFFSET.into())? < head.len() {
+        return Ok(None);
+    }
     let use_id = get_u64(&head, 16);
-    first_frame_of(file, use_id).then_some(use_id)
+    Ok(first_frame_of(file, use_id)?.then_some(use_id))
 }
 
 /// Whether a whole frame of the header's use stands in the first place.
-pub(super) fn has_first_frame(file: &File, header: &SegmentHeader) -> bool {
+pub(super) fn has_first_frame(file: &File, header: &SegmentHeader) -> io::Result<bool> {
     first_frame_of(file, header.use_id)
 }
 
-fn first_frame_of(file: &File, use_id: u64) -> bool {
+fn first_frame_of(file: &File, use_id: u64) -> io::Result<bool> {
     let mut frame = [0; super::frame::CALIBRATION_BYTES];
-    if file.read_exact_at(&mut frame, FIRST_OFFSET.into()).is_err() {
-        return false;
+    if read_up_to(file, &mut frame, FIRST_OFFSET.into())? < frame.len() {
+        return Ok(false);
     }
     // Every segment opens with a calibration, whose length is known.
-    FrameHeader::read(&frame, use_id, FIRST_OFFSET.into())
-        .is_ok_and(|header| header.length as usize == frame.len())
-        && FrameHeader::verify(&frame).is_ok()
+    let whole = FrameHeader::read(&frame, use_id, FIRST_OFFSET.into())
+        .is_ok_and(|header| header.length as usize == frame.len());
+    Ok(whole && FrameHeader::verify(&frame).is_ok())
 }

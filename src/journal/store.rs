@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, Mode};
 
 use super::disk::{
-    allocate, file_bytes_max, make_directory, mappable, random_id, read_up_to, refuse_beyond_limit,
+    allocate, file_bytes_max, make_directory, mappable, random_id, refuse_beyond_limit,
 };
 use super::error::JournalError;
 use super::guard::Guard;
@@ -19,6 +19,7 @@ use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::segment::{Populate, Prepared, Retired, Segment};
 use super::segment_reader::has_first_frame;
+use crate::files::{self, FileCall};
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -154,7 +155,8 @@ impl SegmentStore {
         // A segment that was prepared and never written says nothing: its number is used again.
         for sequence in empty {
             let path = self.index.path(sequence);
-            std::fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
+            files::call(FileCall::Remove, || std::fs::remove_file(&path))
+                .map_err(JournalError::io("remove", &path))?;
         }
         Ok(())
     }
@@ -162,13 +164,13 @@ impl SegmentStore {
     fn inspect(&self, sequence: u64) -> Content {
         let Ok(Some(file)) = self.index.open(sequence) else { return Content::Foreign };
         let mut page = vec![0; HEADER_PAGE_BYTES];
-        let length = read_up_to(&file, &mut page, 0);
+        let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
         match SegmentHeader::read(&page[..length]) {
             HeaderPage::Foreign => Content::Foreign,
             HeaderPage::Unsupported { .. } | HeaderPage::Damaged => Content::Data,
             HeaderPage::Header(header) => {
                 let published = cursor_of(&page[CURSOR_OFFSET..]) > FIRST_OFFSET.into();
-                let written = published || has_first_frame(&file, &header);
+                let written = published || has_first_frame(&file, &header).unwrap_or(true);
                 if written { Content::Data } else { Content::Empty }
             }
         }
@@ -263,7 +265,7 @@ impl SegmentStore {
         self.index.remove(sequence);
         if let Place::Directory { .. } = self.options.place {
             let path = self.index.path(sequence);
-            match std::fs::remove_file(&path) {
+            match files::call(FileCall::Remove, || std::fs::remove_file(&path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(JournalError::io("remove", &path)(error));
                 }
@@ -291,20 +293,17 @@ impl SegmentStore {
 
     /// Makes the file with all its room; says whether it may be mapped.
     fn fresh_file(&self, path: &Path, mode: u32) -> Result<(File, bool), JournalError> {
-        match std::fs::remove_file(path) {
+        match files::call(FileCall::Remove, || std::fs::remove_file(path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(JournalError::io("remove", path)(error));
             }
             _ => {}
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(path)
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).create_new(true).mode(mode);
+        let file = files::call(FileCall::Create, || how.open(path))
             .map_err(JournalError::io("create", path))?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
+        files::call(FileCall::SetMode, || rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)))
             .map_err(JournalError::io("set the mode of", path))?;
         let has_room = allocate(&file, self.options.segment_bytes)
             .map_err(JournalError::io("allocate", path))?;
@@ -355,7 +354,8 @@ impl SegmentStore {
         };
         match idle.segment {
             Some(mut segment) if fits(&segment.file) => {
-                std::fs::rename(&old, &path).map_err(JournalError::io("rename", &old))?;
+                files::call(FileCall::Rename, || std::fs::rename(&old, &path))
+                    .map_err(JournalError::io("rename", &old))?;
                 segment.header = header.clone();
                 self.name(&header, &segment.file, &path)?;
                 Ok(segment)
@@ -400,10 +400,11 @@ impl SegmentStore {
         file: &Arc<File>,
         path: &Path,
     ) -> Result<(), JournalError> {
-        file.write_all_at(&header.page(), 0).map_err(JournalError::io("write", path))?;
+        files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
         if let Place::Directory { .. } = self.options.place {
             let name = self.index.path(header.sequence);
-            std::fs::rename(path, &name).map_err(JournalError::io("rename", path))?;
+            files::call(FileCall::Rename, || std::fs::rename(path, &name))
+                .map_err(JournalError::io("rename", path))?;
         }
         self.index.insert(header.sequence, file);
         Ok(())

@@ -16,13 +16,16 @@ use super::error::RingError;
 use super::header::{self, Identity, MAGIC};
 use super::lane::{Private, Process};
 use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX};
-use crate::sync::{ParentsFile, Region, Table};
+use crate::sync::{FileCall, ParentsFile, Region, Table, file_call};
 
 /// `f_type` of the file systems that live in memory: tmpfs and ramfs.
 const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58F6];
 
 /// What is added to the name of a ring's file until it is whole.
 pub(crate) const UNFINISHED: &str = ".new";
+
+/// Room that is asked for by one call: tens of microseconds.
+const ALLOCATED_AT_ONCE: u64 = 256 << 10;
 
 /// The memory of one ring.
 #[derive(Debug)]
@@ -165,7 +168,9 @@ impl RingFile {
         let path = directory.join(&name);
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&opened, &name, flags, Mode::RUSR | Mode::WUSR)
+        let mode = Mode::RUSR | Mode::WUSR;
+        let create = || rustix::fs::openat(&opened, &name, flags, mode);
+        let file = file_call(FileCall::Create, create)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let file = File::from(file);
         let locked = RingFile::lock(&opened, &name, &file);
@@ -184,10 +189,13 @@ impl RingFile {
     /// Gives the file its mode and locks it, through an open file of its own: a mapping keeps the one
     /// that it was made from open, in a forked child as well, and would keep its lock.
     fn lock(directory: &OwnedFd, name: &str, file: &File) -> io::Result<ParentsFile> {
-        rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        file_call(FileCall::SetMode, || rustix::fs::fchmod(file, mode))?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let locked = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
-        rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive)?;
+        let open = || rustix::fs::openat(directory, name, flags, Mode::empty());
+        let locked = File::from(file_call(FileCall::Open, open)?);
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        file_call(FileCall::Lock, || rustix::fs::flock(&locked, exclusive))?;
         ParentsFile::new(locked)
     }
 
@@ -200,10 +208,10 @@ impl RingFile {
         }
         // Pages that `fallocate` makes are huge only where the whole file system is so: on others
         // they must come through a mapping that asks for them.
-        rustix::fs::ftruncate(file, bytes as u64)?;
+        file_call(FileCall::SetLength, || rustix::fs::ftruncate(file, bytes as u64))?;
         let region = huge.then(|| Region::file_huge(file, bytes).ok()).flatten();
-        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes as u64)?;
-        region.map_or_else(|| Region::file(file, bytes), Ok)
+        allocate(file, bytes as u64)?;
+        region.map_or_else(|| file_call(FileCall::Map, || Region::file(file, bytes)), Ok)
     }
 
     /// Gives the file the name under which it is looked for. Fails if somebody took it for one that
@@ -211,7 +219,9 @@ impl RingFile {
     fn name(&mut self, id: u64) -> io::Result<()> {
         let name = file_name(id);
         let before = self.path.file_name().unwrap_or_default();
-        rustix::fs::renameat(&self.directory, before, &self.directory, &name)?;
+        file_call(FileCall::Rename, || {
+            rustix::fs::renameat(&self.directory, before, &self.directory, &name)
+        })?;
         self.path.set_file_name(name);
         Ok(())
     }
@@ -225,6 +235,18 @@ impl RingFile {
     }
 }
 
+/// Gives the file its room, piece by piece: a signal has the kernel give back what the call at hand
+/// has got so far, and a program may have a timer that leaves no time for the whole.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    for start in (0..bytes).step_by(ALLOCATED_AT_ONCE as usize) {
+        let piece = ALLOCATED_AT_ONCE.min(bytes - start);
+        file_call(FileCall::Allocate, || {
+            rustix::fs::fallocate(file, FallocateFlags::empty(), start, piece)
+        })?;
+    }
+    Ok(())
+}
+
 /// What a ring's file is called.
 fn file_name(id: u64) -> String {
     format!("{}-{id:016x}.ring", std::process::id())
@@ -233,16 +255,18 @@ fn file_name(id: u64) -> String {
 /// Opens the ring directory, which it makes if need be, and refuses what is not ours.
 fn open_directory(directory: &Path) -> Result<OwnedFd, String> {
     let mode = Mode::RWXU;
-    match rustix::fs::mkdir(directory, mode) {
+    match file_call(FileCall::MakeDirectory, || rustix::fs::mkdir(directory, mode)) {
         // Independent of the umask, which may forbid the owner something.
-        Ok(()) => rustix::fs::chmod(directory, mode).map_err(|error| error.to_string())?,
-        Err(rustix::io::Errno::EXIST) => {}
+        Ok(()) => file_call(FileCall::SetMode, || rustix::fs::chmod(directory, mode))
+            .map_err(|error| error.to_string())?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(format!("cannot make the directory: {error}")),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(directory, flags, Mode::empty())
+    let opened = file_call(FileCall::Open, || rustix::fs::open(directory, flags, Mode::empty()))
         .map_err(|error| format!("cannot open it as a directory of its own: {error}"))?;
-    let status = rustix::fs::fstat(&opened).map_err(|error| error.to_string())?;
+    let status = file_call(FileCall::Stat, || rustix::fs::fstat(&opened))
+        .map_err(|error| error.to_string())?;
     let user = rustix::process::geteuid().as_raw();
     if status.st_uid != user {
         return Err(format!("it belongs to user {}, not to {user}", status.st_uid));

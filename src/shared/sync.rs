@@ -1,6 +1,5 @@
 //! Bringing what is written onto the disk, at the caller's word and on the caller's thread.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use super::control::Unfinished;
 use super::core::Core;
 use crate::config::SyncPolicy;
+use crate::files;
 use crate::journal::{SegmentIndex, sync_segment};
 
 /// Why entries are not known to be on the disk.
@@ -111,6 +111,5 @@ impl Core {
 }
 
 fn sync_directory(path: &Path) -> Result<(), SyncError> {
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
-    synced.map_err(|source| SyncError::Io { path: path.to_owned(), source })
+    files::sync_directory(path).map_err(|source| SyncError::Io { path: path.to_owned(), source })
 }

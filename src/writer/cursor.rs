@@ -14,13 +14,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::logs::{LogFile, Logs};
 use super::routing::Skips;
+use crate::files::{self, FileCall};
 use crate::handlers::refuse_foreign;
 use crate::journal::crc32c;
 
@@ -62,7 +63,8 @@ impl Cursor {
     /// # Errors
     /// The file cannot be removed.
     pub(crate) fn remove(directory: &Path) -> io::Result<()> {
-        match std::fs::remove_file(directory.join(FILE_NAME)) {
+        let path = Cursor::path(directory);
+        match files::call(FileCall::Remove, || std::fs::remove_file(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -80,24 +82,16 @@ impl Cursor {
     pub(crate) fn open(directory: &Path, mode: u32) -> io::Result<(Cursor, Left)> {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let path = Cursor::path(directory);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(mode)
-            .custom_flags(flags.bits() as i32)
-            .open(&path)?;
-        refuse_foreign(&path, &file.metadata()?).map_err(io::Error::other)?;
-        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).create(true).truncate(false).mode(mode);
+        how.custom_flags(flags.bits() as i32);
+        let file = files::call(FileCall::Create, || how.open(&path))?;
+        let found = files::call(FileCall::Stat, || file.metadata())?;
+        refuse_foreign(&path, &found).map_err(io::Error::other)?;
+        let mode = rustix::fs::Mode::from_raw_mode(mode);
+        files::call(FileCall::SetMode, || rustix::fs::fchmod(&file, mode))?;
         let mut bytes = vec![0; 2 * SLOT_BYTES];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match file.read_at(&mut bytes[filled..], filled as u64)? {
-                0 => break,
-                more => filled += more,
-            }
-        }
+        files::read_up_to(&file, &mut bytes, 0)?;
         let (first, second) = bytes.split_at(SLOT_BYTES);
         let newest = [first, second].into_iter().filter_map(read_slot).max_by_key(|slot| slot.0);
         let (number, left) = newest.unwrap_or_default();
@@ -130,7 +124,7 @@ impl Cursor {
         let crc = crc32c(&self.slot[4..end]);
         self.slot[..4].copy_from_slice(&crc.to_le_bytes());
         let place = (self.number % 2) * SLOT_BYTES as u64;
-        self.file.write_all_at(&self.slot[..end], place)
+        files::write_all_at(&self.file, &self.slot[..end], place)
     }
 }
 
@@ -190,13 +184,14 @@ fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
         let mut options = OpenOptions::new();
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         options.read(true).write(true).custom_flags(flags);
-        let file = match options.open(rotated(path, number)) {
+        let rotated = rotated(path, number);
+        let file = match files::call(FileCall::Open, || options.open(&rotated)) {
             Ok(file) => file,
             // A rotation that was cut short leaves a hole.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(_) => break,
         };
-        let found = file.metadata()?;
+        let found = files::call(FileCall::Stat, || file.metadata())?;
         if refuse_foreign(path, &found).is_err() {
             break;
         }
@@ -237,7 +232,7 @@ fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
         reader.consume(used);
     }
     if live && whole < end {
-        file.set_len(whole)?;
+        files::call(FileCall::SetLength, || file.set_len(whole))?;
     }
     Ok(lines)
 }
@@ -245,6 +240,7 @@ fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::FileExt;
 
     use super::*;
     use crate::handlers::FileOptions;

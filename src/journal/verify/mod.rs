@@ -148,7 +148,9 @@ impl Verifier {
                 return Ok(Checked::new(Outcome::Expired));
             };
             let buffer = std::mem::take(&mut self.buffer);
-            let (opened, header_damaged) = SegmentReader::open(sequence, file, buffer);
+            let opened = SegmentReader::open(sequence, file, buffer);
+            let (opened, header_damaged) =
+                opened.map_err(JournalError::io("read", &self.index.path(sequence)))?;
             openings += 1;
             match opened {
                 Opened::Reader(segment) => break (segment, header_damaged),
@@ -208,7 +210,9 @@ impl Verifier {
         let later = self.index.sequences()?.into_iter().rev();
         for later in later.take_while(|&other| other > sequence) {
             let Some(file) = self.index.open(later)? else { continue };
-            if let (Opened::Reader(found), _) = SegmentReader::open(later, file, Vec::new())
+            let opened = SegmentReader::open(later, file, Vec::new());
+            let opened = opened.map_err(JournalError::io("read", &self.index.path(later)))?;
+            if let (Opened::Reader(found), _) = opened
                 && found.cursor > FIRST_OFFSET.into()
             {
                 return Ok(true);

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::SegmentWriter;
+use crate::files;
 use crate::journal::layout::CURSOR_OFFSET;
 
 /// Frames are gathered to about this size and written at once.
@@ -27,7 +27,7 @@ impl PlainWriter {
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.start)?;
+        files::write_all_at(&self.file, &self.buffer, self.start)?;
         self.start += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -49,12 +49,12 @@ impl SegmentWriter for PlainWriter {
     }
 
     fn put_header(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, at as u64)
+        files::write_all_at(&self.file, bytes, at as u64)
     }
 
     fn publish(&mut self, cursor: u64) -> io::Result<()> {
         self.write_out()?;
-        self.file.write_all_at(&cursor.to_le_bytes(), CURSOR_OFFSET as u64)
+        files::write_all_at(&self.file, &cursor.to_le_bytes(), CURSOR_OFFSET as u64)
     }
 
     fn reset(&mut self) {
