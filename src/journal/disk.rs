@@ -71,9 +71,14 @@ pub(super) fn mappable(directory: &Path) -> bool {
 /// By `msync` of a mapping of its own, which is `fdatasync` of a range: the pages ahead of the end,
 /// which are populated already, stay as they are, and the writer's next stores there do not fault.
 ///
+/// After a failed attempt the kernel takes the pages for written that it could not write, and the next
+/// one succeeds whatever is on the disk. So an attempt that follows one has them written `again`: it makes
+/// them dirty first, as a store would, whoever else stores there at the same time.
+///
 /// # Errors
-/// What the system says; errors of earlier writing by the kernel included.
-pub(crate) fn sync_segment(path: &Path, end: u64) -> io::Result<()> {
+/// What the system says; errors of earlier writing by the kernel included. Before Linux 5.14, no
+/// attempt succeeds after a failed one.
+pub(crate) fn sync_segment(path: &Path, end: u64, again: bool) -> io::Result<()> {
     // For writing, too: the kernel does nothing for a mapping of a file that is open for reading.
     let file = open_regular(path, std::fs::OpenOptions::new().read(true).write(true))?;
     let bytes = files::call(FileCall::Stat, || file.metadata())?.len().min(end) as usize;
@@ -83,7 +88,10 @@ pub(crate) fn sync_segment(path: &Path, end: u64) -> io::Result<()> {
     }
     let mut options = memmap2::MmapOptions::new();
     options.len(bytes);
-    let mapping = files::call(FileCall::Map, || options.map_raw_read_only(&file))?;
+    let mapping = files::call(FileCall::Map, || options.map_raw(&file))?;
+    if again {
+        files::call(FileCall::Write, || mapping.advise(memmap2::Advice::PopulateWrite))?;
+    }
     files::call(FileCall::Sync, || mapping.flush_range(0, bytes))
 }
 

@@ -131,6 +131,8 @@ pub(crate) struct Control {
     held: AtomicBool,
     /// Segments before this one were synced.
     synced_before: AtomicU64,
+    /// Whether the last attempt to sync the journal failed; held during an attempt.
+    sync_again: Mutex<bool>,
     degraded: Mutex<Option<String>>,
     /// How often something could not be synced, and what was said the last time.
     sync_errors: Mutex<(u64, Option<String>)>,
@@ -192,6 +194,12 @@ impl Control {
             now.durable_records = now.durable_records.max(then.journaled);
             now.journal_syncs += 1;
         });
+    }
+
+    /// Whether the journal must be written again before it can be synced. Whoever has it syncs; others
+    /// wait.
+    pub(crate) fn sync_again(&self) -> MutexGuard<'_, bool> {
+        self.sync_again.lock()
     }
 
     /// Counts a failure to sync.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::control::Unfinished;
+use super::control::{Progress, Unfinished};
 use super::core::Core;
 use crate::config::SyncPolicy;
 use crate::files;
@@ -73,7 +73,18 @@ impl Core {
 
     /// Brings the journal to the disk as far as it is published.
     pub(crate) fn sync_journal(&self) -> Result<(), SyncError> {
+        let mut again = self.control.sync_again();
         let progress = self.control.progress();
+        let outcome = self.sync_segments(&progress, *again);
+        *again = outcome.is_err();
+        outcome?;
+        self.control.set_journal_synced(progress.journal.sequence);
+        self.control.note_durable(&progress);
+        Ok(())
+    }
+
+    /// Brings the segments to the disk, after a failure all that may be concerned by it `again`.
+    fn sync_segments(&self, progress: &Progress, again: bool) -> Result<(), SyncError> {
         let (before, last) = (self.control.journal_synced(), progress.journal.sequence);
         let log_dir = &self.configuration.log_dir;
         let journal = log_dir.join("journal");
@@ -87,7 +98,7 @@ impl Core {
         for sequence in sequences.into_iter().filter(|known| (before..=last).contains(known)) {
             let path = index.path(sequence);
             let end = if sequence == last { progress.journal.offset } else { u64::MAX };
-            match sync_segment(&path, end) {
+            match sync_segment(&path, end, again) {
                 // One that goes away meanwhile is recycled: its entries are gone with it.
                 Err(source) if source.kind() != io::ErrorKind::NotFound || sequence == last => {
                     return Err(SyncError::Io { path, source });
@@ -104,8 +115,6 @@ impl Core {
             let absolute = std::path::absolute(log_dir).unwrap_or_else(|_| log_dir.clone());
             absolute.parent().map_or(Ok(()), sync_directory)?;
         }
-        self.control.set_journal_synced(last);
-        self.control.note_durable(&progress);
         Ok(())
     }
 }
