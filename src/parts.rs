@@ -2,6 +2,7 @@
 //! they may change with any release.
 
 use std::fmt;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::clock::Calibration;
@@ -12,7 +13,8 @@ use crate::formatters::{
     Formatter, Identity, JsonFormatter, LogfmtFormatter, Rfc5424Formatter, TextFormatter,
 };
 use crate::journal::{
-    Appender, Definitions, JournalOptions, LanePosition, Place, SegmentStore, crc32c,
+    Appender, Definitions, JournalOptions, JournalReader, LanePosition, Liveness, Merge, Place,
+    Position, SegmentIndex, SegmentStore, Step, crc32c,
 };
 use crate::level::Level;
 use crate::processors::{Chain, Installed, Masking, Processor, TextScreen};
@@ -146,6 +148,7 @@ const TEXT_SITE: SiteSpec<'static> = SiteSpec { fields: &["order_id", "note", "p
 #[derive(Debug)]
 pub struct InMemory {
     store: SegmentStore,
+    index: SegmentIndex,
     appender: Appender,
     records: Vec<u8>,
     site: OneSite,
@@ -200,11 +203,11 @@ impl InMemory {
             program: String::new(),
             facility: 16,
         };
-        let opened = SegmentStore::open(options).and_then(|(mut store, _index)| {
+        let opened = SegmentStore::open(options).and_then(|(mut store, index)| {
             let first = store.prepare(u64::MAX)?;
-            Ok((store, first))
+            Ok((store, index, first))
         });
-        let Ok((store, Some(first))) = opened else { panic!("no journal to measure") };
+        let Ok((store, index, Some(first))) = opened else { panic!("no journal to measure") };
         let line = Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
         let mut appender = Appender::new(first, line);
         appender.begin_pass(2, None);
@@ -213,7 +216,34 @@ impl InMemory {
         let header = RecordHeader { length: record.len() as u32, ..header() };
         encode(&mut record, header, &[], args, usize::MAX);
         let site = OneSite(spec.encode(A::types).to_vec());
-        Self { store, appender, records: record.repeat(RUN_RECORDS), site }
+        Self { store, index, appender, records: record.repeat(RUN_RECORDS), site }
+    }
+
+    /// Reads the current segment as the views do: checks its frames and brings the entries into
+    /// their order. How many there were.
+    ///
+    /// # Panics
+    /// When it is damaged.
+    #[must_use]
+    pub fn read(&self) -> usize {
+        let from = Position::start_of(self.appender.sequence());
+        let mut reader = JournalReader::new(self.index.clone(), Some(from), Liveness::Ended);
+        let mut merge = Merge::new();
+        let mut entries = 0;
+        loop {
+            match reader.next_frame() {
+                Ok(Step::Frame(frame)) => merge.push(&frame),
+                Ok(Step::EndOfData) => merge.finish(),
+                other => panic!("the segment is not read: {other:?}"),
+            }
+            let before = entries;
+            while let Some(given) = merge.next_entries(256) {
+                entries += given.inspect(|given| _ = black_box(given)).count();
+            }
+            if before < entries {
+                return entries;
+            }
+        }
     }
 
     /// Appends one run of 100 records: surveys it, copies it behind a frame's head, seals it.

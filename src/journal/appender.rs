@@ -188,7 +188,7 @@ impl Appender {
         let mut limit = records.len().min(RUN_BYTES_MAX);
         loop {
             let end = self.end_of_pass();
-            let mut found = survey(&mut self.defined[ring], &records[..limit], end);
+            let mut found = self.survey(ring, position.ring_id, &records[..limit], end);
             if found.bytes == 0 {
                 return if found.stopped { Ok(0) } else { Err(AppendError::Malformed) };
             }
@@ -200,7 +200,7 @@ impl Appender {
                 };
                 match definition {
                     Some(definition) => {
-                        found.texts |= self.note_text(ring, needed, definition);
+                        found.suspicious |= self.note_text(ring, needed, definition);
                         bytes.push((needed, self.screened(needed, definition)));
                     }
                     None => self.defined[ring].forget(needed),
@@ -210,7 +210,7 @@ impl Appender {
                 bytes.iter().map(|(_, definition)| definition_frame_bytes(definition.len())).sum();
             if self.has_room(frames + RECORDS_HEADER_BYTES + found.bytes) {
                 let records = &records[..found.bytes];
-                if found.texts {
+                if found.suspicious {
                     return self.write_screened(position, records, &found, &bytes, definitions);
                 }
                 return self.write_run(position, records, &found, &bytes);
@@ -224,6 +224,14 @@ impl Appender {
             }
             // Even an empty segment is too small for so many definitions at once.
             limit = found.first_bytes.max(found.bytes / 2);
+        }
+    }
+
+    fn survey(&mut self, ring: usize, ring_id: u64, records: &[u8], end: PassEnd) -> Survey {
+        let defined = &mut self.defined[ring];
+        match &mut self.screen {
+            Some(screen) => screen.survey(ring_id, defined, records, end),
+            None => survey(defined, records, end, |_, _| true),
         }
     }
 
@@ -256,7 +264,7 @@ impl Appender {
         }
     }
 
-    /// Writes a run in which there may be text.
+    /// Writes a run in which there may be a secret.
     fn write_screened(
         &mut self,
         position: LanePosition,

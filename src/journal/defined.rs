@@ -17,7 +17,7 @@ pub(super) type NeededList = SmallVec<[Needed; 8]>;
 
 /// The sites and contexts of one ring that are defined in the segment.
 #[derive(Debug)]
-pub(super) struct Defined {
+pub(crate) struct Defined {
     ring_id: u64,
     /// A bit for each site id.
     sites: Vec<u64>,

@@ -1,6 +1,8 @@
 //! What the appender asks before it writes: is there anything in it that no file may hold?
 
 use super::appender::Definitions;
+use super::defined::Defined;
+use super::survey::{PassEnd, Survey};
 use crate::definition::DefinitionBytes;
 
 /// Who looks through records that may hold text before they are written: what it masks reaches no
@@ -8,6 +10,10 @@ use crate::definition::DefinitionBytes;
 pub(crate) trait Screen: std::fmt::Debug + Send {
     /// Whether records of a site with this definition hold text.
     fn holds_text(&self, definition: &[u8]) -> bool;
+
+    /// The walk over a run of records of `ring`: [`survey`](super::survey), with a look at their
+    /// texts.
+    fn survey(&mut self, ring: u64, defined: &mut Defined, records: &[u8], end: PassEnd) -> Survey;
 
     /// The records with their secrets masked, in as many bytes; `None` if they have none.
     fn screen(&mut self, ring: u64, records: &[u8], known: &dyn Definitions) -> Option<&[u8]>;

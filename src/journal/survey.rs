@@ -7,7 +7,7 @@ use crate::record::{GAP_SITE, INLINE, RecordHeader, TimeKind};
 
 /// What a walk over a run has found.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(crate) struct Survey {
     /// Bytes of the records that belong to the pass.
     pub(super) bytes: usize,
     /// Bytes of the first of them.
@@ -24,15 +24,15 @@ pub(super) struct Survey {
     pub(super) last_time: u64,
     /// What the segment does not define yet.
     pub(super) needed: NeededList,
-    /// Whether there may be text in one of them.
-    pub(super) texts: bool,
+    /// Whether one of them may hold a secret.
+    pub(super) suspicious: bool,
     /// Whether a record is urgent, where that is asked for.
     pub(super) urgent: bool,
 }
 
 /// Where a pass ends: what was made after it began is left to the next one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PassEnd {
+pub(crate) struct PassEnd {
     ticks: u64,
     unix_nanos: i64,
     line: Calibration,
@@ -68,9 +68,19 @@ impl PassEnd {
 }
 
 /// Walks over `records` up to the first one behind `end`, noting in `defined` what they name.
-pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Survey {
+///
+/// `is_clean` is asked of each record of a site that is known to hold text, until it finds one that is
+/// not: in the same walk, because a walk of its own costs more than most looks.
+#[inline]
+pub(crate) fn survey(
+    defined: &mut Defined,
+    records: &[u8],
+    end: PassEnd,
+    mut is_clean: impl FnMut(&RecordHeader, &[u8]) -> bool,
+) -> Survey {
     let mut found = Survey::default();
     let mut at = 0;
+    let mut holds_text = false;
     let (mut last_site, mut last_context) = (GAP_SITE, 0);
     let mut last = None;
     while let Some(header) = RecordHeader::read(&records[at..]) {
@@ -80,15 +90,16 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
         }
         if header.site != last_site {
             last_site = header.site;
+            holds_text = false;
             if last_site == INLINE {
-                found.texts = true;
+                found.suspicious = true;
                 if defined.watches() {
                     found.urgent |= is_urgent_inline(&header, &records[at..]);
                     // The next one has a definition of its own.
                     last_site = GAP_SITE;
                 }
             } else if last_site != GAP_SITE {
-                found.texts |= defined.note_site(last_site, &mut found.needed);
+                holds_text = defined.note_site(last_site, &mut found.needed);
             }
         }
         if header.context != last_context {
@@ -105,7 +116,11 @@ pub(super) fn survey(defined: &mut Defined, records: &[u8], end: PassEnd) -> Sur
             found.first_kind = header.flags.time_kind();
             found.first_time = header.time;
         }
+        let start = at;
         at += header.length as usize;
+        if holds_text && !found.suspicious {
+            found.suspicious = !is_clean(&header, &records[start..at]);
+        }
         found.count += 1;
         found.gaps += u32::from(header.site == GAP_SITE);
         last = Some(header);

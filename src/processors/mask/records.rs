@@ -1,4 +1,5 @@
-//! The drain's look through records before they are written.
+//! The drain's look through records before they are written: at their texts, in the one walk over a
+//! run; only a run with a suspicious text is searched.
 //!
 //! A record whose text holds a secret is written anew, in as many bytes as before: positions in the
 //! journal and in the ring stay those of each other. Its texts get shorter, zeros follow behind its
@@ -13,7 +14,7 @@ use super::live::Masking;
 use super::names::NameMask;
 use super::texts::{Spans, Texts, put_masked};
 use crate::definition::{DefinitionBytes, SITE_TEXT_OFFSET, site_fields};
-use crate::journal::{Definitions, Screen};
+use crate::journal::{Defined, Definitions, PassEnd, Screen, Survey, survey};
 use crate::record::{
     CUT_BIT, FLAGS_OFFSET, Flags, GAP_SITE, INLINE, RECORD_HEADER_BYTES, RecordHeader, TypeCode,
 };
@@ -111,6 +112,9 @@ pub(crate) struct TextScreen {
     ring_id: u64,
     /// By number of the site.
     plans: Vec<Option<Plan>>,
+    /// The site whose records were met last that have one text at the same place each, and where its
+    /// length stands.
+    usual: (u32, usize),
     /// The records as they are to be written, if they differ.
     out: Vec<u8>,
     edits: Vec<Edit>,
@@ -123,9 +127,21 @@ pub(crate) struct TextScreen {
 impl TextScreen {
     pub(crate) fn new(masking: Arc<Masking>) -> Self {
         let (plans, out, edits) = (Vec::new(), Vec::new(), Vec::new());
-        Self { masking, ring_id: 0, plans, out, edits, masked: 0, changes: 0 }
+        Self { masking, ring_id: 0, plans, usual: NO_SITE, out, edits, masked: 0, changes: 0 }
+    }
+
+    /// Forgets the sites of another ring.
+    fn turn_to(&mut self, ring: u64) {
+        if self.ring_id != ring {
+            self.ring_id = ring;
+            self.plans.clear();
+            self.usual = NO_SITE;
+        }
     }
 }
+
+/// No site has this number.
+const NO_SITE: (u32, usize) = (GAP_SITE, 0);
 
 /// Makes the plan of a site and remembers it.
 #[cold]
@@ -146,26 +162,38 @@ impl Screen for TextScreen {
         site_fields(definition).any(|(code, _)| code.scalar() == TypeCode::STR)
     }
 
+    fn survey(&mut self, ring: u64, defined: &mut Defined, records: &[u8], end: PassEnd) -> Survey {
+        self.turn_to(ring);
+        let Self { masking, plans, usual, edits, .. } = self;
+        let (texts, names) = (masking.texts(), masking.names());
+        survey(defined, records, end, |header, record| {
+            let inline = header.flags.contains(Flags::CONTEXT_INLINE);
+            if header.site == usual.0 && !inline {
+                return text_at(record, usual.1).is_some_and(|text| texts.is_clean(names, text));
+            }
+            let Some(Some(plan)) = plans.get(header.site as usize) else { return false };
+            if let Some(length_at) = only_text(plan) {
+                *usual = (header.site, length_at);
+            }
+            let mut look = Look { texts, names, record, edits: &mut *edits };
+            // A malformed record is left to its readers.
+            let _ = look.arguments(*header, RECORD_HEADER_BYTES, plan);
+            let clean = edits.is_empty();
+            edits.clear();
+            clean
+        })
+    }
+
     fn screen(&mut self, ring: u64, records: &[u8], known: &dyn Definitions) -> Option<&[u8]> {
-        if self.ring_id != ring {
-            self.ring_id = ring;
-            self.plans.clear();
-        }
+        self.turn_to(ring);
         let Self { masking, plans, out, edits, masked, .. } = self;
         let (texts, names) = (masking.texts(), masking.names());
         *masked = 0;
-        let (mut at, mut simple, mut length_at) = (0, GAP_SITE, 0);
+        let mut at = 0;
         while let Some(header) = RecordHeader::read(&records[at..]) {
             let end = at + header.length as usize;
             let record = &records[at..end];
             at = end;
-            // The usual record by the shortest way: its site is that of the last one, with one text.
-            if header.site == simple
-                && !header.flags.contains(Flags::CONTEXT_INLINE)
-                && text_at(record, length_at).is_some_and(|text| texts.is_clean(names, text))
-            {
-                continue;
-            }
             let mut look = Look { texts, names, record, edits };
             // A malformed record is left to its readers.
             let _ = match header.site {
@@ -177,10 +205,6 @@ impl Screen for TextScreen {
                         .and_then(|plan| look.arguments(header, RECORD_HEADER_BYTES, &plan)),
                 },
             };
-            let plan = plans.get(header.site as usize).and_then(Option::as_ref);
-            if let Some(place) = plan.and_then(only_text) {
-                (simple, length_at) = (header.site, place);
-            }
             if !edits.is_empty() {
                 if *masked == 0 {
                     out.clear();
