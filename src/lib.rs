@@ -2,6 +2,8 @@
 //!
 //! The README has the first five minutes; [`MetaLogger`] is where to start.
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub mod bridge;
 mod call;
 mod clock;
 mod config;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Desk, child, role, run};
+use support::{Desk, child, resident_kib, role, run};
 use tapelog::reading::{Format, Journal};
 use tapelog::{Context, MetaLogger, Producer, context, try_info};
 
@@ -128,12 +128,6 @@ fn a_million_entries_of_churning_contexts_are_all_complete() {
     assert!(summary.is_intact(), "{:?}", summary.notes);
     assert_eq!((checker.complete, checker.rest.len()), (ENTRIES, 0));
     assert_eq!(checker.next, [ENTRIES / THREADS; THREADS as usize]);
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// Binds again and again, and logs with some of what is bound.

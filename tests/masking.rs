@@ -4,27 +4,10 @@
 
 mod support;
 
-use std::fs;
-use std::path::Path;
-
-use support::{Desk, PATIENCE};
+use support::{Desk, PATIENCE, holders};
 use tapelog::{MetaLogger, context, error, info, trade};
 
 const SECRET: &str = "hunter2-is-no-good";
-
-/// Every file below a directory that holds `text`.
-fn holders(directory: &Path, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(holders(&path, text));
-        } else if fs::read(&path).unwrap().windows(text.len()).any(|part| part == text.as_bytes()) {
-            found.push(path.display().to_string());
-        }
-    }
-    found
-}
 
 /// Logs the secret under a name, in every way there is.
 fn log_everywhere(log: &MetaLogger) {

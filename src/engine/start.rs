@@ -20,7 +20,7 @@ use crate::processors::{Chain, Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::recovery::{self, Found};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
-use crate::shared::{Control, Core, Levels, ticks_now};
+use crate::shared::{Control, Core, Followers, Levels, ticks_now};
 use crate::site::{self, Site, SiteArea};
 use crate::stack::Stacks;
 use crate::writer::{
@@ -146,6 +146,7 @@ fn make_core(
         urgent: AtomicU32::new(0),
         syslog: Arc::new(SyslogCounts::default()),
         stacks: Stacks::new(configuration.backtrace),
+        followers: Followers::default(),
         alive: Arc::new(()),
         ring_id: ring.id(),
         ring,

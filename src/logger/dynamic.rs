@@ -1,8 +1,10 @@
 //! Methods for callers that learn of their texts and fields at run time.
 
+use smallvec::SmallVec;
+
 use super::{MetaLogger, lanes};
 use crate::context::DynamicValue;
-use crate::definition::SiteSpec;
+use crate::definition::{CATEGORY, SiteSpec};
 use crate::face::{Face, Stamp};
 use crate::level::Level;
 use crate::processors::Masked;
@@ -11,21 +13,27 @@ use crate::ring::{Class, PushError};
 use crate::shared::{Bindings, ContextRef, Lanes, Scoped, Unusual, market_time, refuse_nested};
 use crate::site::MARKET_TIME;
 
-/// The values of a dynamic call.
-struct Dynamic<'a> {
-    fields: &'a [(&'a str, DynamicValue<'a>)],
-    /// In a backtest, what stands behind them.
-    market_time: Option<UnixNanos>,
-}
+/// The fields of a dynamic call.
+struct Dynamic<'a>(&'a [(&'a str, DynamicValue<'a>)]);
 
 impl Values for Dynamic<'_> {
     fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
-        for (_, value) in self.fields {
+        for (_, value) in self.0 {
             value.tell(tell);
         }
-        if let Some(time) = self.market_time {
-            tell(UnixNanos::TYPE, &time);
-        }
+    }
+}
+
+/// In a backtest: values, and the market's time behind them.
+struct InMarket<'a> {
+    values: &'a dyn Values,
+    time: UnixNanos,
+}
+
+impl Values for InMarket<'_> {
+    fn tell(&self, tell: &mut dyn FnMut(TypeCode, &dyn Stored)) {
+        self.values.tell(tell);
+        tell(UnixNanos::TYPE, &self.time);
     }
 }
 
@@ -65,29 +73,61 @@ impl MetaLogger {
         text: &str,
         fields: &[(&str, DynamicValue<'_>)],
     ) -> Result<(), PushError> {
-        let mut names: smallvec::SmallVec<[&str; 16]> =
-            fields.iter().map(|(name, _)| *name).collect();
-        let category = fields.iter().find(|(name, _)| *name == "category");
+        let names: SmallVec<[&str; 16]> = fields.iter().map(|(name, _)| *name).collect();
+        let category = fields.iter().find(|(name, _)| *name == CATEGORY);
         let own_trade = category.map(|(_, value)| *value == DynamicValue::Str("trade"));
         let trade = trade || own_trade.unwrap_or(self.trade);
-        let levels = &self.core.levels;
         // It is of no module: `log_filter` counts it among the others.
-        let filtered = !trade && levels.by_module() && (level as u8) < levels.kept_of("");
-        if filtered || !self.enabled(level, trade) {
+        if !self.keeps(level, "", trade) {
             return Ok(());
         }
-        let stamp = Stamp::own();
-        let market_time = market_time().filter(|_| !names.contains(&MARKET_TIME));
-        names.extend(market_time.map(|_| MARKET_TIME));
         let spec = SiteSpec { level, trade, line: 0, text, target: "", file: "", fields: &names };
-        let values = Dynamic { fields, market_time };
-        let class = Class { privileged: trade || level >= Level::Warning, trade };
-        match self.core.masking.names().treatments(names.iter().copied()) {
-            None => self.push_dynamic(spec, class, stamp, &values),
+        self.submit_dynamic(Stamp::own(), spec, &Dynamic(fields))
+    }
+
+    /// Whether an entry of a module is kept.
+    pub(crate) fn keeps(&self, level: Level, target: &str, trade: bool) -> bool {
+        let levels = &self.core.levels;
+        let filtered = !trade && levels.by_module() && (level as u8) < levels.kept_of(target);
+        !filtered && self.enabled(level, trade)
+    }
+
+    /// Whether every entry is a trade event that does not say otherwise.
+    #[cfg(any(feature = "log", feature = "tracing"))]
+    pub(crate) fn is_trade(&self) -> bool {
+        self.trade
+    }
+
+    /// Hands over an entry that is kept, and known at run time only. Its record carries its site.
+    ///
+    /// # Errors
+    /// [`PushError`] when the record is refused; the loss has been counted.
+    pub(crate) fn submit_dynamic(
+        &self,
+        stamp: Stamp,
+        spec: SiteSpec<'_>,
+        values: &dyn Values,
+    ) -> Result<(), PushError> {
+        let Some(time) = market_time().filter(|_| !spec.fields.contains(&MARKET_TIME)) else {
+            return self.push_masked(stamp, spec, values);
+        };
+        let names = [spec.fields, &[MARKET_TIME]].concat();
+        let spec = SiteSpec { fields: &names, ..spec };
+        self.push_masked(stamp, spec, &InMarket { values, time })
+    }
+
+    fn push_masked(
+        &self,
+        stamp: Stamp,
+        spec: SiteSpec<'_>,
+        values: &dyn Values,
+    ) -> Result<(), PushError> {
+        match self.core.masking.names().treatments(spec.fields.iter().copied()) {
+            None => self.push_dynamic(spec, stamp, values),
             Some(treatments) => {
-                let masked = Masked::new(&values, &treatments);
+                let masked = Masked::new(values, &treatments);
                 self.core.masking.count_by_name(masked.count());
-                self.push_dynamic(spec, class, stamp, &masked)
+                self.push_dynamic(spec, stamp, &masked)
             }
         }
     }
@@ -95,10 +135,11 @@ impl MetaLogger {
     fn push_dynamic(
         &self,
         spec: SiteSpec<'_>,
-        class: Class,
         stamp: Stamp,
         values: &dyn Values,
     ) -> Result<(), PushError> {
+        let privileged = spec.trade || spec.level >= Level::Warning;
+        let class = Class { privileged, trade: spec.trade };
         lanes::OfThread.with(&self.core, |lane| {
             let scoped = lanes::OfThread.scoped(&self.core, self.context());
             let context = match &scoped {

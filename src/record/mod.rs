@@ -23,6 +23,8 @@ pub use encode::{Args, Bytes, Encode, LogValue, Sink, Stored};
 pub(crate) use encode::{CUT_BIT, Told, Values};
 pub(crate) use gap::{GAP_RECORD_BYTES, GAP_SITE, Gap, REASONS};
 pub(crate) use header::{FLAGS_OFFSET, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) use text::CutStr;
 pub use text::{ErrorChain, Text};
 pub(crate) use value::{Cuttable, List, Value};
 pub use value::{Decimal, TypeCode, UnixNanos};

@@ -113,6 +113,19 @@ pub struct CutStr<'a> {
     cut: bool,
 }
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+impl<'a> CutStr<'a> {
+    /// Text that was taken from a longer one, if `cut`.
+    pub(crate) fn new(text: &'a str, cut: bool) -> Self {
+        Self { text, cut }
+    }
+
+    /// The text, and whether it was cut.
+    pub(crate) fn parts(self) -> (&'a str, bool) {
+        (self.text, self.cut)
+    }
+}
+
 impl Sealed for CutStr<'_> {}
 impl Encode for CutStr<'_> {
     const TYPE: TypeCode = TypeCode::STR;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
+use super::followers::Followers;
 use super::levels::Levels;
 use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
@@ -55,6 +56,8 @@ pub(crate) struct Core {
     /// What became of the messages to syslog.
     pub(crate) syslog: Arc<SyslogCounts>,
     pub(crate) configuration: Configuration,
+    /// Who is told when levels have changed.
+    pub(crate) followers: Followers,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.
     pub(crate) alive: Arc<()>,
 }
@@ -156,6 +159,7 @@ impl Core {
             self.filter.store(Self::next_filter(), Ordering::Release);
             site::review();
         }
+        self.followers.tell(&self.levels);
     }
 
     /// Whether this is a forked child: the writer's threads and locks are its parent's. One system

@@ -102,6 +102,15 @@ impl Levels {
         code(level) >= self.gate[usize::from(trade)].load(Relaxed)
     }
 
+    /// The least level that any call is kept of, as a number; above all levels if none is.
+    #[cfg(any(feature = "log", feature = "tracing"))]
+    pub(crate) fn least_kept(&self) -> u8 {
+        // ORDERING: Relaxed, see the type.
+        // PAIRS WITH: the stores in `set_gates`; the gate of trade events is never the higher one.
+        // IF WEAKENED: it is the weakest already.
+        self.gate[1].load(Relaxed)
+    }
+
     /// Whether every call takes the cold path, because there is more to do than to push.
     #[inline(always)]
     pub(crate) fn detours(&self) -> bool {

@@ -4,6 +4,7 @@
 mod bindings;
 mod control;
 mod core;
+mod followers;
 mod inline;
 mod levels;
 mod market;
@@ -16,6 +17,7 @@ pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Core, Lanes, Unusual, encode, refuse_nested, ticks_now};
+pub(crate) use followers::Followers;
 pub(crate) use levels::Levels;
 pub(crate) use market::{MarketClock, Shown, market_time};
 pub(crate) use recovered::Recovered;

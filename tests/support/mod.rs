@@ -181,3 +181,28 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// Every file below a directory that holds `text`.
+pub(crate) fn holders(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry of a directory").path();
+        if path.is_dir() {
+            found.extend(holders(&path, text));
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        if bytes.windows(text.len()).any(|part| part == text.as_bytes()) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+/// How much memory this process has resident.
+pub(crate) fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("the process's status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let number = line.split_whitespace().next().and_then(|number| number.parse().ok());
+    number.expect("a number of KiB")
+}
