@@ -216,8 +216,9 @@ fn memory_stays_as_it_is_whatever_texts_and_names_come() {
     let events = std::env::var("TEST_BRIDGE_EVENTS").map_or(1_000_000, |n| n.parse().unwrap());
     let desk = Desk::new();
     let wait = tapelog::Overflow::Block(Duration::from_millis(5));
-    // Without mappings: how much of a file is resident is the kernel's affair.
-    let builder = desk.builder().overflow(wait).journal_mapped(false);
+    // Without mappings: how much of a file is resident is the kernel's affair. Without logs: how far
+    // the view is behind, and what waits in it for its turn, is not what this is about.
+    let builder = desk.builder().overflow(wait).journal_mapped(false).render_logs(false);
     let (log, guard) = builder.build().unwrap();
     let bridge = bridge(&log);
     let names: Vec<_> = (0..1_000).map(|n| format!("name-{n}")).collect();
@@ -243,7 +244,7 @@ fn memory_stays_as_it_is_whatever_texts_and_names_come() {
     drop(guard);
     let grown = at[1].saturating_sub(at[0]);
     println!("{events} events, texts and names of their own: {grown} KiB more than after a tenth");
-    assert!(grown < 8 << 10, "{grown} KiB");
+    assert!(grown < 4 << 10, "{grown} KiB");
 }
 
 #[test]

@@ -349,8 +349,10 @@ fn memory_stays_as_it_is_whatever_is_logged() {
     let events = std::env::var("TEST_BRIDGE_EVENTS").map_or(1_000_000, |n| n.parse().unwrap());
     let desk = Desk::new();
     let wait = tapelog::Overflow::Block(Duration::from_millis(5));
-    // Without mappings: how much of a file is resident is the kernel's affair.
-    let (log, guard) = desk.builder().overflow(wait).journal_mapped(false).build().unwrap();
+    // Without mappings: how much of a file is resident is the kernel's affair. Without logs: how far
+    // the view is behind, and what waits in it for its turn, is not what this is about.
+    let (log, guard) =
+        desk.builder().overflow(wait).journal_mapped(false).render_logs(false).build().unwrap();
     let mut at = [0; 2];
     with_layer(&log, || {
         let outer = info_span!("for long", rounds = 0_u64);
@@ -375,7 +377,7 @@ fn memory_stays_as_it_is_whatever_is_logged() {
     drop(guard);
     let grown = at[1].saturating_sub(at[0]);
     println!("{events} events and changes of spans: {grown} KiB more than after a tenth");
-    assert!(grown < 8 << 10, "{grown} KiB");
+    assert!(grown < 4 << 10, "{grown} KiB");
 }
 
 #[test]
