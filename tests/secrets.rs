@@ -2,7 +2,7 @@
 //! ring or in the journal's memory; inside texts at least 99 of 100 are masked, and of ordinary lines
 //! fewer than one in a thousand is touched.
 //!
-//! 1,000 keys and 100,000 lines; with `TEST_LONG=1` ten times as many.
+//! 1,000 keys and a million lines; `TEST_KEYS` and `TEST_LINES` ask for others.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,8 +16,8 @@ use std::path::Path;
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::{MetaLogger, context, error, info, trade};
 
-fn times() -> usize {
-    if std::env::var_os("TEST_LONG").is_some() { 10 } else { 1 }
+fn keys_wanted() -> usize {
+    support::times("TEST_KEYS", 1_000) as usize
 }
 
 /// Xorshift: the same keys in every run.
@@ -176,7 +176,7 @@ fn log_all_named() {
     let (log, guard) =
         desk.builder().log_to_console(true).journal_segments(16_u32).build().unwrap();
     let mut chance = Chance(0x9E37_79B9);
-    let keys: Vec<_> = (0..1_000 * times()).map(|at| key(&mut chance, at).0).collect();
+    let keys: Vec<_> = (0..keys_wanted()).map(|at| key(&mut chance, at).0).collect();
     for part in keys.chunks(100) {
         part.iter().for_each(|key| log_named(&log, key));
         log.flush(PATIENCE).unwrap();
@@ -189,7 +189,10 @@ fn log_all_named() {
     assert_eq!(log.stats().masked, 8 * keys.len() as u64);
     drop(guard);
     assert_eq!(leaks(&desk.logs(), &keys), HashSet::new(), "the files");
-    println!("{} keys under 8 sensitive names each: 0 leaks", keys.len());
+    println!(
+        "row 19: {} keys under 8 sensitive names each, 0 leaks into files, ring or mapped memory",
+        keys.len()
+    );
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn row_19_no_key_under_a_sensitive_name_is_anywhere() {
     let output = run(child("row_19_no_key_under_a_sensitive_name_is_anywhere", CHILD));
     print!("{}", String::from_utf8_lossy(&output.stdout));
     let mut chance = Chance(0x9E37_79B9);
-    let keys: Vec<_> = (0..1_000 * times()).map(|at| key(&mut chance, at).0).collect();
+    let keys: Vec<_> = (0..keys_wanted()).map(|at| key(&mut chance, at).0).collect();
     let mut leaked = HashSet::new();
     Marks::of(&keys).find(&output.stderr, &mut leaked);
     assert_eq!(leaked, HashSet::new(), "the console");
@@ -213,7 +216,7 @@ fn row_19_keys_inside_texts_are_masked_in_every_file() {
     let (log, guard) = desk.builder().journal_segments(16_u32).build().unwrap();
     let mut chance = Chance(0x2545_F491);
     let (mut keys, mut texts) = (Vec::new(), Vec::new());
-    for at in 0..1_000 * times() {
+    for at in 0..keys_wanted() {
         let (key, telling) = key(&mut chance, at);
         let form = if telling { at / 8 % FORMS } else { NAMED + at / 8 % (FORMS - NAMED) };
         let text = text(&mut chance, &key, form);
@@ -237,8 +240,9 @@ fn row_19_keys_inside_texts_are_masked_in_every_file() {
     let leaked = leaks(&desk.logs(), &keys);
     let masked = keys.len() - leaked.len();
     println!(
-        "{} keys inside texts: {masked} masked, {} secrets",
+        "row 19: {} keys inside texts, {masked} masked ({:.2} %), as {} secrets",
         keys.len(),
+        masked as f64 * 100.0 / keys.len() as f64,
         stats.masked_in_texts
     );
     for text in keys.iter().zip(&texts).filter(|(key, _)| leaked.contains(&key.as_bytes()[..MARK]))
@@ -290,7 +294,7 @@ fn recorded(lines: usize) -> Vec<String> {
     let place = Path::new("../shared/marketdata/binance_usdm_btcusdt_20240808.gz");
     let unpacked = std::process::Command::new("gzip").arg("-dc").arg(place).output();
     let Some(output) = unpacked.ok().filter(|output| output.status.success()) else {
-        println!("no market recording in {}: made-up lines alone", place.display());
+        println!("note: no market recording in {}, made-up lines alone", place.display());
         return Vec::new();
     };
     let text = String::from_utf8(output.stdout).unwrap();
@@ -303,7 +307,7 @@ fn row_19_ordinary_lines_are_left_alone() {
     let builder = desk.builder().render_logs(false).journal_segments(16_u32);
     let (log, guard) = builder.build().unwrap();
     let mut chance = Chance(0x1234_5678);
-    let all = 100_000 * times();
+    let all = support::times("TEST_LINES", 1_000_000) as usize;
     let mut lines = recorded(all / 4);
     lines.extend((lines.len()..all).map(|at| ordinary(&mut chance, at)));
     for part in lines.chunks(1_000) {
@@ -312,7 +316,12 @@ fn row_19_ordinary_lines_are_left_alone() {
     }
     let stats = log.stats();
     drop(guard);
-    println!("{} ordinary lines: {} false masks", lines.len(), stats.masked_in_texts);
+    println!(
+        "row 19: {} ordinary lines, {} false masks ({:.4} %)",
+        lines.len(),
+        stats.masked_in_texts,
+        stats.masked_in_texts as f64 * 100.0 / lines.len() as f64
+    );
     assert_eq!(stats.lost.total(), 0);
     assert!(stats.masked_in_texts * 1_000 < lines.len() as u64);
 }

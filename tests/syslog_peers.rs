@@ -476,7 +476,7 @@ fn compare(desk: &Desk, daemon: &Daemon, samples: &[Sample]) {
         assert_eq!(parsed, expected, "{line}\n{sample:?}");
         assert!(!std::mem::replace(&mut seen[n], true), "{n} came twice");
     }
-    println!("{ENTRIES} messages: every field as it was logged");
+    println!("row 20: {ENTRIES} messages, every field as it was logged");
 }
 
 fn send_and_compare(start: fn(&Desk) -> Option<Daemon>, transport: &str, longest: usize) {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
 use super::Formatter;
 use super::json::{Identity, JsonFormatter};
 use super::text::TextFormatter;
@@ -148,6 +151,24 @@ impl Sample {
 fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Tries a property with `ci` random values, or with as many as `TEST_CASES` says; how many they were.
+pub(super) fn for_any<S: Strategy>(
+    ci: u32,
+    values: S,
+    holds: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) -> u32 {
+    let cases = std::env::var("TEST_CASES").map_or(ci, |cases| cases.parse().unwrap());
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    if let Err(error) = runner.run(&values, holds) {
+        panic!("{error}");
+    }
+    cases
 }
 
 /// What an entry borrows from.
