@@ -61,6 +61,41 @@ fn both_precedence_rules_hold_with_a_real_environment_and_real_arguments() {
 }
 
 #[test]
+fn what_nobody_set_is_shown_with_what_it_follows() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let shown =
+        tapelog(here, &["show", "--log-level", "debug", "--structured-logging", "true"], &[]);
+    for (key, value, origin) in [
+        ("log_level", "\"debug\"", "the argument --log-level"),
+        ("console_level", "\"debug\"", "the default: log_level"),
+        ("syslog_level", "\"debug\"", "the default: log_level"),
+        (
+            "journal_level",
+            "\"debug\"",
+            "the default: the lowest of log_level, console_level and, with syslog, syslog_level",
+        ),
+        ("log_format", "\"json\"", "the default: text, or json with structured_logging"),
+        ("nap", "\"50us\"", "the built-in default"),
+    ] {
+        let told = line(&shown, key);
+        let (setting, told_origin) = told.split_once(" # ").unwrap();
+        assert_eq!((setting.trim(), told_origin), (&*format!("{key} = {value}"), origin));
+    }
+    for (key, place) in [("ring_dir", "/dev/shm/"), ("hostname", "the name of the machine")] {
+        let told = line(&shown, key);
+        assert!(told.contains(&format!(" # the default: {place}")), "{told}");
+    }
+    // A value that follows another is never said to be built in.
+    let shown = text(&shown.stdout);
+    let lines = shown.lines().filter_map(|line| line.split_once(" = ").map(|(key, _)| (key, line)));
+    for (key, line) in lines.filter(|(key, _)| !key.starts_with('#')) {
+        let known = tapelog::parameters().iter().find(|known| known.key == key).unwrap();
+        assert!(known.follows().is_none() || !line.contains("built-in"), "{line}");
+    }
+}
+
+#[test]
 fn what_is_shown_is_toml_and_says_the_bound_of_the_disk() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
@@ -181,16 +216,24 @@ const ONLY_THE_PROGRAM_KNOWS: &[&str] = &[
     "log_name=",
     "log_name=two words",
     "log_name=a-name-that-is-much-longer-than-the-48-characters-of-the-rfc",
+    "log_filter=my_bot=loud",
+    "log_filter=risk-desk=info",
     "log_file=../expert.log",
     "log_file=trades.log",
     "trade_log_file=expert.log.3",
     "error_log_file=journal/errors.log",
     "log_to_file=false log_to_console=false",
+    "structured_logging=true log_format=logfmt",
+    "text_pattern=%(evnt)",
+    "text_pattern=%(time",
+    "text_pattern=%(level:wide)",
     "log_max_file_size=2GiB",
     "ring_bytes=1000000",
     "ring_bytes=64KiB",
     "block_bytes=5000",
     "block_bytes=2MiB",
+    "block_bytes=1MiB",
+    "block_bytes=1MiB ring_bytes=8MiB",
     "reserve_blocks=1000",
     "ring_dir=dev/shm",
     "overflow=block(6ms)",
@@ -203,7 +246,14 @@ const ONLY_THE_PROGRAM_KNOWS: &[&str] = &[
     "metrics_interval=50ms",
     "latency_warning=2h",
     "mask_keys=---",
+    "mask_keys=pin:9",
+    "mask_patterns=(a",
+    "mask_patterns=a*",
     "hostname=desk 7",
+    "syslog=udp:desk",
+    "syslog=tcp://desk:port",
+    "syslog=http://127.0.0.1",
+    "syslog=unix:dev/log",
 ];
 
 /// The cases of `tests/config/wrong_values.txt` as files.

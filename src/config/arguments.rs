@@ -42,6 +42,7 @@ const USUAL: [&str; 7] = [
 /// # Ok::<(), tapelog::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct LogArgs {
     settings: Settings,
 }

@@ -4,7 +4,6 @@ use std::path::{Component, Path, PathBuf};
 
 use super::describe::{self, parameters};
 use super::error::{ConfigError, Origin, Problem};
-use super::formats;
 use super::layers;
 use super::masking::{MaskKey, PATTERNS_MAX, compile_pattern};
 use super::parameters::Configuration;
@@ -24,16 +23,32 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// Notes a parameter whose value is not what the list of parameters says.
     fn check(&mut self, holds: bool, key: &'static str) {
-        let what = describe::parameter(key).map_or("another value", |known| known.accepted);
         let value = self.shown(key);
-        self.refuse_unless(holds, key, format_args!("{value}"), what);
+        self.refuse_unless(holds, key, format_args!("{value}"), own_rule(key));
     }
 
-    /// Notes a parameter whose value does not go together with another.
+    /// Notes that values do not go together. To blame is the one of the highest layer, of several
+    /// there the first: nobody is told to correct what he did not set. Beside each key stands what
+    /// would be accepted.
+    fn relate(&mut self, holds: bool, keys: &[(&str, &str)]) {
+        // What is wrong already says nothing of others.
+        let wrong = |key: &str| self.known.iter().any(|known| known == key);
+        if holds || keys.iter().any(|(key, _)| wrong(key)) {
+            return;
+        }
+        let layer = |(key, _): &&(&str, &str)| self.configuration.origin(key).layer();
+        // Of equal ones `max_by_key` takes the last.
+        if let Some((key, accepted)) = keys.iter().rev().max_by_key(layer) {
+            let value = self.shown(key);
+            self.refuse_unless(false, key, format_args!("{value}"), accepted);
+        }
+    }
+
+    /// Notes a parameter whose value is not accepted.
     fn refuse_unless(
         &mut self,
         holds: bool,
-        key: &'static str,
+        key: &str,
         value: impl std::fmt::Debug,
         accepted: &str,
     ) {
@@ -54,6 +69,11 @@ impl Findings<'_> {
         let shown = self.configuration.shown().into_iter().find(|(known, _)| *known == key);
         shown.map_or_else(String::new, |(_, value)| value.to_string())
     }
+}
+
+/// What is accepted for a parameter, as the list of parameters says it.
+fn own_rule(key: &str) -> &'static str {
+    describe::parameter(key).map_or("another value", |known| known.accepted)
 }
 
 impl Configuration {
@@ -81,6 +101,11 @@ impl Configuration {
         if !self.is_set("hostname") {
             self.hostname = printable_host(&rustix::system::uname().nodename().to_string_lossy());
         }
+        if self.log_format.is_none() {
+            self.log_format = Some(self.form());
+            // "none" says no more than nothing does.
+            self.trail.origins.retain(|(key, _)| *key != "log_format");
+        }
     }
 
     /// Finds what is wrong besides the problems known already, and lists all in the order of the
@@ -96,9 +121,7 @@ impl Configuration {
         self.check_files(&mut findings);
         self.check_ring(&mut findings);
         self.check_journal(&mut findings);
-        for (key, value, accepted) in formats::refused(self) {
-            findings.refuse_unless(false, key, value, &accepted);
-        }
+        self.check_formats(&mut findings);
         let place = |problem: &Problem| {
             parameters().iter().position(|known| known.key == problem.key).unwrap_or(usize::MAX)
         };
@@ -138,6 +161,17 @@ impl Configuration {
         }
     }
 
+    fn check_formats(&self, findings: &mut Findings<'_>) {
+        let wrong = self.wrong_pattern();
+        let accepted = wrong.as_deref().unwrap_or_default();
+        findings.refuse_unless(wrong.is_none(), "text_pattern", &self.text_pattern, accepted);
+        let json = "json, because structured_logging = true is the short way to say log_format = json; \
+                    for another format leave structured_logging out";
+        let no = "false, because log_format asks for another format than json";
+        let keys = [("log_format", json), ("structured_logging", no)];
+        findings.relate(!self.contradicts_itself(), &keys);
+    }
+
     fn check_files(&self, findings: &mut Findings<'_>) {
         let anywhere = self.log_to_file || self.log_to_console || !self.syslog.is_empty();
         findings.check(anywhere, "log_to_file");
@@ -151,8 +185,8 @@ impl Configuration {
             findings.check(names_a_file(path), key);
             let taken = files[..at].iter().find(|(_, other)| self.log(other) == self.log(path));
             if let Some((other, _)) = taken {
-                let accepted = format!("another file than {other} has");
-                findings.refuse_unless(false, key, path, &accepted);
+                let than = [other, key].map(|than| format!("another file than {than} has"));
+                findings.relate(false, &[(key, &than[0]), (other, &than[1])]);
             }
         }
         for (key, path) in files {
@@ -179,8 +213,17 @@ impl Configuration {
         let sound = block.is_power_of_two() && (4 * KIB..=1024 * KIB).contains(&block);
         let blocks = self.ring_bytes / block.max(1);
         let whole = blocks >= 16 && self.ring_bytes.is_multiple_of(block);
-        findings.check(!sound || whole, "ring_bytes");
-        findings.check(!sound || u64::from(self.reserve_blocks) <= blocks / 4, "reserve_blocks");
+        let part = "a power of two of which ring_bytes holds at least 16";
+        let keys = [("ring_bytes", own_rule("ring_bytes")), ("block_bytes", part)];
+        findings.relate(!sound || whole, &keys);
+        let reserved = u64::from(self.reserve_blocks) <= blocks / 4;
+        let keys = [
+            ("reserve_blocks", own_rule("reserve_blocks")),
+            ("ring_bytes", "at least four times as many blocks as reserve_blocks"),
+            ("block_bytes", "a power of two of which ring_bytes holds four times reserve_blocks"),
+        ];
+        // A ring that is wrong already says nothing of its reserve.
+        findings.relate(!sound || !whole || reserved, &keys);
         let dir = self.ring_dir.is_absolute() && names_a_path(&self.ring_dir);
         findings.check(dir, "ring_dir");
     }
@@ -188,7 +231,11 @@ impl Configuration {
     fn check_journal(&self, findings: &mut Findings<'_>) {
         let bytes = self.journal_segment_bytes;
         let roomy = bytes >= 2 * u64::from(self.block_bytes) + 64 * KIB;
-        findings.check(bytes.is_multiple_of(4 * KIB) && roomy, "journal_segment_bytes");
+        findings.check(bytes.is_multiple_of(4 * KIB), "journal_segment_bytes");
+        let half = "a power of two of which journal_segment_bytes holds two, and 64 KiB more";
+        let keys =
+            [("journal_segment_bytes", own_rule("journal_segment_bytes")), ("block_bytes", half)];
+        findings.relate(roomy, &keys);
     }
 
     /// Where syslog messages go, if anywhere.

@@ -9,8 +9,11 @@ use super::kinds::{Preset, Words};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Built into tapelog, or following another parameter or the machine.
+    /// Built into tapelog.
     Default,
+    /// What the parameter follows as long as nobody sets it: other parameters or the machine. In the
+    /// words of [`Parameter::follows`](super::Parameter::follows).
+    Follows(&'static str),
     /// The preset of this name.
     Preset(Preset),
     /// `.defaults(…)` of the program.
@@ -36,10 +39,26 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// How high its layer lies above the built-in defaults.
+    pub(super) fn layer(&self) -> u8 {
+        match self {
+            Origin::Default | Origin::Follows(_) => 0,
+            Origin::Preset(_) => 1,
+            Origin::CodeDefault => 2,
+            Origin::File { .. } => 3,
+            Origin::Environment { .. } => 4,
+            Origin::Code => 5,
+            Origin::Argument { .. } => 6,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("the built-in default"),
+            Origin::Follows(what) => write!(f, "the default: {what}"),
             Origin::Preset(preset) => {
                 let word = Preset::WORDS.iter().find(|(_, known)| known == preset);
                 write!(f, "the preset {}", word.map_or("", |(word, _)| *word))
@@ -83,6 +102,7 @@ impl fmt::Display for Problem {
 
 /// A configuration that cannot be used; lists every problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }

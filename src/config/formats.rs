@@ -4,9 +4,6 @@ use super::kinds::LogFormat;
 use super::parameters::Configuration;
 use super::pattern::Pattern;
 
-/// A parameter that breaks a rule: its key, its value, what would be accepted.
-pub(super) type Refused = (&'static str, String, String);
-
 impl Configuration {
     /// The form of `expert.log` and `errors.log`.
     pub(crate) fn form(&self) -> LogFormat {
@@ -16,22 +13,17 @@ impl Configuration {
             None => LogFormat::Text,
         }
     }
-}
 
-/// What is wrong with the parameters of formats.
-pub(super) fn refused(configuration: &Configuration) -> Vec<Refused> {
-    let mut refused = Vec::new();
-    if let Err(problem) = Pattern::parse(&configuration.text_pattern) {
-        let value = format!("{:?}", configuration.text_pattern);
-        refused.push(("text_pattern", value, problem));
+    /// Whether `structured_logging` and `log_format` ask for different forms.
+    pub(super) fn contradicts_itself(&self) -> bool {
+        self.structured_logging && self.form() != LogFormat::Json
     }
-    if configuration.structured_logging && configuration.form() != LogFormat::Json {
-        let value = format!("\"{:?}\"", configuration.form()).to_lowercase();
-        let accepted = "accepted is json, because structured_logging = true is the short way to say \
-                        log_format = json; for another format leave structured_logging out";
-        refused.push(("log_format", value, accepted.to_owned()));
+
+    /// What is wrong with `text_pattern`.
+    pub(super) fn wrong_pattern(&self) -> Option<String> {
+        let problem = Pattern::parse(&self.text_pattern).err()?;
+        Some(format!("a text with named parts; {problem}"))
     }
-    refused
 }
 
 #[cfg(test)]
@@ -44,22 +36,21 @@ mod tests {
         assert_eq!(configuration.form(), LogFormat::Text);
         configuration.structured_logging = true;
         assert_eq!(configuration.form(), LogFormat::Json);
-        assert!(refused(&configuration).is_empty());
+        assert!(!configuration.contradicts_itself());
         for form in [LogFormat::Text, LogFormat::Logfmt, LogFormat::Rfc5424] {
             configuration.log_format = Some(form);
-            let problems = refused(&configuration);
-            assert!(matches!(&problems[..], [("log_format", _, why)] if why.contains("leave")));
+            assert!(configuration.contradicts_itself());
         }
         configuration.log_format = Some(LogFormat::Json);
-        assert!(refused(&configuration).is_empty());
+        assert!(!configuration.contradicts_itself());
     }
 
     #[test]
     fn a_wrong_pattern_is_refused_with_what_was_probably_meant() {
         let mut configuration = Configuration::built_in();
         configuration.text_pattern = "%(evnt)".to_owned();
-        let problems = refused(&configuration);
-        assert_eq!((problems.len(), problems[0].0), (1, "text_pattern"));
-        assert!(problems[0].2.contains("did you mean `%(event)`?"), "{problems:?}");
+        let problem = configuration.wrong_pattern().unwrap();
+        assert!(problem.contains("did you mean `%(event)`?"), "{problem}");
+        assert_eq!(Configuration::built_in().wrong_pattern(), None);
     }
 }

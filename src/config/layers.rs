@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::describe::Parameter;
 use super::error::{ConfigError, Origin, Problem};
 use super::form::Shape;
 use super::parameters::{Configuration, Settings};
@@ -226,7 +227,11 @@ impl Configuration {
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         let set = self.trail.origins.iter().rev().find(|(set, _)| *set == key);
-        set.map_or(Origin::Default, |(_, origin)| origin.clone())
+        let follows = || describe::parameter(key).and_then(Parameter::follows);
+        set.map_or_else(
+            || follows().map_or(Origin::Default, Origin::Follows),
+            |(_, origin)| origin.clone(),
+        )
     }
 
     /// What an operator should know: variables that lose to the program's code, and variables that

@@ -36,6 +36,7 @@ macro_rules! parameters {
 
         /// One layer of settings: what is not set is left to the layers below.
         #[derive(Debug, Clone, Default, PartialEq)]
+        #[non_exhaustive]
         pub struct Settings {
             $(pub(super) $key: Option<$type>,)*
             /// Where single values came from, if not all from one place.

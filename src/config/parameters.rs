@@ -111,7 +111,8 @@ parameters! {
         Word, "number or string",
         r#""string""#, restart;
     /// Whether a call returns once its record is in the ring. If not, it waits until the entry is
-    /// in the logs, at most 5 ms; entries that take longer are counted.
+    /// in the logs, at most 5 ms; entries that take longer are counted. The contract that tapelog was
+    /// written to has `false` as the default; ours is `true`, because a trading thread must not wait.
     async_logging: bool = true,
         Flag, "true or false",
         "false", restart;

@@ -1,13 +1,17 @@
 //! The guide's table of parameters is made of the model.
 
 use std::fs;
+use std::sync::Mutex;
 
-use tapelog::{MetaLogger, Parameter, parameters};
+use tapelog::{MetaLogger, Origin, Parameter, Shape, parameters};
 
 use super::wrong::golden;
 
 const GUIDE: &str = "docs/guides/configuration.md";
 const BEGIN: &str = "<!-- The parameters: made by `TEST_BLESS=1 cargo test --test config`. -->\n";
+const PRESETS_BEGIN: &str =
+    "<!-- The presets: made by `TEST_BLESS=1 cargo test --test config`. -->\n";
+const PRESETS_END: &str = "<!-- The end of the presets. -->\n";
 const END: &str = "<!-- The end of the parameters. -->\n";
 
 fn chapter(parameter: &Parameter) -> String {
@@ -29,14 +33,42 @@ fn chapter(parameter: &Parameter) -> String {
     )
 }
 
+/// A preset's row: what it sets, as a file would say it.
+fn preset_row(preset: &str) -> String {
+    let builder = MetaLogger::builder().code_only().set("preset", preset);
+    let shown = builder.configuration().unwrap().to_toml();
+    let lines = shown.lines().filter_map(|line| line.split_once(" # the preset "));
+    let set: Vec<_> = lines.map(|(setting, _)| format!("`{}`", setting.trim())).collect();
+    assert!(set.len() >= 3, "{preset} sets hardly anything: {set:?}");
+    format!("| `{preset}` | {} |\n", set.join(", "))
+}
+
 #[test]
-fn the_guide_tells_each_parameter_as_the_model_has_it() {
+fn the_guide_tells_each_preset_as_the_code_has_it() {
+    let preset = parameters().iter().find(|known| known.key == "preset").unwrap();
+    let Shape::Optional(shape) = &preset.shape else { panic!("{preset:?}") };
+    let Shape::Words(presets) = &**shape else { panic!("{preset:?}") };
+    let rows: String = presets.iter().map(|preset| preset_row(preset)).collect();
+    let table = format!("\n| preset | sets |\n|---|---|\n{rows}\n");
+    golden_part(PRESETS_BEGIN, &table, PRESETS_END);
+}
+
+/// Compares what stands in the guide between two marks.
+fn golden_part(begin: &str, text: &str, end: &str) {
+    // The tests of one file are blessed in turn.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
     let path = format!("{}/{GUIDE}", env!("CARGO_MANIFEST_DIR"));
     let guide = fs::read_to_string(path).unwrap();
-    let (before, rest) = guide.split_once(BEGIN).expect("the begin of the table");
-    let (_, behind) = rest.split_once(END).expect("the end of the table");
+    let (before, rest) = guide.split_once(begin).unwrap_or_else(|| panic!("no {begin}"));
+    let (_, behind) = rest.split_once(end).unwrap_or_else(|| panic!("no {end}"));
+    golden(GUIDE, &format!("{before}{begin}{text}{end}{behind}"));
+}
+
+#[test]
+fn the_guide_tells_each_parameter_as_the_model_has_it() {
     let chapters: String = parameters().iter().map(chapter).collect();
-    golden(GUIDE, &format!("{before}{BEGIN}\n{chapters}{END}{behind}"));
+    golden_part(BEGIN, &format!("\n{chapters}"), END);
 }
 
 #[test]
@@ -48,7 +80,7 @@ fn each_example_of_the_guide_is_accepted_in_a_file() {
         // A prefix that nobody uses: the environment has no part in it.
         let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
         let configuration = builder.configuration().unwrap_or_else(|error| panic!("{error}"));
-        assert_ne!(configuration.origin(parameter.key), tapelog::Origin::Default);
+        assert!(matches!(configuration.origin(parameter.key), Origin::File { .. }));
     }
 }
 

@@ -24,6 +24,8 @@ fn a_file_read_again_changes_levels_and_names_what_needs_a_restart() {
     fs::write(&path, "log_level = \"debug\"\n").unwrap();
     log.reload().unwrap();
     assert!(enabled!(log, Level::Debug));
+    // Its entry is to be shown before the level leaves it out.
+    log.flush(PATIENCE).unwrap();
 
     fs::write(&path, "log_level = \"error\"\nring_bytes = \"16MiB\"\nnap = \"1ms\"\n").unwrap();
     let error = log.reload().unwrap_err();

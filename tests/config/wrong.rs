@@ -12,6 +12,8 @@ const CASES: &[&[(&str, &str)]] = &[
     &[("log_name", "a-name-that-is-much-longer-than-the-48-characters-of-the-rfc")],
     &[("log_level", "debgu")],
     &[("log_level", "3")],
+    &[("log_filter", "my_bot=loud")],
+    &[("log_filter", "risk-desk=info")],
     &[("trade_log_level", "all")],
     &[("console_level", "warnings")],
     &[("journal_level", "none")],
@@ -24,6 +26,10 @@ const CASES: &[&[(&str, &str)]] = &[
     &[("log_to_console", "maybe")],
     &[("structured_logging", "json")],
     &[("log_format", "jsn")],
+    &[("structured_logging", "true"), ("log_format", "logfmt")],
+    &[("text_pattern", "%(evnt)")],
+    &[("text_pattern", "%(time")],
+    &[("text_pattern", "%(level:wide)")],
     &[("time_zone", "Europe/Berlin")],
     &[("time_precision", "seconds")],
     &[("json_big_ints", "text")],
@@ -39,6 +45,8 @@ const CASES: &[&[(&str, &str)]] = &[
     &[("ring_bytes", "64KiB")],
     &[("block_bytes", "5000")],
     &[("block_bytes", "2MiB")],
+    &[("block_bytes", "1MiB")],
+    &[("block_bytes", "1MiB"), ("ring_bytes", "8MiB")],
     &[("reserve_blocks", "1000")],
     &[("ring_dir", "dev/shm")],
     &[("overflow", "blok")],
@@ -62,6 +70,9 @@ const CASES: &[&[(&str, &str)]] = &[
     &[("backtrace", "on")],
     &[("panic_hook", "2")],
     &[("mask_keys", "---")],
+    &[("mask_keys", "pin:9")],
+    &[("mask_patterns", "(a")],
+    &[("mask_patterns", "a*")],
     &[("file_mode", "0400")],
     &[("file_mode", "rw-------")],
     &[("dir_mode", "1777")],
@@ -70,6 +81,10 @@ const CASES: &[&[(&str, &str)]] = &[
     &[("facility", "24")],
     &[("hostname", "desk 7")],
     &[("enterprise_number", "99999999999")],
+    &[("syslog", "udp:desk")],
+    &[("syslog", "tcp://desk:port")],
+    &[("syslog", "http://127.0.0.1")],
+    &[("syslog", "unix:dev/log")],
     &[("syslog_level", "notice")],
     &[("log_levl", "debug")],
     &[("colour_of_the_sky", "blue")],
@@ -95,9 +110,8 @@ fn each_wrong_value_gives_a_message_that_names_it_and_says_what_to_do() {
         for problem in error.problems() {
             let line = problem.to_string();
             assert!(line.starts_with(&format!("{} = ", problem.key)), "{line}");
-            let set = settings.iter().any(|(key, _)| *key == problem.key);
-            let place = if set { "the program's code" } else { "the built-in default" };
-            assert!(line.contains(&format!("(from {place})")), "{line}");
+            assert!(settings.iter().any(|(key, _)| *key == problem.key), "nobody set it: {line}");
+            assert!(line.contains("(from the program's code)"), "{line}");
             let known = parameters().iter().any(|known| known.key == problem.key);
             assert_eq!(problem.accepted.starts_with("accepted is "), known, "{line}");
         }

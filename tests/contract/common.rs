@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tapelog::MetaLogger;
 use tapelog::reading::{Format, Journal};
 use tapelog::testing::{DrainHold, hold_drain};
+use tapelog::{MetaLogger, Parameter, parameters};
 
 use crate::support;
 
@@ -17,7 +17,11 @@ pub(crate) fn default_of(key: &str) -> String {
     let line = shown.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
     let (value, origin) =
         line.unwrap_or_else(|| panic!("no {key} in {shown}")).split_once(" # ").unwrap();
-    assert_eq!(origin, "the built-in default");
+    let known = parameters().iter().find(|parameter| parameter.key == key);
+    let follows = known.and_then(Parameter::follows);
+    let default =
+        follows.map_or("the built-in default".to_owned(), |w| format!("the default: {w}"));
+    assert_eq!(origin, default);
     value.trim().to_owned()
 }
 

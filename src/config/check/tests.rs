@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::error::{ConfigError, Origin};
-use super::super::kinds::Overflow;
+use super::super::kinds::{LogFormat, Overflow, Preset};
 use super::super::parameters::Settings;
 use super::super::special::WAIT_MAX;
 use super::*;
@@ -38,12 +38,55 @@ fn every_problem_is_listed_with_key_value_origin_and_what_is_accepted() {
         .log_to_console(false);
     let error = resolve(wrong).unwrap_err();
     let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["log_file", "error_log_file", "log_to_file", "block_bytes", "overflow"]);
+    assert_eq!(keys, ["log_file", "trade_log_file", "log_to_file", "block_bytes", "overflow"]);
     let text = error.to_string();
     assert!(
         text.contains("block_bytes = 5000 (from the program's code): accepted is a power of two")
     );
     assert!(text.starts_with("wrong log configuration, 5 problems:"));
+}
+
+/// The key that is to blame, if it is one alone, where an operator's variables lie over a preset and
+/// the program's defaults.
+fn blamed(defaults: Settings, operator: Settings) -> String {
+    let preset = Settings::default().preset(Preset::UltraLowLatency);
+    let variable = Origin::Environment { variable: "TAPELOG_…".to_owned() };
+    let layers =
+        [(Origin::CodeDefault, preset), (Origin::CodeDefault, defaults), (variable, operator)];
+    let error = Configuration::resolve(layers).unwrap_err();
+    assert_eq!(error.problems().len(), 1, "{error}");
+    error.problems()[0].key.clone()
+}
+
+#[test]
+fn of_values_that_do_not_go_together_the_highest_layer_s_is_to_blame() {
+    let none = Settings::default;
+    assert_eq!(blamed(none(), none().log_file("trades.log")), "log_file");
+    assert_eq!(blamed(none().log_file("a"), none().trade_log_file("a")), "trade_log_file");
+    assert_eq!(blamed(none().trade_log_file("a"), none().log_file("a")), "log_file");
+    assert_eq!(blamed(none(), none().ring_bytes(1_u64 << 20)), "ring_bytes", "16 in reserve");
+    assert_eq!(
+        blamed(none().ring_bytes(4_u64 << 20), none().block_bytes(1_u32 << 20)),
+        "block_bytes"
+    );
+    assert_eq!(blamed(none(), none().reserve_blocks(1000_u32)), "reserve_blocks");
+    let short = none().journal_segment_bytes(1_u64 << 20).ring_bytes(64_u64 << 20);
+    assert_eq!(blamed(short, none().block_bytes(1_u32 << 20)), "block_bytes");
+}
+
+#[test]
+fn what_nobody_set_tells_what_it_follows() {
+    let origin = |configuration: &Configuration, key| configuration.origin(key).to_string();
+    let json = resolve(Settings::default().structured_logging(true)).unwrap();
+    assert_eq!(json.log_format, Some(LogFormat::Json), "the form in force");
+    assert_eq!(origin(&json, "log_format"), "the default: text, or json with structured_logging");
+    assert_eq!(origin(&json, "console_level"), "the default: log_level");
+    assert_eq!(origin(&json, "hostname"), "the default: the name of the machine");
+    assert_eq!(origin(&json, "nap"), "the built-in default");
+    let set = resolve(Settings::default().set("log_format", "none").hostname("desk-7")).unwrap();
+    assert_eq!(set.log_format, Some(LogFormat::Text));
+    assert_eq!(origin(&set, "log_format"), origin(&json, "log_format"));
+    assert_eq!(origin(&set, "hostname"), "the program's code");
 }
 
 #[test]
