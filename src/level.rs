@@ -90,6 +90,7 @@ impl fmt::Display for Level {
 
 /// A text that names no level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("{0:?} is no log level: use trace, debug, info, warning, error or critical")]
 pub struct ParseLevelError(String);
 

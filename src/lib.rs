@@ -4,6 +4,12 @@
 
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub mod bridge;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "tapelog runs on Linux, on x86-64 and aarch64, only: make it a dependency of these targets alone, \
+     by `[target.'cfg(target_os = \"linux\")'.dependencies]` in Cargo.toml"
+);
+
 mod call;
 mod clock;
 mod config;
@@ -59,11 +65,10 @@ pub mod __private {
     pub use crate::face::*;
 }
 
-/// The code blocks of the README, compiled, and of the guides, compiled and run.
+/// The code blocks of the guides, compiled and run. Those of the README are programs of `examples/`,
+/// which `tests/examples.rs` runs; `tests/docs.rs` compares the texts.
 #[cfg(doctest)]
 mod documents {
-    #[doc = include_str!("../README.md")]
-    struct Readme;
     #[doc = include_str!("../docs/guides/quickstart.md")]
     struct Quickstart;
     #[doc = include_str!("../docs/guides/logging.md")]

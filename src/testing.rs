@@ -47,7 +47,8 @@ pub fn capture() -> (MetaLogger, Capture) {
     match started {
         Ok((core, engine)) => {
             let log = MetaLogger::new(core);
-            let capture = Capture { log: log.clone(), sink, _guard: Guard::new(engine) };
+            let capture =
+                Capture { log: log.clone(), sink, _guard: Guard::new(engine, log.clone()) };
             (log, capture)
         }
         Err(error) => panic!("no engine for a capturing logger: {error}"),

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use support::{Desk, PATIENCE, child, number, role, until};
-use tapelog::{Guard, MetaLogger, PushError, StartError, context, info, trade, try_info};
+use support::{Desk, PATIENCE, child, files, number, role, until};
+use tapelog::{
+    Guard, Level, MetaLogger, PushError, StartError, context, critical, info, trade, try_info,
+};
 
 #[test]
 fn loggers_in_different_directories_do_not_mix() {
@@ -129,6 +131,26 @@ fn logger_guard_and_producer_go_in_any_order() {
         drop((bound, guard));
         assert_eq!(desk.lines("expert.log").len(), expected, "{}", orders[order]);
     }
+}
+
+#[test]
+fn a_guard_steers_the_engine_as_its_logger_does() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    info!(log, "before");
+    guard.flush(PATIENCE).unwrap();
+    assert_eq!(desk.lines("expert.log").len(), 1);
+    guard.rotate();
+    guard.set_level(Level::Error);
+    info!(log, "not kept");
+    critical!(log, "behind");
+    guard.sync().unwrap();
+    assert_eq!(guard.stats().accepted, 2);
+    assert!(guard.stats().syncs >= 1);
+    assert_eq!(files(&desk.logs().join("expert.log")).len(), 2, "rotated once");
+    guard.shutdown();
+    critical!(log, "refused");
+    assert_eq!(log.stats().lost.closed, 1);
 }
 
 #[test]

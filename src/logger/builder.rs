@@ -113,6 +113,7 @@ impl Builder {
             Wishes { chain: Chain::of(self.processors), rotations_untold: self.rotations_untold };
         let (core, engine) = engine::start(configuration, place, wishes)?;
         engine::tell_warnings(&core);
-        Ok((MetaLogger::new(core), Guard::new(engine)))
+        let log = MetaLogger::new(core);
+        Ok((log.clone(), Guard::new(engine, log)))
     }
 }

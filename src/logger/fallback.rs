@@ -40,7 +40,8 @@ impl Builder {
         let plain = || Builder::default().code_only().log_to_file(false).log_to_console(true);
         let (log, guard) = same.build().or_else(|_| plain().build()).unwrap_or_else(|error| {
             notice(&format!("{}; nothing can be logged", with_causes(&error)));
-            (closed(), Guard::of_nothing())
+            let log = closed();
+            (log.clone(), Guard::of_nothing(log))
         });
         log.core().control.degrade(&reason);
         error!(log, "logging goes to the console only", error = refusal);
@@ -89,6 +90,8 @@ mod tests {
         let _bound = log.bind(crate::context! { symbol = "BTCUSDT" });
         assert!(begun.elapsed() < Duration::from_secs(30), "nobody is waited for");
         assert_eq!((log.stats().accepted, log.stats().lost.closed), (0, 2));
-        drop(Guard::of_nothing());
+        let guard = Guard::of_nothing(log);
+        assert_eq!(guard.stats().lost.closed, 2);
+        drop(guard);
     }
 }

@@ -515,6 +515,7 @@ impl Control {
 
 /// A wait that ended before the work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("the logs lack at least {records} records so far: wait longer, or see `stats()`")]
 pub struct Unfinished {
     /// How many accepted records are not in every log they belong to, as of the drain's last pass.
