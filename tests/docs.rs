@@ -1,10 +1,37 @@
-//! Goal: what the documents say of the code is there: links lead to the lines they name, and the
-//! README's program is the example, and files that documents link to exist.
+//! Goal: what the documents say of the code is there: links lead to the lines they name, files that
+//! documents link to exist, the README's programs are examples, and what a configuration file is
+//! shown to hold is accepted.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tapelog::MetaLogger;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every document for people: those beside the README, and those below `docs`.
+fn documents() -> Vec<(PathBuf, String)> {
+    let directories = ["", "docs", "docs/guides"].map(|directory| root().join(directory));
+    let files = directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    let texts = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut found: Vec<_> =
+        texts.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect();
+    found.sort();
+    assert!(found.len() >= 12, "a document is missing: {found:?}");
+    found
+}
+
+/// The fenced blocks of a document: what stands behind the three marks, and the text.
+fn blocks(document: &str) -> impl Iterator<Item = (&str, &str)> {
+    // Outside, inside, outside, …
+    document.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'))
+}
 
 /// ``[`Name::item`](path#L12)``: the item, the path and the line.
 fn links(text: &str) -> impl Iterator<Item = (&str, &str, usize)> {
@@ -29,7 +56,7 @@ fn defines(line: &str, item: &str) -> bool {
 
 #[test]
 fn every_link_of_the_architecture_leads_to_what_it_names() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let mut count = 0;
     for (item, path, line) in links(&text) {
@@ -70,16 +97,8 @@ fn anchors(text: &str) -> Vec<String> {
 
 #[test]
 fn every_file_that_a_document_links_to_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "PERF.md", "CHANGELOG.md"]
-        .map(|name| root.join(name))
-        .into();
-    let guides = fs::read_dir(root.join("docs/guides")).unwrap();
-    documents.extend(guides.map(|guide| guide.unwrap().path()));
-    assert!(documents.len() >= 8, "a guide is missing: {documents:?}");
     let mut count = 0;
-    for document in documents {
-        let text = fs::read_to_string(&document).unwrap();
+    for (document, text) in documents() {
         for target in files(&text) {
             count += 1;
             let path = document.parent().unwrap().join(target);
@@ -97,12 +116,101 @@ fn every_file_that_a_document_links_to_is_there() {
     assert!(count >= 25, "only {count} links: the pattern does not fit any more");
 }
 
+/// They are clean on the page; what is around them stands in the example.
 #[test]
-fn the_program_of_the_readme_is_the_quickstart_example() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let example = fs::read_to_string(root.join("examples/quickstart.rs")).unwrap();
-    let program = readme.split("```rust,no_run\n").nth(1).unwrap().split("```").next().unwrap();
-    let example = example.split_once("\n\n").unwrap().1;
-    assert_eq!(program, example);
+fn each_program_of_the_readme_is_an_example_that_is_run() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let examples = fs::read_dir(root().join("examples")).unwrap();
+    let examples: Vec<_> =
+        examples.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let programs: Vec<_> = blocks(&readme).filter(|(kind, _)| kind.starts_with("rust")).collect();
+    assert!(programs.len() >= 2, "{programs:?}");
+    for (kind, program) in programs {
+        assert_eq!(kind, "rust", "{program}");
+        let indented = program.lines().map(|line| match line {
+            "" => "\n".to_owned(),
+            line => format!("    {line}\n"),
+        });
+        let (whole, part) = (format!("\n{program}\n"), indented.collect::<String>());
+        let shown =
+            examples.iter().any(|example| example.contains(&whole) || example.contains(&part));
+        assert!(shown, "no example has this program:\n{program}");
+    }
+}
+
+#[test]
+fn no_code_block_is_left_out_without_a_reason() {
+    let mut pending = vec![root().join("src")];
+    let mut texts = documents();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            texts.push((path.clone(), fs::read_to_string(path).unwrap()));
+        }
+    }
+    let mut fences = 0;
+    for (path, text) in &texts {
+        for line in text.lines() {
+            let line = line.trim_start_matches(['/', '!', ' ']);
+            let Some(kind) = line.strip_prefix("```") else { continue };
+            fences += 1;
+            for left_out in ["no_run", "ignore", "should_panic"] {
+                assert!(!kind.contains(left_out), "{}: {line}", path.display());
+            }
+        }
+    }
+    println!("{fences} fences in {} files", texts.len());
+    assert!(fences >= 200, "the pattern does not fit any more");
+}
+
+/// All but those for cargo.
+#[test]
+fn each_configuration_that_a_document_shows_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shown.toml");
+    let mut count = 0;
+    for (document, text) in documents() {
+        for (_, block) in blocks(&text).filter(|(kind, _)| *kind == "toml") {
+            if ["[dependencies]", "[target."].iter().any(|cargo| block.starts_with(cargo)) {
+                continue;
+            }
+            fs::write(&path, block).unwrap();
+            // A prefix that nobody uses: the environment has no part in it.
+            let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
+            let outcome = builder.configuration();
+            assert!(outcome.is_ok(), "{}: {outcome:?}\n{block}", document.display());
+            let set = block.lines().filter(|line| line.contains(" = ")).count();
+            assert!(set > 0, "{}: {block}", document.display());
+            count += 1;
+        }
+    }
+    println!("{count} blocks");
+    assert!(count >= 60, "only {count} blocks");
+}
+
+/// The variables that a text reads or names: words that begin so.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter_map(|word| {
+        let ours = word.strip_prefix("TEST_").is_some_and(|rest| !rest.is_empty());
+        ours.then(|| word.to_owned())
+    })
+}
+
+#[test]
+fn every_variable_of_the_tests_is_in_the_table() {
+    let table = fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    let known: BTreeSet<_> = variables(&table).collect();
+    let mut used = BTreeSet::new();
+    let places = ["tests", "cli/tests", "src", "cli/src", "loom-tests", ".ci", "README.md"];
+    let mut pending: Vec<_> = places.map(|place| root().join(place)).into();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if let Ok(text) = fs::read_to_string(path) {
+            used.extend(variables(&text));
+        }
+    }
+    assert_eq!(used, known, "used on the left, in docs/testing.md on the right");
+    println!("{} variables", known.len());
 }

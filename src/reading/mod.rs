@@ -1,12 +1,18 @@
 //! Reading a journal back: the same entries, in the same order and form, as in the logs.
 //!
-//! ```no_run
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&dir)?;
+//! # let (log, guard) = tapelog::MetaLogger::builder().log_dir("logs").build()?;
+//! # tapelog::info!(log, "bar closed");
+//! # drop(guard);
 //! use tapelog::reading::{Format, Journal};
 //!
 //! let journal = Journal::open("logs")?;
 //! let summary = journal.write_to(Format::Json, &mut std::io::stdout().lock())?;
 //! eprintln!("{} entries", summary.entries);
-//! # Ok::<(), tapelog::reading::ReadError>(())
+//! # assert_eq!(summary.entries, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A journal may be read while an engine writes it, by any process: reading takes no lock and maps
