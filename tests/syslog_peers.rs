@@ -1,5 +1,5 @@
-//! Real daemons understand what we send: rsyslogd and syslog-ng receive generated entries over UDP
-//! and TCP, and every field that they parsed equals what was logged.
+//! Real daemons understand what we send: rsyslogd and syslog-ng receive generated entries over UDP,
+//! TCP and a unix socket, and every field that they parsed equals what was logged.
 //!
 //! The daemons run in the foreground on loopback, each with a configuration of its own. They are
 //! looked for in the path, in `/usr/sbin`, and where `.ci/syslog-daemons` puts them. Where one is
@@ -33,10 +33,14 @@ const AT_ONCE: usize = 50;
 const HOST: &str = "desk-7.example";
 const PROGRAM: &str = "peer-test";
 
-/// A daemon that listens on one port of UDP and of TCP; ended when dropped.
+/// The unix socket, beside everything else of a daemon.
+const SOCKET: &str = "log.socket";
+
+/// A daemon that listens on one port of UDP and of TCP, and on a unix socket; ended when dropped.
 struct Daemon {
     child: Child,
     port: u16,
+    socket: PathBuf,
     output: PathBuf,
     log: PathBuf,
 }
@@ -147,7 +151,9 @@ impl Daemon {
             assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", told());
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
-        Self { child, port, output, log }
+        let socket = desk.path(SOCKET);
+        until("the daemon's socket", || socket.exists());
+        Self { child, port, socket, output, log }
     }
 
     fn rsyslog(desk: &Desk) -> Option<Self> {
@@ -205,11 +211,14 @@ fn rsyslog_configuration(directory: &Path, port: u16) -> String {
         r#"global(workDirectory="{directory}" maxMessageSize="64k" preserveFQDN="on" net.enableDNS="off"
   parser.escapeControlCharactersOnReceive="off")
 module(load="imudp") module(load="imtcp") module(load="mmpstrucdata")
+module(load="imuxsock" SysSock.Use="off")
 template(name="all" type="list" option.jsonf="on") {{
 {properties}  property(outname="timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
 }}
 input(type="imudp" address="127.0.0.1" port="{port}" ruleset="in")
 input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="in")
+input(type="imuxsock" socket="{directory}/{SOCKET}" useSpecialParser="off" parseHostname="on"
+  ignoreTimestamp="off" useSysTimeStamp="off" rateLimit.Interval="0" ruleset="in")
 ruleset(name="in") {{
   action(type="mmpstrucdata" sd_name.lowercase="off")
   action(type="omfile" file="{directory}/out.json" template="all")
@@ -229,6 +238,7 @@ options {{
 source in {{
   syslog(transport("udp") ip("127.0.0.1") port({port}));
   syslog(transport("tcp") ip("127.0.0.1") port({port}));
+  unix-dgram("{directory}/{SOCKET}" flags(syslog-protocol));
 }};
 destination out {{
   file("{directory}/out.json" template("$(format-json --key .SDATA.* pri=${{PRI}}
@@ -331,7 +341,11 @@ fn on_one_line(text: &str) -> String {
 }
 
 fn log_all(desk: &Desk, daemon: &Daemon, transport: &str, samples: &[Sample]) {
-    let builder = desk.builder().syslog(format!("{transport}://127.0.0.1:{}", daemon.port));
+    let url = match transport {
+        "unix" => format!("unix:{}", daemon.socket.display()),
+        _ => format!("{transport}://127.0.0.1:{}", daemon.port),
+    };
+    let builder = desk.builder().syslog(url);
     let builder = builder.log_level(Level::Debug).hostname(HOST).log_name(PROGRAM);
     let builder = builder.facility(17_u8).structured_logging(true);
     let (log, guard) = builder.build().unwrap();
@@ -505,4 +519,14 @@ fn row_20_syslog_ng_understands_every_field_over_udp() {
 #[test]
 fn row_20_syslog_ng_understands_every_field_over_tcp() {
     send_and_compare(Daemon::syslog_ng, "tcp", 6_000);
+}
+
+#[test]
+fn row_20_rsyslog_understands_every_field_over_a_unix_socket() {
+    send_and_compare(Daemon::rsyslog, "unix", 6_000);
+}
+
+#[test]
+fn row_20_syslog_ng_understands_every_field_over_a_unix_socket() {
+    send_and_compare(Daemon::syslog_ng, "unix", 6_000);
 }

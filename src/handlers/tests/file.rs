@@ -84,6 +84,31 @@ fn traps_are_refused_and_their_targets_untouched() {
 }
 
 #[test]
+fn a_look_refuses_what_opening_would_and_makes_nothing() {
+    let directory = directory();
+    let path = log_path(&directory);
+    FileHandler::look_at(&path).unwrap();
+    assert!(!path.exists(), "it only looks");
+    fs::write(&path, "ours\n").unwrap();
+    FileHandler::look_at(&path).unwrap();
+    let at = |name: &str| directory.path().join(name);
+    symlink(&path, at("link")).unwrap();
+    fifo(&at("pipe"));
+    fs::create_dir(at("directory")).unwrap();
+    fs::write(at("named"), "").unwrap();
+    fs::hard_link(at("named"), at("named twice")).unwrap();
+    for trap in ["link", "pipe", "directory", "named twice"].map(at) {
+        match FileHandler::look_at(&trap) {
+            Err(HandlerError::Refused { path: named, refusal: looked }) => {
+                assert_eq!((named, looked), (trap.clone(), refusal(&trap)));
+            }
+            other => panic!("{}: {other:?}", trap.display()),
+        }
+    }
+    assert_eq!(content(&path), "ours\n");
+}
+
+#[test]
 fn a_link_that_takes_the_path_while_it_is_opened_is_not_followed() {
     let directory = directory();
     let (path, target) = (log_path(&directory), directory.path().join("target"));
