@@ -9,8 +9,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Instructions that the usual way takes at most, the function's own beginning included.
-const INSTRUCTIONS_MAX: usize = 80;
+/// Call sites, and how many instructions the usual way of each takes at most, the function's own
+/// beginning included: what it takes today and two more, for another version of the compiler. What
+/// masking, formats or configuration add to a call would stand here.
+const INSTRUCTIONS_MAX: [(&str, usize); 5] = [
+    ("site_producer_at", 56),
+    ("site_producer_own", 63),
+    ("site_logger_at", 59),
+    ("site_logger_own", 67),
+    ("site_one_i64", 51),
+];
 
 /// From a function's beginning to its first `ret`: the usual way. What is behind it is the jump
 /// into the cold path.
@@ -58,17 +66,11 @@ fn the_usual_way_of_a_call_is_short_and_neither_locks_nor_calls() {
         return;
     }
     let program = build_sites();
-    for function in [
-        "site_producer_at",
-        "site_producer_own",
-        "site_logger_at",
-        "site_logger_own",
-        "site_one_i64",
-    ] {
+    for (function, most) in INSTRUCTIONS_MAX {
         let code = usual_way(&program, function);
         let listing = code.join("\n");
-        println!("{function}: {} instructions", code.len());
-        assert!(code.len() <= INSTRUCTIONS_MAX, "{function} has {}:\n{listing}", code.len());
+        println!("{function}: {} instructions, at most {most}", code.len());
+        assert!(code.len() <= most, "{function} has {}:\n{listing}", code.len());
         for instruction in &code {
             let mnemonic = instruction.split_whitespace().next().unwrap();
             // An exchange with memory locks without the prefix.
