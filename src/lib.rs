@@ -2,14 +2,14 @@
 //!
 //! The README has the first five minutes; [`MetaLogger`] is where to start.
 
-#[cfg(any(feature = "log", feature = "tracing"))]
-pub mod bridge;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(
     "tapelog runs on Linux, on x86-64 and aarch64, only: make it a dependency of these targets alone, \
      by `[target.'cfg(target_os = \"linux\")'.dependencies]` in Cargo.toml"
 );
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub mod bridge;
 mod call;
 mod clock;
 mod config;
