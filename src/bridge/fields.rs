@@ -261,7 +261,8 @@ mod tests {
     fn a_text_is_cut_between_words_and_its_braces_name_nothing() {
         assert_eq!(event_text("plain"), ("plain".into(), true));
         assert_eq!(event_text("{a} and }"), ("{{a}} and }}".into(), true));
-        let (text, whole) = event_text(&"word ".repeat(300));
+        let long = "word ".repeat(300);
+        let (text, whole) = event_text(&long);
         assert!(text.len() <= EVENT_BYTES_MAX + 4 && text.ends_with("word …") && !whole);
         assert_eq!(event_text(&"ä".repeat(600)), (" …".into(), false));
     }
