@@ -124,9 +124,7 @@ fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u6
         Meddling::DirectoryRemoved => {
             let directory = path.parent().unwrap();
             fs::remove_dir_all(directory).unwrap();
-            std::thread::sleep(Duration::from_millis(300));
             entries(10);
-            fs::create_dir(directory).unwrap();
         }
         Meddling::Unreadable => {
             fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();

@@ -89,6 +89,9 @@ fn tell(verification: &Verification, quiet: bool) {
             tell_segment(segment);
         }
     }
+    for (first, last) in &verification.in_memory {
+        outln!("segments {first} to {last} were in memory alone: the disk took none then");
+    }
     for (first, last) in &verification.missing {
         outln!("segments {first} to {last} are missing, although older ones are there: removed?");
     }

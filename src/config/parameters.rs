@@ -179,6 +179,12 @@ parameters! {
     journal_mapped: bool = true,
         Flag, "true or false",
         "false", restart;
+    /// So much room, in bytes, is left free on the log directory's file system, but never more than a
+    /// twentieth of it: below that no new segment is made, and the logs go no further, so that a
+    /// program that logs does not take the last room from others. 0: off.
+    disk_reserve: u64 = 64 << 20,
+        Bytes(0..=1024 * GIB), "0 (off) to 1024 GiB",
+        r#""1GiB""#, restart;
     /// What the drain does when the ring is empty.
     idle: Idle = Idle::Park,
         Word, "park, spin or yield",

@@ -7,20 +7,23 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::directory::{self, Owned, Trouble};
+use super::directory;
 use super::error::StartError;
 use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, SyncPolicy, Threading};
 use crate::handlers::{Console, FileOptions, SyslogCounts, finish_notices, notice};
-use crate::journal::{self, Appender, JournalError, JournalOptions, SegmentIndex, SegmentStore};
+use crate::journal::{
+    self, Appender, JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, SegmentIndex,
+    SegmentStore,
+};
 use crate::level::Level;
 use crate::metrics::Metrics;
 use crate::processors::{Chain, Masking, Treatment};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::recovery::{self, Found};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
-use crate::shared::{Control, Core, Followers, Levels, ticks_now};
+use crate::shared::{Claim, Control, Core, Followers, Levels, Part, make, ticks_now};
 use crate::site::{self, Site, SiteArea};
 use crate::stack::Stacks;
 use crate::writer::{
@@ -30,10 +33,6 @@ use crate::writer::{
 
 /// Bytes of the first segment that are ready before the start returns.
 const PREPARED_BYTES: u64 = 4 << 20;
-
-/// Segments in memory are kept small: nothing but the views reads them.
-const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
-const MEMORY_SEGMENTS: u32 = 4;
 
 /// The least that a ring can be.
 const SMALLEST_RING_BYTES: u64 = 256 << 10;
@@ -62,8 +61,6 @@ pub(crate) struct Engine {
     syslog: Option<SyslogThread>,
     /// There is one if the policy `sync` asks for it.
     syncer: Option<JoinHandle<()>>,
-    /// Given back when everything is written.
-    owned: Option<Owned>,
     pid: u32,
 }
 
@@ -83,21 +80,23 @@ pub(crate) fn start(
     wishes: Wishes,
 ) -> Result<(Arc<Core>, Engine), StartError> {
     let control = Arc::new(Control::default());
-    let (place, owned) = take_directory(&configuration, place, &control)?;
     let in_files = matches!(place, Place::Directory);
-    if !in_files {
+    if in_files {
+        directory::take(&configuration, &control)?;
+    } else {
         let segment = MEMORY_SEGMENT_BYTES.max(4 * u64::from(configuration.block_bytes));
         configuration.journal_segment_bytes = configuration.journal_segment_bytes.min(segment);
         configuration.journal_segments = configuration.journal_segments.min(MEMORY_SEGMENTS);
     }
     // Before this engine's own ring is made there, which must not be taken for one of them.
-    let strays = if in_files { recovery::find(&configuration) } else { Found::default() };
+    let owned = in_files && control.owns_directory();
+    let strays = if owned { recovery::find(&configuration) } else { Found::default() };
     let (core, ring_drain, calibrator) = make_core(configuration, control, in_files)?;
     if wishes.rotations_untold {
         core.metrics.fast_rotations.mute();
     }
-    let engine = run(&core, (ring_drain, strays), calibrator, (place, wishes.chain), owned)
-        .inspect_err(|_| core.ring.remove_file())?;
+    let engine = run(&core, (ring_drain, strays), calibrator, (place, wishes.chain))
+        .inspect_err(|_| give_up(&core))?;
     watch_process(&core);
     Ok((core, engine))
 }
@@ -171,30 +170,10 @@ fn watch_process(core: &Arc<Core>) {
     }
 }
 
-/// Takes possession of the log directory; where the disk is of no use, memory takes its place.
-fn take_directory(
-    configuration: &Configuration,
-    place: Place,
-    control: &Control,
-) -> Result<(Place, Option<Owned>), StartError> {
-    let Place::Directory = place else { return Ok((place, None)) };
-    let (files, dirs) = (configuration.file_mode, configuration.dir_mode);
-    let taken = directory::own(&configuration.log_dir, dirs, files).and_then(|owned| {
-        let logs = configuration.log_paths();
-        directory::refuse_traps(&configuration.log_dir.join("journal"), &logs)?;
-        directory::make_parents(&logs, dirs)?;
-        Ok(owned)
-    });
-    match taken {
-        Ok(owned) => Ok((Place::Directory, Some(owned))),
-        Err(Trouble::Fatal(error)) => Err(error),
-        Err(Trouble::Disk(reason)) => {
-            let reason = format!("{reason}; logging to the console only");
-            notice(&reason);
-            control.degrade(&reason);
-            Ok((Place::Memory, None))
-        }
-    }
+/// Gives back what an engine has that does not start.
+fn give_up(core: &Core) {
+    core.ring.remove_file();
+    core.control.claim().into_iter().for_each(Claim::release);
 }
 
 fn make_ring(
@@ -275,6 +254,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         segments: configuration.journal_segments,
         mapped: configuration.journal_mapped,
         guarded: configuration.sigbus_guard,
+        reserve_bytes: configuration.disk_reserve,
         prepare_bytes: PREPARED_BYTES,
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
@@ -284,52 +264,54 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
     }
 }
 
-/// The journal's store with its first segment; in memory where the disk has no room for one.
+/// The journal's store with its first segment, which lies in memory where the disk has no room for
+/// one now.
 fn open_journal(
     core: &Core,
     in_files: bool,
     oldest_needed: u64,
 ) -> Result<(SegmentStore, SegmentIndex, journal::Prepared), StartError> {
-    let first = |place| -> Result<_, JournalError> {
-        let (mut store, index) = SegmentStore::open(journal_options(core, place))?;
-        let mut prepared = store.prepare(oldest_needed)?;
-        if prepared.is_none() {
-            // Everything there is waits to be rendered: the view will tell what it misses.
-            prepared = store.prepare(u64::MAX)?;
-        }
-        Ok(prepared.map(|prepared| (store, index, prepared)))
-    };
-    if in_files {
-        let place = journal::Place::Directory {
+    let place = if in_files {
+        journal::Place::Directory {
             path: core.configuration.log_dir.join("journal"),
             file_mode: core.configuration.file_mode,
             dir_mode: core.configuration.dir_mode,
-        };
-        match first(place) {
-            Ok(Some(opened)) => return Ok(opened),
-            Ok(None) => {}
-            Err(error) => {
-                let reason = format!("{error}; the journal is kept in memory");
-                notice(&reason);
-                core.control.degrade(&reason);
-            }
         }
-    }
-    match first(journal::Place::Memory) {
-        Ok(Some(opened)) => Ok(opened),
-        Ok(None) => Err(no_memory(io::Error::from(io::ErrorKind::OutOfMemory))),
-        Err(error) => Err(no_memory(io::Error::other(error))),
-    }
+    } else {
+        journal::Place::Memory
+    };
+    let options = journal_options(core, place);
+    let opened = match core.control.owns_directory() {
+        true => SegmentStore::open(options),
+        // The janitor looks at it when it is.
+        false => SegmentStore::detached(options),
+    };
+    let (mut store, index) =
+        opened.map_err(|error| StartError::Refused { reason: error.to_string() })?;
+    store.begin_behind(oldest_needed);
+    let mut prepare = |oldest_needed| {
+        store.prepare(oldest_needed).map_err(|error| no_memory(io::Error::other(error)))
+    };
+    // Where everything there is waits to be rendered, the view will tell what it misses.
+    let prepared = match prepare(oldest_needed)? {
+        None => prepare(u64::MAX)?,
+        prepared => prepared,
+    };
+    let first = prepared.ok_or_else(|| no_memory(io::ErrorKind::OutOfMemory.into()))?;
+    Ok((store, index, first))
 }
 
 /// Makes the journal's directory and finds what the last run left there.
 fn make_journal_directory(core: &Core) -> Resume {
     let configuration = &core.configuration;
+    if !core.control.owns_directory() {
+        return Resume::unread(core);
+    }
     // Where that fails, the journal fails in the same way, and is kept in memory.
-    match directory::make(&configuration.log_dir.join("journal"), configuration.dir_mode) {
+    match make(&configuration.log_dir.join("journal"), configuration.dir_mode) {
         Ok(()) if configuration.render_logs => Resume::load(core),
         Ok(()) => Resume::forget(core),
-        Err(_) => Resume::default(),
+        Err(_) => Resume::unread(core),
     }
 }
 
@@ -340,14 +322,18 @@ fn no_memory(source: io::Error) -> StartError {
 /// The outlets that the configuration asks for.
 fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Outlets {
     let configuration = &core.configuration;
+    let mut number = 0;
     let open = |path: PathBuf| {
-        LogFile::open(FileOptions {
+        let options = FileOptions {
             path,
             max_bytes: configuration.log_max_file_size,
             backups: configuration.log_backup_count,
             mode: configuration.file_mode,
             group: configuration.file_group,
-        })
+        };
+        let part = Part::Log(number);
+        number += 1;
+        LogFile::open(options, &core.control, part)
     };
     let rendered = matches!(place, Place::Directory) && configuration.render_logs;
     let logs = rendered.then(|| {
@@ -358,10 +344,6 @@ fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Out
         Place::Capture(sink) => Some(sink.clone()),
         Place::Directory | Place::Memory => None,
     };
-    // With files asked for but none to be had, the console is the last resort.
-    if configuration.log_to_file && matches!(place, Place::Memory) {
-        core.levels.force_console();
-    }
     let wanted = core.levels.console_is_on() && capture.is_none();
     let console = wanted.then(|| Console::stderr(configuration.use_colors.into()));
     Outlets::new(Arc::clone(core), logs, console, syslog, capture)
@@ -386,17 +368,15 @@ fn run(
     (ring, strays): (RingDrain, Found),
     calibrator: Calibrator,
     (place, chain): (Place, Option<Box<Chain>>),
-    owned: Option<Owned>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
     let resume = if in_files { make_journal_directory(core) } else { Resume::default() };
     // Before segments are recycled that tell how far the rings came.
     let recovery = recovery::prepare(strays, &core.configuration);
     let (store, index, first) = open_journal(core, in_files, resume.oldest_needed())?;
-    let recovery = recovery::begin(recovery, index.is_memory(), &core.control);
-    // A journal in memory begins anew: what the directory's cursor says is for the next start.
-    let resume = if index.is_memory() { Resume::default() } else { resume };
-    core.control.set_in_files(in_files && !index.is_memory());
+    let recovery = recovery::begin(recovery, first.is_in_memory(), &core.control);
+    core.control.set_in_files(in_files);
+    core.control.update(false, |progress| progress.journal_in_memory = first.is_in_memory());
     // Torn lines were taken back: now the logs can be opened.
     let (outlet, syslog) = start_syslog(core, &place)?.unzip();
     let outlets = outlets(core, &place, outlet).with_processors(chain);
@@ -435,7 +415,6 @@ fn run(
         janitor: Some(janitor),
         syslog,
         syncer,
-        owned,
         pid: std::process::id(),
     })
 }
@@ -500,7 +479,7 @@ impl Engine {
             signals::unwatch(&self.core);
         }
         finish_notices();
-        drop(self.owned.take());
+        self.core.control.claim().into_iter().for_each(Claim::release);
     }
 
     /// Lets the syncer bring the end to the disk. One that the disk does not let go of is left
@@ -521,6 +500,11 @@ impl Engine {
 
     fn say_what_is_left(&self) {
         let progress = self.core.control.progress();
+        self.core.control.outage().settle(true);
+        if progress.journal_in_memory && self.core.control.in_files() {
+            let records = progress.in_memory_records;
+            notice(&format!("{records} records of this run are in no file of the journal"));
+        }
         let left = progress.journaled.saturating_sub(progress.views.settled());
         if left > 0 {
             notice(&format!(

@@ -67,6 +67,7 @@ pub(crate) struct Appender {
     boundary: u64,
     bytes: u64,
     records: u64,
+    in_memory_records: u64,
     failure: Option<io::ErrorKind>,
     screen: Option<Box<dyn Screen>>,
     /// Whether something urgent was appended since the last publication.
@@ -97,6 +98,7 @@ impl Appender {
             boundary: 0,
             bytes: 0,
             records: 0,
+            in_memory_records: 0,
             failure: None,
             screen: None,
             urgent: false,
@@ -120,6 +122,11 @@ impl Appender {
         self.records
     }
 
+    /// Those of them that were appended to segments in memory.
+    pub(crate) fn in_memory_records(&self) -> u64 {
+        self.in_memory_records
+    }
+
     /// Bytes of all frames since the appender was made, published or not.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -128,6 +135,11 @@ impl Appender {
     /// The segment that is being written.
     pub(crate) fn sequence(&self) -> u64 {
         self.segment.header.sequence
+    }
+
+    /// Whether what is written now lies in memory alone.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.segment.in_memory
     }
 
     /// Bytes of the segment that are still free.
@@ -316,7 +328,9 @@ impl Appender {
             header.write(frame);
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(records);
         })?;
-        self.records += u64::from(found.count - found.gaps);
+        let added = u64::from(found.count - found.gaps);
+        self.records += added;
+        self.in_memory_records += if self.segment.in_memory { added } else { 0 };
         self.urgent |= found.urgent;
         Ok(records.len() as u32)
     }
@@ -446,6 +460,8 @@ impl Appender {
 
     fn switch(&mut self, next: Prepared) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
+        let published = self.published > FIRST_OFFSET;
+        let failure = self.failure.map(io::Error::from);
         self.end = FIRST_OFFSET;
         self.published = FIRST_OFFSET;
         self.last_definition = 0;
@@ -456,7 +472,7 @@ impl Appender {
         self.defined.iter_mut().for_each(Defined::clear);
         self.calibration_due = true;
         self.open_segment();
-        Retired { segment }
+        Retired { segment, published, failure }
     }
 
     /// Writes the end frame and publishes it.

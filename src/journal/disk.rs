@@ -56,6 +56,34 @@ pub(super) fn file_bytes_max() -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
+/// How much of a file system's room stays free whatever is asked for: a part of this size. So a small
+/// one can be logged to with the default `disk_reserve`.
+const RESERVE_PART: u64 = 20;
+
+/// By how much the room on the file system of `directory` is below what is to stay free when `bytes`
+/// more are taken, as text; none: it is not.
+///
+/// # Errors
+/// The system does not tell.
+pub(crate) fn shortage(directory: &Path, reserve: u64, bytes: u64) -> io::Result<Option<String>> {
+    if reserve == 0 {
+        return Ok(None);
+    }
+    let found = rustix::fs::statvfs(directory)?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let least = reserve.min(found.f_blocks.saturating_mul(found.f_frsize) / RESERVE_PART);
+    let short = free < least.saturating_add(bytes);
+    Ok(short.then(|| {
+        format!(
+            "{}: {} KiB are free on its file system, and {} KiB are to stay so (disk_reserve); free \
+             some space on it",
+            directory.display(),
+            free >> 10,
+            least >> 10,
+        )
+    }))
+}
+
 /// Whether a store into a mapping of allocated room cannot fail for want of room. On
 /// copy-on-write and network file systems it can.
 pub(super) fn mappable(directory: &Path) -> bool {

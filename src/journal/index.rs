@@ -1,11 +1,11 @@
 //! Where the segments of a journal are found, by their sequence numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -19,33 +19,55 @@ const SUFFIX: &str = ".tape";
 const DIGITS: usize = 20;
 
 /// Finds segments for readers; cheap to clone.
+///
+/// Segments that this process has open are found without their names: what others do to the files'
+/// names, and what a disk does that gives no descriptor, does not keep the views from them.
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentIndex {
-    place: Found,
+    shared: Arc<Shared>,
 }
 
-#[derive(Debug, Clone)]
-enum Found {
-    Directory(PathBuf),
-    Memory(Arc<Mutex<BTreeMap<u64, Arc<File>>>>),
+#[derive(Debug, Default)]
+struct Shared {
+    /// Open segments of this process, those in anonymous memory among them.
+    held: Mutex<BTreeMap<u64, Arc<File>>>,
+    /// Numbers of segments that were given up before anything was published in them.
+    void: Mutex<BTreeSet<u64>>,
+    /// Where the others are.
+    directory: OnceLock<Directory>,
+}
+
+#[derive(Debug)]
+struct Directory {
+    path: PathBuf,
+    /// The first segment that is looked for there.
+    first: u64,
 }
 
 impl SegmentIndex {
     /// The journal in `directory`.
     pub(crate) fn directory(directory: impl Into<PathBuf>) -> Self {
-        Self { place: Found::Directory(directory.into()) }
+        let index = Self::memory();
+        index.attach(directory, 0);
+        index
     }
 
     /// A journal of anonymous memory files.
     pub(super) fn memory() -> Self {
-        Self { place: Found::Memory(Arc::default()) }
+        Self { shared: Arc::default() }
+    }
+
+    /// Looks for segments in `directory`, too, from number `first` on. Can be told once.
+    pub(super) fn attach(&self, directory: impl Into<PathBuf>, first: u64) {
+        // Whoever attaches a second time attaches the same one.
+        let _kept = self.shared.directory.set(Directory { path: directory.into(), first });
     }
 
     /// Where segment `sequence` is, for messages.
     pub(crate) fn path(&self, sequence: u64) -> PathBuf {
-        match &self.place {
-            Found::Directory(directory) => directory.join(file_name(sequence)),
-            Found::Memory(_) => PathBuf::from(format!("memory:{}", file_name(sequence))),
+        match self.shared.directory.get() {
+            Some(directory) => directory.path.join(file_name(sequence)),
+            None => PathBuf::from(format!("memory:{}", file_name(sequence))),
         }
     }
 
@@ -54,31 +76,42 @@ impl SegmentIndex {
     /// # Errors
     /// [`JournalError::Io`] if it is there and cannot be opened, or is no regular file.
     pub(super) fn open(&self, sequence: u64) -> Result<Option<Arc<File>>, JournalError> {
-        match &self.place {
-            Found::Memory(files) => Ok(files.lock().get(&sequence).cloned()),
-            Found::Directory(_) => {
-                let path = self.path(sequence);
-                let file = open_regular(&path, OpenOptions::new().read(true));
-                match file {
-                    Ok(file) => Ok(Some(Arc::new(file))),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(source) => Err(JournalError::io("open", &path)(source)),
-                }
-            }
+        if let Some(held) = self.held(sequence) {
+            return Ok(Some(held));
+        }
+        if self.shared.directory.get().is_none_or(|directory| sequence < directory.first) {
+            return Ok(None);
+        }
+        let path = self.path(sequence);
+        match open_regular(&path, OpenOptions::new().read(true)) {
+            Ok(file) => Ok(Some(Arc::new(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(JournalError::io("open", &path)(source)),
         }
     }
 
     /// The numbers of all segments, smallest first.
     ///
     /// # Errors
-    /// [`JournalError::Io`] if the directory cannot be listed; a missing one holds no segment.
+    /// [`JournalError::Io`] if the directory cannot be listed and no segment is held open; a missing
+    /// one holds no segment.
     pub(crate) fn sequences(&self) -> Result<Vec<u64>, JournalError> {
-        let directory = match &self.place {
-            Found::Memory(files) => return Ok(files.lock().keys().copied().collect()),
-            Found::Directory(directory) => directory,
-        };
-        let failed = |error| JournalError::io::<io::Error>("list", directory)(error);
-        let entries = match files::call(FileCall::List, || std::fs::read_dir(directory)) {
+        let mut sequences: Vec<u64> = self.shared.held.lock().keys().copied().collect();
+        match self.listed() {
+            Ok(listed) => sequences.extend(listed),
+            Err(error) if sequences.is_empty() => return Err(error),
+            // Those that matter now are the ones that are held.
+            Err(_) => {}
+        }
+        sequences.sort_unstable();
+        sequences.dedup();
+        Ok(sequences)
+    }
+
+    fn listed(&self) -> Result<Vec<u64>, JournalError> {
+        let Some(directory) = self.shared.directory.get() else { return Ok(Vec::new()) };
+        let failed = |error| JournalError::io::<io::Error>("list", &directory.path)(error);
+        let entries = match files::call(FileCall::List, || std::fs::read_dir(&directory.path)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
@@ -88,13 +121,13 @@ impl SegmentIndex {
             let name = entry.map_err(failed)?.file_name();
             sequences.extend(name.to_str().and_then(parse_name));
         }
-        sequences.sort_unstable();
+        sequences.retain(|&sequence| sequence >= directory.first);
         Ok(sequences)
     }
 
-    /// Whether the segments lie in anonymous memory.
-    pub(crate) fn is_memory(&self) -> bool {
-        matches!(self.place, Found::Memory(_))
+    /// A segment that this process has open.
+    pub(super) fn held(&self, sequence: u64) -> Option<Arc<File>> {
+        self.shared.held.lock().get(&sequence).cloned()
     }
 
     /// The header of a segment, if there is one and it can be read.
@@ -108,18 +141,29 @@ impl SegmentIndex {
         }
     }
 
-    /// Lets readers find a memory segment.
+    /// Lets readers find a segment that this process has open.
     pub(super) fn insert(&self, sequence: u64, file: &Arc<File>) {
-        if let Found::Memory(files) = &self.place {
-            files.lock().insert(sequence, Arc::clone(file));
-        }
+        self.shared.held.lock().insert(sequence, Arc::clone(file));
     }
 
-    /// Hides a memory segment from readers that do not have it open yet.
+    /// Hides such a segment from readers that do not have it open yet.
     pub(super) fn remove(&self, sequence: u64) {
-        if let Found::Memory(files) = &self.place {
-            files.lock().remove(&sequence);
-        }
+        self.shared.held.lock().remove(&sequence);
+    }
+
+    /// Notes that nothing was ever published in a segment.
+    pub(super) fn set_void(&self, sequence: u64) {
+        self.shared.void.lock().insert(sequence);
+    }
+
+    /// Whether nothing was ever published in a segment, so that nobody misses it.
+    pub(super) fn is_void(&self, sequence: u64) -> bool {
+        self.shared.void.lock().contains(&sequence)
+    }
+
+    /// Forgets such segments that nobody asks for any more.
+    pub(super) fn forget_void_before(&self, sequence: u64) {
+        self.shared.void.lock().retain(|&void| void >= sequence);
     }
 }
 

@@ -8,7 +8,7 @@
 //!   88 ├────────────┴──────────────────┴────┬──────────────┼───────────────┴─────┴─────────────┘
 //!      │ host, 64 bytes, zero padded        │ facility u8  │ program length u8 │ 0 u16         │
 //!  156 ├────────────────────────────────────┼──────────────┴──────────┬────────┴───────────────┘
-//!      │ program, 48 bytes, zero padded     │ 0, 16 bytes  │ crc32c   │
+//!      │ program, 48 bytes, zero padded     │ after u64 │ 0 u64│ crc32c │
 //!  224 └────────────────────────────────────┴──────────────┴──────────┘
 //!  256   opening line: { ticks u64 │ unix ns i64 │ ns per tick u64 │ crc32c u32 │ 0 u32 }
 //!  512   cursor u64: the end of what is published, on a cache line of its own
@@ -68,6 +68,9 @@ pub(crate) struct SegmentHeader {
     pub(crate) program: String,
     /// Its syslog facility.
     pub(crate) facility: u8,
+    /// The segment in front of it that was kept in a file: those in between lay in memory alone.
+    /// 0: it follows the one before it by its number.
+    pub(crate) after: u64,
 }
 
 /// What the first page of a file turned out to be.
@@ -106,6 +109,7 @@ impl SegmentHeader {
         page[152] = self.facility;
         page[153] = program.len() as u8;
         page[156..156 + program.len()].copy_from_slice(program);
+        put_u64(&mut page, 204, self.after);
         let crc = crc32c(&page[..CRC_OFFSET]);
         put_u32(&mut page, CRC_OFFSET, crc);
         put_u64(&mut page, CURSOR_OFFSET, FIRST_OFFSET.into());
@@ -141,6 +145,7 @@ impl SegmentHeader {
             host: String::from_utf8_lossy(&page[88..host_end]).into_owned(),
             program: String::from_utf8_lossy(&page[156..program_end]).into_owned(),
             facility: page[152],
+            after: get_u64(page, 204),
         })
     }
 }
@@ -266,6 +271,7 @@ mod tests {
             host: "büro".repeat(30),
             program: "metaexpert".into(),
             facility: 16,
+            after: 4,
         }
     }
 

@@ -44,7 +44,7 @@ mod writer;
 pub(crate) use appender::{Appender, Definitions};
 pub(crate) use bytes::crc32c;
 pub(crate) use defined::Defined;
-pub(crate) use disk::sync_segment;
+pub(crate) use disk::{shortage, sync_segment};
 #[cfg(test)]
 pub(crate) use entries::{EntryReader, Event};
 pub(crate) use error::{AppendError, JournalError};
@@ -59,8 +59,8 @@ pub(crate) use screen::Screen;
 pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
-pub(crate) use store::{JournalOptions, Place, SegmentStore};
-pub(crate) use survey::{PassEnd, Survey, survey};
+pub(crate) use defined::Defined;
+pub(crate) use disk::{shortage, sync_segment};
 pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};
 
 #[cfg(test)]

@@ -315,6 +315,9 @@ impl JournalReader {
         };
         self.wanted = Wanted::Sequence(sequence.saturating_add(1));
         self.leave();
+        if self.index.is_void(sequence) {
+            return Found::Again;
+        }
         Found::Expired { first: sequence, last: sequence }
     }
 
@@ -437,10 +440,11 @@ impl JournalReader {
             Some(next) => {
                 let oldest = matches!(self.wanted, Wanted::Oldest);
                 self.wanted = Wanted::Sequence(next);
-                Ok(if oldest {
-                    Found::Again
-                } else {
-                    Found::Expired { first: wanted, last: next - 1 }
+                let mut lost = (wanted..next).filter(|&other| !self.index.is_void(other));
+                let (first, last) = (lost.next(), lost.next_back());
+                Ok(match first.filter(|_| !oldest) {
+                    Some(first) => Found::Expired { first, last: last.unwrap_or(first) },
+                    None => Found::Again,
                 })
             }
         }

@@ -16,6 +16,8 @@ pub(super) struct Segment {
     pub(super) file: Arc<File>,
     pub(super) writer: Box<dyn SegmentWriter>,
     pub(super) mapping: Option<Arc<Mapping>>,
+    /// Whether it lies in anonymous memory, and is gone with the process.
+    pub(super) in_memory: bool,
 }
 
 impl Segment {
@@ -32,7 +34,7 @@ impl Segment {
             Some(mapping) => Box::new(MappedWriter::new(Arc::clone(mapping))),
             None => Box::new(PlainWriter::new(Arc::clone(&file))),
         };
-        Ok(Self { header, file, writer, mapping })
+        Ok(Self { header, file, writer, mapping, in_memory: false })
     }
 
     /// How many pages of its mapping lie in no file.
@@ -62,6 +64,11 @@ impl Prepared {
         self.segment.header.sequence
     }
 
+    /// Whether it lies in anonymous memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.segment.in_memory
+    }
+
     /// Whether it is written through a mapping.
     pub(crate) fn is_mapped(&self) -> bool {
         self.segment.mapping.is_some()
@@ -88,6 +95,10 @@ impl Populate {
 #[derive(Debug)]
 pub(crate) struct Retired {
     pub(super) segment: Segment,
+    /// Whether anything was published in it.
+    pub(super) published: bool,
+    /// Why it was given up, if it was.
+    pub(super) failure: Option<io::Error>,
 }
 
 impl Retired {
@@ -106,6 +117,6 @@ impl Retired {
 impl From<Prepared> for Retired {
     /// A prepared segment that nobody needs any more.
     fn from(prepared: Prepared) -> Self {
-        Retired { segment: prepared.segment }
+        Retired { segment: prepared.segment, published: false, failure: None }
     }
 }

@@ -1,17 +1,14 @@
 //! The segments of a journal: names, room on the disk, preparation ahead, recycling.
 
-use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+mod make;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{MemfdFlags, Mode};
-
-use super::disk::{
-    allocate, file_bytes_max, make_directory, mappable, random_id, refuse_beyond_limit,
-};
+use super::disk::{file_bytes_max, make_directory, mappable};
 use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
@@ -29,15 +26,16 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// How many segments are ready at most: one for the drain to take, one in the janitor's hand.
 const PREPARED_MAX: usize = 2;
 
-/// What a segment is called while its header is not written yet.
-const UNFINISHED_NAME: &str = "next.tape.new";
+/// Segments in memory are kept small and few: nothing but the views reads them.
+pub(crate) const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
+pub(crate) const MEMORY_SEGMENTS: u32 = 4;
 
 /// Where a journal lives.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     /// In files.
     Directory {
-        /// The directory, made when missing.
+        /// The directory, made when missing; its parent is somebody else's to make.
         path: PathBuf,
         /// The files' permission bits, whatever the umask.
         file_mode: u32,
@@ -61,6 +59,8 @@ pub(crate) struct JournalOptions {
     pub(crate) mapped: bool,
     /// Whether a SIGBUS in a mapped file is caught; if not, files are not mapped.
     pub(crate) guarded: bool,
+    /// Bytes of the file system that fresh segments leave free.
+    pub(crate) reserve_bytes: u64,
     /// Bytes of a segment that are populated before it is handed over.
     pub(crate) prepare_bytes: u64,
     /// The ring whose engine writes.
@@ -76,18 +76,34 @@ pub(crate) struct JournalOptions {
 }
 
 /// Makes and recycles segments; lives on the janitor's thread.
+///
+/// Where the disk gives no segment, for whatever reason, one in anonymous memory takes its place, and
+/// everything behind it is unchanged: that is console-only mode. Such a segment has a number like
+/// any other, which is simply missing in the directory.
 #[derive(Debug)]
 pub(crate) struct SegmentStore {
     options: JournalOptions,
     index: SegmentIndex,
+    /// Whether the directory was looked at: what it holds is known, and more can be put there.
+    attached: bool,
     mapped: bool,
     /// Set where files are mapped.
     guard: Option<Arc<Guard>>,
     next_sequence: u64,
-    /// Written segments, oldest first.
+    /// The newest segment that an earlier run has left.
+    newest_before: u64,
+    /// Written segments in files, in the order in which they are used again: the oldest first.
     idle: VecDeque<Idle>,
-    /// Segments that are prepared or being written.
-    outside: usize,
+    /// Segments in files that are prepared or being written.
+    outside: BTreeSet<u64>,
+    memory: Memory,
+    /// Why the disk gave no segment the last time; none: it did.
+    trouble: Option<JournalError>,
+    /// Segments that the directory does not have any more, and views may still read.
+    orphans: Vec<u64>,
+    /// Whether files are not to be asked for, because a disk that takes none of what is written
+    /// would give them.
+    refusing: bool,
     /// What [`SegmentStore::prepare`] has left unpopulated.
     rest: VecDeque<Populate>,
 }
@@ -97,98 +113,182 @@ struct Idle {
     sequence: u64,
     /// The segment, if it was written by this process and is still open.
     segment: Option<Segment>,
+    /// Whether nothing was published in it.
+    void: bool,
+}
+
+/// The segments in memory.
+#[derive(Debug)]
+struct Memory {
+    segments: usize,
+    segment_bytes: u64,
+    idle: VecDeque<Segment>,
+    outside: usize,
 }
 
 impl SegmentStore {
-    /// Opens the journal, keeping what earlier runs wrote as the oldest segments.
+    /// Opens the journal, keeping what earlier runs wrote as the oldest segments. A directory that
+    /// cannot be made or read now is looked at again by each [`SegmentStore::prepare_file`].
     ///
     /// # Errors
-    /// [`JournalError`] if a parameter is out of range, or the directory cannot be made or read.
-    pub(crate) fn open(mut options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
+    /// [`JournalError::Parameter`] if a parameter is out of range, [`JournalError::NotADirectory`]
+    /// if something else stands in the directory's place.
+    pub(crate) fn open(options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
+        let (mut store, index) = Self::detached(options)?;
+        match store.attach() {
+            Err(error @ JournalError::NotADirectory(_)) => return Err(error),
+            outcome => store.trouble = outcome.err(),
+        }
+        Ok((store, index))
+    }
+
+    /// The same without a look at the directory, which may be somebody else's. Until
+    /// [`SegmentStore::attach`] is called, all segments are in memory.
+    ///
+    /// # Errors
+    /// [`JournalError::Parameter`] if a parameter is out of range.
+    pub(crate) fn detached(options: JournalOptions) -> Result<(Self, SegmentIndex), JournalError> {
         check(&options)?;
-        let (index, mapped, guard) = match &options.place {
-            // Nobody else can take its pages away.
-            Place::Memory => {
-                // RLIMIT_FSIZE holds for memory files, too.
-                let allowed = file_bytes_max() / 4096 * 4096;
-                if allowed >= SEGMENT_BYTES_MIN {
-                    options.segment_bytes = options.segment_bytes.min(allowed);
-                }
-                (SegmentIndex::memory(), options.mapped, None)
-            }
-            Place::Directory { path, dir_mode, .. } => {
-                make_directory(path, *dir_mode)?;
-                let mapped = options.mapped && options.guarded && mappable(path);
-                // Where the handler cannot be installed, plain writes need none.
-                let guard = if mapped { Guard::install().ok() } else { None };
-                (SegmentIndex::directory(path), guard.is_some(), guard)
-            }
+        let index = SegmentIndex::memory();
+        let (segments, most) = match options.place {
+            Place::Memory => (options.segments, options.segment_bytes),
+            Place::Directory { .. } => (MEMORY_SEGMENTS, MEMORY_SEGMENT_BYTES),
         };
-        let mut store = Self {
-            options,
-            index: index.clone(),
-            mapped,
-            guard,
-            next_sequence: 1,
+        // RLIMIT_FSIZE holds for memory files, too.
+        let allowed = (file_bytes_max() / 4096 * 4096).max(SEGMENT_BYTES_MIN);
+        let memory = Memory {
+            segments: segments as usize,
+            segment_bytes: options.segment_bytes.min(most).min(allowed),
             idle: VecDeque::new(),
             outside: 0,
-            rest: VecDeque::new(),
         };
-        store.scan()?;
+        let store = Self {
+            index: index.clone(),
+            attached: false,
+            mapped: options.mapped,
+            guard: None,
+            next_sequence: 1,
+            newest_before: 0,
+            idle: VecDeque::new(),
+            outside: BTreeSet::new(),
+            memory,
+            trouble: None,
+            orphans: Vec::new(),
+            refusing: false,
+            rest: VecDeque::new(),
+            options,
+        };
         Ok((store, index))
+    }
+
+    /// Looks at the directory, which is made when missing, if that was not done yet.
+    ///
+    /// # Errors
+    /// It cannot be made or read, or something else stands in its place.
+    pub(crate) fn attach(&mut self) -> Result<(), JournalError> {
+        let Place::Directory { path, dir_mode, .. } = &self.options.place else { return Ok(()) };
+        if self.attached {
+            return Ok(());
+        }
+        make_directory(path, *dir_mode)?;
+        let path = path.clone();
+        let mapped = self.options.mapped && self.options.guarded && mappable(&path);
+        // Where the handler cannot be installed, plain writes need none.
+        self.guard =
+            if mapped { self.guard.take().or_else(|| Guard::install().ok()) } else { None };
+        self.mapped = self.guard.is_some();
+        self.scan(&SegmentIndex::directory(&path))?;
+        // Views that have begun read on in what this run makes.
+        let first = if self.memory.outside > 0 { self.next_sequence } else { 0 };
+        self.index.attach(path, first);
+        self.attached = true;
+        Ok(())
     }
 
     /// Finds what earlier runs left. Files that are not ours stay as they are; their numbers are
     /// not used again.
-    fn scan(&mut self) -> Result<(), JournalError> {
+    fn scan(&mut self, directory: &SegmentIndex) -> Result<(), JournalError> {
         let mut empty = Vec::new();
-        for sequence in self.index.sequences()? {
-            match self.inspect(sequence) {
+        let mut known = VecDeque::new();
+        let mut newest = 0;
+        // On the way back, those in use are there, too.
+        for sequence in directory.sequences()?.into_iter().filter(|it| !self.outside.contains(it)) {
+            match inspect(directory, sequence) {
                 Content::Data => {
-                    self.next_sequence = sequence.saturating_add(1);
-                    self.idle.push_back(Idle { sequence, segment: None });
+                    newest = sequence;
+                    known.push_back(Idle { sequence, segment: None, void: false });
                 }
                 Content::Empty => empty.push(sequence),
-                Content::Foreign => self.next_sequence = sequence.saturating_add(1),
+                Content::Foreign => newest = sequence,
             }
         }
         // A segment that was prepared and never written says nothing: its number is used again.
         for sequence in empty {
-            let path = self.index.path(sequence);
+            let path = directory.path(sequence);
             files::call(FileCall::Remove, || std::fs::remove_file(&path))
                 .map_err(JournalError::io("remove", &path))?;
         }
+        let before = std::mem::replace(&mut self.idle, known);
+        self.orphans.extend(before.into_iter().map(|idle| idle.sequence));
+        self.newest_before = newest;
+        self.next_sequence = self.next_sequence.max(newest.saturating_add(1));
         Ok(())
     }
 
-    fn inspect(&self, sequence: u64) -> Content {
-        let Ok(Some(file)) = self.index.open(sequence) else { return Content::Foreign };
-        let mut page = vec![0; HEADER_PAGE_BYTES];
-        let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
-        match SegmentHeader::read(&page[..length]) {
-            HeaderPage::Foreign => Content::Foreign,
-            HeaderPage::Unsupported { .. } | HeaderPage::Damaged => Content::Data,
-            HeaderPage::Header(header) => {
-                let published = cursor_of(&page[CURSOR_OFFSET..]) > FIRST_OFFSET.into();
-                let written = published || has_first_frame(&file, &header).unwrap_or(true);
-                if written { Content::Data } else { Content::Empty }
-            }
+    /// Makes no file until [`SegmentStore::prepare_file`] is called, and looks at the directory anew
+    /// then: it is not this engine's now. Gives the first number that is behind all segments in files.
+    pub(crate) fn hold_off(&mut self, why: String) -> u64 {
+        let path = match &self.options.place {
+            Place::Directory { path, .. } => path.clone(),
+            Place::Memory => PathBuf::new(),
+        };
+        self.trouble = Some(JournalError::io("use", &path)(io::Error::other(why)));
+        (self.attached, self.refusing) = (false, true);
+        self.outside.last().map_or(0, |newest| newest + 1)
+    }
+
+    /// Begins behind segment `sequence`, which an earlier run had in memory alone. `u64::MAX`: none.
+    pub(crate) fn begin_behind(&mut self, sequence: u64) {
+        if sequence < u64::MAX {
+            self.next_sequence = self.next_sequence.max(sequence + 1);
         }
     }
 
     /// Prepares the next segment: a fresh file while there are fewer than `segments`, else the
     /// oldest one, if no reader needs it: `oldest_needed` is the number of the segment that the
-    /// slowest view still reads, `u64::MAX` if there is none. `None` means that all segments are
-    /// in use or needed.
+    /// slowest view still reads, `u64::MAX` if there is none. Where the disk gives none, one in
+    /// memory, and [`SegmentStore::trouble`] says why. `None` means that all segments are in use or
+    /// needed.
     ///
     /// Takes milliseconds. It populates no more than `prepare_bytes`, so that a drain that waits can
     /// go on; [`SegmentStore::populate_more`] does the rest.
     ///
     /// # Errors
-    /// [`JournalError::Io`] if a file system call fails. No partial file is left.
+    /// [`JournalError::Io`] if there is not even memory.
     pub(crate) fn prepare(&mut self, oldest_needed: u64) -> Result<Option<Prepared>, JournalError> {
+        let in_files = matches!(self.options.place, Place::Directory { .. });
+        if in_files && !self.refusing {
+            match self.prepare_file(oldest_needed) {
+                Err(error) => self.trouble = Some(error),
+                made => return made,
+            }
+        }
+        let made = self.memory_segment(oldest_needed)?;
+        Ok(made.map(|made| self.hand_out(made, oldest_needed)))
+    }
+
+    /// As [`SegmentStore::prepare`], but in a file or not at all.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] if a file system call fails. No partial file is left.
+    pub(crate) fn prepare_file(
+        &mut self,
+        oldest_needed: u64,
+    ) -> Result<Option<Prepared>, JournalError> {
+        self.attach()?;
         self.trim(oldest_needed)?;
-        let made = if self.count() < self.options.segments as usize {
+        let count = self.idle.len() + self.outside.len();
+        let made = if count < self.options.segments as usize {
             match self.fresh() {
                 // A full disk still has room in what is recycled.
                 Err(error) if error.is_full() => match self.recycled(oldest_needed)? {
@@ -203,14 +303,44 @@ impl SegmentStore {
                 None => return Ok(None),
             }
         };
+        (self.trouble, self.refusing) = (None, false);
+        Ok(Some(self.hand_out(made, oldest_needed)))
+    }
+
+    fn hand_out(&mut self, made: Segment, oldest_needed: u64) -> Prepared {
+        self.index.forget_void_before(oldest_needed.min(self.next_sequence));
+        let index = &self.index;
+        self.orphans.retain(|&orphan| {
+            let needed = orphan >= oldest_needed;
+            if !needed {
+                index.remove(orphan);
+            }
+            needed
+        });
+        if made.in_memory {
+            self.memory.outside += 1;
+        } else {
+            self.outside.insert(self.next_sequence);
+        }
         self.next_sequence += 1;
-        self.outside += 1;
         self.rest.extend(made.populate(self.options.prepare_bytes));
         // An older one is full already, or will be.
         while self.rest.len() > PREPARED_MAX {
             self.rest.pop_front();
         }
-        Ok(Some(Prepared { segment: made }))
+        Prepared { segment: made }
+    }
+
+    /// The newest segment in a file, void ones not counted; 0: there is none.
+    fn newest_file(&self) -> u64 {
+        let idle = self.idle.iter().filter(|idle| !idle.void).map(|idle| idle.sequence);
+        let outside = self.outside.iter().copied();
+        idle.chain(outside).max().unwrap_or_default().max(self.newest_before)
+    }
+
+    /// Why the disk gives no segment; none: it does.
+    pub(crate) fn trouble(&self) -> Option<&JournalError> {
+        self.trouble.as_ref()
     }
 
     /// Populates `prepare_bytes` more of what was prepared, the oldest first; false when nothing is
@@ -223,34 +353,73 @@ impl SegmentStore {
         true
     }
 
-    /// Takes a written segment back, to be recycled as the youngest.
+    /// Takes a written segment back, to be recycled as the youngest. One that was given up before
+    /// anything was published in it is the next to be used again: a disk that takes no write must
+    /// not cost what it has taken before. Until [`SegmentStore::prepare_file`] has success, segments
+    /// are made in memory then.
     pub(crate) fn recycle(&mut self, retired: impl Into<Retired>) {
-        let mut segment = retired.into().segment;
+        let Retired { mut segment, published, failure } = retired.into();
         segment.writer.reset();
-        self.outside = self.outside.saturating_sub(1);
         let sequence = segment.header.sequence;
-        let place = self.idle.partition_point(|idle| idle.sequence < sequence);
+        if segment.in_memory {
+            self.memory.outside = self.memory.outside.saturating_sub(1);
+            self.memory.idle.push_back(segment);
+            return;
+        }
+        self.outside.remove(&sequence);
+        let sound = segment.holes() == 0;
+        let void = !published && failure.is_some();
+        if let Some(source) = failure.filter(|_| sound) {
+            self.trouble = Some(JournalError::io("write", &self.index.path(sequence))(source));
+            self.refusing = true;
+        }
         // One with holes is made anew.
-        let segment = (segment.holes() == 0).then_some(segment);
-        self.idle.insert(place, Idle { sequence, segment });
+        let idle = Idle { sequence, segment: sound.then_some(segment), void };
+        if void {
+            self.index.set_void(sequence);
+            return self.idle.push_front(idle);
+        }
+        self.idle.push_back(idle);
+        // Those that are void take their places again, too, now that the disk takes what is written.
+        self.idle.make_contiguous().sort_unstable_by_key(|idle| idle.sequence);
     }
 
     /// Removes a prepared segment that will not be written.
     pub(crate) fn discard(&mut self, prepared: Prepared) {
         let sequence = prepared.sequence();
+        if prepared.is_in_memory() {
+            self.memory.outside = self.memory.outside.saturating_sub(1);
+        } else {
+            self.outside.remove(&sequence);
+        }
         drop(prepared);
-        self.outside = self.outside.saturating_sub(1);
+        if self.refusing {
+            // The directory may be another engine's.
+            return self.index.remove(sequence);
+        }
         // What cannot be removed says nothing, and is removed by the next start.
         let _ = self.remove(sequence);
     }
 
-    fn count(&self) -> usize {
-        self.idle.len() + self.outside
+    /// The newest segment that is prepared or being written whose name leads to another file by now,
+    /// or to none: what is written there is found by nobody.
+    pub(crate) fn newest_misplaced(&self) -> Option<u64> {
+        self.outside.iter().copied().rev().find(|&sequence| {
+            let Some(held) = self.index.held(sequence).and_then(|file| file.metadata().ok()) else {
+                return false;
+            };
+            match std::fs::symlink_metadata(self.index.path(sequence)) {
+                Ok(named) => (named.dev(), named.ino()) != (held.dev(), held.ino()),
+                Err(error) => {
+                    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+                }
+            }
+        })
     }
 
     /// Removes segments that are too many, because the configuration has changed.
     fn trim(&mut self, oldest_needed: u64) -> Result<(), JournalError> {
-        while self.count() > self.options.segments as usize {
+        while self.idle.len() + self.outside.len() > self.options.segments as usize {
             let Some(oldest) = self.idle.front() else { break };
             if oldest.sequence >= oldest_needed {
                 break;
@@ -275,156 +444,55 @@ impl SegmentStore {
         Ok(())
     }
 
-    fn fresh(&self) -> Result<Segment, JournalError> {
-        let Place::Directory { path: directory, file_mode, .. } = &self.options.place else {
-            return self.fresh_memory();
-        };
-        let path = directory.join(UNFINISHED_NAME);
-        let made = self.fresh_file(&path, *file_mode).and_then(|(file, mapped)| {
-            let header = self.header()?;
-            self.finish(header, Arc::new(file), &path, mapped)
-        });
-        if made.is_err() {
-            // A failed fallocate leaves what it got; the first error is the one to report.
-            let _ = std::fs::remove_file(&path);
+    /// A segment in memory, if they are not too many.
+    fn memory_segment(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
+        if self.memory.idle.len() + self.memory.outside < self.memory.segments {
+            return self.fresh_memory().map(Some);
         }
-        made
-    }
-
-    /// Makes the file with all its room; says whether it may be mapped.
-    fn fresh_file(&self, path: &Path, mode: u32) -> Result<(File, bool), JournalError> {
-        match files::call(FileCall::Remove, || std::fs::remove_file(path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(JournalError::io("remove", path)(error));
-            }
-            _ => {}
-        }
-        let mut how = OpenOptions::new();
-        how.read(true).write(true).create_new(true).mode(mode);
-        let file = files::call(FileCall::Create, || how.open(path))
-            .map_err(JournalError::io("create", path))?;
-        files::call(FileCall::SetMode, || rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)))
-            .map_err(JournalError::io("set the mode of", path))?;
-        let has_room = allocate(&file, self.options.segment_bytes)
-            .map_err(JournalError::io("allocate", path))?;
-        Ok((file, self.mapped && has_room))
-    }
-
-    fn fresh_memory(&self) -> Result<Segment, JournalError> {
-        let path = self.index.path(self.next_sequence);
-        let file = rustix::fs::memfd_create("tapelog-journal", MemfdFlags::CLOEXEC)
-            .map_err(JournalError::io("create", &path))?;
-        let file = File::from(file);
-        refuse_beyond_limit(self.options.segment_bytes).map_err(JournalError::io("size", &path))?;
-        file.set_len(self.options.segment_bytes).map_err(JournalError::io("size", &path))?;
-        let header = self.header()?;
-        self.finish(header, Arc::new(file), &path, self.mapped)
-    }
-
-    /// The oldest segment made new, if it is not needed; segments that cannot be used again are
-    /// removed on the way.
-    fn recycled(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
-        let Some(oldest) = self.idle.front() else { return Ok(None) };
-        let sequence = oldest.sequence;
-        if sequence >= oldest_needed {
+        let oldest = self.memory.idle.front().map(|segment| segment.header.sequence);
+        if oldest.is_none_or(|oldest| oldest >= oldest_needed) {
             return Ok(None);
         }
-        let Some(idle) = self.idle.pop_front() else { return Ok(None) };
-        let renewed = self.renew(idle);
-        if renewed.is_err() {
-            // It stays the oldest: if its name is still there, the next call tries again.
-            self.idle.push_front(Idle { sequence, segment: None });
-        }
-        renewed.map(Some)
+        let Some(segment) = self.memory.idle.pop_front() else { return Ok(None) };
+        self.index.remove(segment.header.sequence);
+        self.renew_memory(segment).map(Some)
     }
 
-    fn renew(&self, idle: Idle) -> Result<Segment, JournalError> {
-        let header = self.header()?;
-        self.index.remove(idle.sequence);
-        let Place::Directory { path: directory, file_mode, .. } = &self.options.place else {
-            return match idle.segment {
-                Some(segment) => self.finish_open(header, segment),
-                None => self.fresh_memory(),
-            };
-        };
-        let old = self.index.path(idle.sequence);
-        let path = directory.join(UNFINISHED_NAME);
-        let fits = |file: &File| {
-            file.metadata().is_ok_and(|found| found.len() == self.options.segment_bytes)
-        };
-        match idle.segment {
-            Some(mut segment) if fits(&segment.file) => {
-                files::call(FileCall::Rename, || std::fs::rename(&old, &path))
-                    .map_err(JournalError::io("rename", &old))?;
-                segment.header = header.clone();
-                self.name(&header, &segment.file, &path)?;
-                Ok(segment)
+    /// The oldest segment made new, if it is not needed. One that others do not let go of (an
+    /// immutable file) is passed over.
+    fn recycled(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
+        let mut first_error = None;
+        for at in 0..self.idle.len() {
+            if self.idle[at].sequence >= oldest_needed {
+                break;
             }
-            _ => {
-                // Of another run or another size: a new file costs the same.
-                self.remove(idle.sequence)?;
-                let (file, mapped) = self.fresh_file(&path, *file_mode)?;
-                self.finish(header, Arc::new(file), &path, mapped)
+            let segment = self.idle[at].segment.take();
+            let sequence = self.idle[at].sequence;
+            match self.renew(sequence, segment) {
+                Ok(renewed) => {
+                    self.idle.remove(at);
+                    return Ok(Some(renewed));
+                }
+                // If its name is still there, the next call tries again.
+                Err(error) => first_error = first_error.or(Some(error)),
             }
         }
+        first_error.map_or(Ok(None), Err)
     }
+}
 
-    fn finish_open(
-        &self,
-        header: SegmentHeader,
-        mut segment: Segment,
-    ) -> Result<Segment, JournalError> {
-        let path = self.index.path(header.sequence);
-        self.name(&header, &segment.file, &path)?;
-        segment.header = header;
-        Ok(segment)
-    }
-
-    fn finish(
-        &self,
-        header: SegmentHeader,
-        file: Arc<File>,
-        path: &Path,
-        mapped: bool,
-    ) -> Result<Segment, JournalError> {
-        let segment = Segment::new(header.clone(), file, mapped, self.guard.as_ref())
-            .map_err(JournalError::io("map", path))?;
-        self.name(&header, &segment.file, path)?;
-        Ok(segment)
-    }
-
-    /// Writes the header page, then gives the file its name: a name never belies its header.
-    fn name(
-        &self,
-        header: &SegmentHeader,
-        file: &Arc<File>,
-        path: &Path,
-    ) -> Result<(), JournalError> {
-        files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
-        if let Place::Directory { .. } = self.options.place {
-            let name = self.index.path(header.sequence);
-            files::call(FileCall::Rename, || std::fs::rename(path, &name))
-                .map_err(JournalError::io("rename", path))?;
+fn inspect(directory: &SegmentIndex, sequence: u64) -> Content {
+    let Ok(Some(file)) = directory.open(sequence) else { return Content::Foreign };
+    let mut page = vec![0; HEADER_PAGE_BYTES];
+    let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
+    match SegmentHeader::read(&page[..length]) {
+        HeaderPage::Foreign => Content::Foreign,
+        HeaderPage::Unsupported { .. } | HeaderPage::Damaged => Content::Data,
+        HeaderPage::Header(header) => {
+            let published = cursor_of(&page[CURSOR_OFFSET..]) > FIRST_OFFSET.into();
+            let written = published || has_first_frame(&file, &header).unwrap_or(true);
+            if written { Content::Data } else { Content::Empty }
         }
-        self.index.insert(header.sequence, file);
-        Ok(())
-    }
-
-    fn header(&self) -> Result<SegmentHeader, JournalError> {
-        let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Ok(SegmentHeader {
-            sequence: self.next_sequence,
-            use_id: random_id()
-                .map_err(JournalError::io("draw a random id for", Path::new("a segment")))?,
-            writer: self.options.ring_id,
-            segment_bytes: self.options.segment_bytes,
-            created_unix_nanos: created.map_or(0, |since| since.as_nanos() as i64),
-            order_window_nanos: self.options.order_window_nanos,
-            pid: std::process::id(),
-            host: self.options.host.clone(),
-            program: self.options.program.clone(),
-            facility: self.options.facility,
-        })
     }
 }
 

@@ -32,6 +32,7 @@ mod tests {
             host: "anything".to_owned(),
             program: "program".to_owned(),
             facility: 16,
+            after: 0,
         };
         assert!(is_running(&own));
         assert!(!is_running(&SegmentHeader { pid: 0, ..own.clone() }));

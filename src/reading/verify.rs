@@ -85,6 +85,9 @@ pub struct Verification {
     pub segments: Vec<SegmentReport>,
     /// Segments that are not there although older ones are: the first and the last of each hole.
     pub missing: Vec<(u64, u64)>,
+    /// Segments that were never in a file, because the disk took none then: the first and the last of
+    /// each such time. An entry `logger.journal_gap` behind it says how many records that were.
+    pub in_memory: Vec<(u64, u64)>,
     /// The process that may be writing the journal: behind what is published, nothing was judged.
     pub writer_pid: Option<u32>,
 }
@@ -146,7 +149,7 @@ impl Journal {
             |sequence| std::fs::metadata(self.index.path(sequence)).map_or(0, |found| found.len());
         let total_bytes = queue.iter().copied().map(bytes).sum();
         let mut done = 0;
-        let mut expected = None;
+        let (mut expected, mut hole) = (None, None);
         while let Some(sequence) = queue.pop_front() {
             if let Some(expected) = expected.take().filter(|&expected| sequence > expected) {
                 let found = self.appeared(expected, sequence, &verification)?;
@@ -156,9 +159,7 @@ impl Journal {
                     found.into_iter().rev().for_each(|sequence| queue.push_front(sequence));
                     continue;
                 }
-                if self.is_hole(expected)? {
-                    verification.missing.push((expected, sequence - 1));
-                }
+                hole = self.is_hole(expected)?.then_some((expected, sequence - 1));
                 verifier.skip();
             }
             let checked = verifier
@@ -166,6 +167,12 @@ impl Journal {
                     progress(VerifyProgress { bytes: done + offset, total_bytes });
                 })
                 .map_err(|error| ReadError::Journal { source: Box::new(error) })?;
+            if let Some((first, last)) = hole.take() {
+                let in_memory = (1..first).contains(&checked.after);
+                let holes =
+                    if in_memory { &mut verification.in_memory } else { &mut verification.missing };
+                holes.push((first, last));
+            }
             if checked.outcome != Outcome::Expired {
                 expected = Some(checked.next.unwrap_or(sequence.saturating_add(1)));
             }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::claim::Claim;
+use super::outage::Outage;
 use super::recovered::{Recovered, RecoveredList};
 use super::sync::SyncError;
 use crate::journal::Position;
@@ -48,6 +50,9 @@ pub(crate) struct Progress {
     /// Records in the journal.
     pub(crate) journaled: u64,
     pub(crate) journal_bytes: u64,
+    /// Whether the journal is written to memory alone now, and how many of its records were.
+    pub(crate) journal_in_memory: bool,
+    pub(crate) in_memory_records: u64,
     pub(crate) passes: u64,
     /// What the views have done.
     pub(crate) views: ViewCounts,
@@ -134,6 +139,12 @@ pub(crate) struct Control {
     /// Whether the last attempt to sync the journal failed; held during an attempt.
     sync_again: Mutex<bool>,
     degraded: Mutex<Option<String>>,
+    outage: Outage,
+    /// Set where there are to be files.
+    claim: OnceLock<Claim>,
+    /// Set while less room is free than is to stay free.
+    short: AtomicBool,
+    shortage: Mutex<String>,
     /// How often something could not be synced, and what was said the last time.
     sync_errors: Mutex<(u64, Option<String>)>,
     /// Pages of segments that a SIGBUS was caught for.
@@ -191,7 +202,8 @@ impl Control {
     pub(crate) fn note_durable(&self, then: &Progress) {
         self.update(true, |now| {
             now.durable = now.durable.max(then.journal);
-            now.durable_records = now.durable_records.max(then.journaled);
+            let in_files = then.journaled.saturating_sub(then.in_memory_records);
+            now.durable_records = now.durable_records.max(in_files);
             now.journal_syncs += 1;
         });
     }
@@ -457,9 +469,49 @@ impl Control {
         self.degraded.lock().get_or_insert_with(|| reason.to_owned());
     }
 
-    /// Why the engine runs with less than was asked for, if it does.
+    /// Why the engine runs with less than was asked for, if it does: for now, or for good.
     pub(crate) fn degraded(&self) -> Option<String> {
-        self.degraded.lock().clone()
+        self.outage.reason().or_else(|| self.degraded.lock().clone())
+    }
+
+    /// Notes which directory the engine owns, or is to own.
+    pub(crate) fn set_claim(&self, claim: Claim) -> &Claim {
+        self.claim.get_or_init(|| claim)
+    }
+
+    /// The log directory, where there are to be files.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        self.claim.get()
+    }
+
+    /// Whether files may be made or opened in the log directory: it is there, and this engine's.
+    pub(crate) fn owns_directory(&self) -> bool {
+        self.claim().is_none_or(Claim::is_held)
+    }
+
+    /// Notes whether less room is free than is to stay free, and how much.
+    pub(crate) fn set_shortage(&self, shortage: Option<String>) {
+        let short = shortage.is_some();
+        if let Some(text) = shortage {
+            *self.shortage.lock() = text;
+        }
+        // ORDERING: Relaxed, the lock orders the text.
+        // PAIRS WITH: the load in `shortage`.
+        // IF WEAKENED: it is the weakest already.
+        self.short.store(short, Ordering::Relaxed);
+    }
+
+    /// Why logs go no further, while less room is free than is to stay free.
+    pub(crate) fn shortage(&self) -> Option<String> {
+        // ORDERING: Relaxed, it takes effect soon.
+        // PAIRS WITH: the store in `set_shortage`.
+        // IF WEAKENED: it is the weakest already.
+        self.short.load(Ordering::Relaxed).then(|| self.shortage.lock().clone())
+    }
+
+    /// What cannot be written now.
+    pub(crate) fn outage(&self) -> &Outage {
+        &self.outage
     }
 
     /// Stops the drain between two passes, or lets it go on; for tests.

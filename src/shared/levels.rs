@@ -22,9 +22,8 @@ pub(crate) struct Levels {
     console_follows: AtomicBool,
     syslog_follows: AtomicBool,
     journal_follows: AtomicBool,
-    /// Whether the console is on, and whether it is the last resort and so cannot be off.
+    /// Whether the console is on.
     console_on: AtomicBool,
-    console_forced: AtomicBool,
     /// How many things make every call take the cold path: `async_logging = false` is one, each
     /// running backtest is another. It stands here because every call reads the gates' cache line
     /// anyway.
@@ -57,7 +56,6 @@ impl Levels {
             syslog_follows: AtomicBool::new(configuration.syslog_follows && has_syslog),
             journal_follows: AtomicBool::new(configuration.journal_follows),
             console_on: AtomicBool::new(configuration.log_to_console),
-            console_forced: AtomicBool::new(false),
             detours: AtomicU32::new(u32::from(!configuration.async_logging)),
             filter,
         };
@@ -182,9 +180,9 @@ impl Levels {
     /// Whether the console shows anything at all.
     pub(crate) fn console_is_on(&self) -> bool {
         // ORDERING: Relaxed, see the type.
-        // PAIRS WITH: the stores in `set_console` and `force_console`.
+        // PAIRS WITH: the store in `set_console`.
         // IF WEAKENED: it is the weakest already.
-        self.console_on.load(Relaxed) || self.console_forced.load(Relaxed)
+        self.console_on.load(Relaxed)
     }
 
     /// Switches the console on or off.
@@ -193,14 +191,6 @@ impl Levels {
         // PAIRS WITH: the load in `console_is_on`.
         // IF WEAKENED: it is the weakest already.
         self.console_on.store(on, Relaxed);
-    }
-
-    /// Keeps the console on: there is nothing else to log to.
-    pub(crate) fn force_console(&self) {
-        // ORDERING: Relaxed, see the type.
-        // PAIRS WITH: the load in `console_is_on`.
-        // IF WEAKENED: it is the weakest already.
-        self.console_forced.store(true, Relaxed);
     }
 
     /// Changes `log_level`, and the levels that follow it: the level of all modules that
@@ -347,16 +337,5 @@ mod tests {
         assert!(levels.shows_on_console(Level::Warning, ""), "it follows no longer");
         levels.set_console_level(Level::Trace);
         assert!(levels.admits(Level::Trace, false), "the journal follows the console");
-    }
-
-    #[test]
-    fn the_console_as_the_last_resort_stays_on() {
-        let levels = levels(Settings::default().log_to_console(false));
-        assert!(!levels.console_is_on());
-        levels.set_console(true);
-        assert!(levels.console_is_on());
-        levels.force_console();
-        levels.set_console(false);
-        assert!(levels.console_is_on());
     }
 }

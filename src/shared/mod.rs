@@ -2,24 +2,28 @@
 //! flush requests, the writer's progress, and the statistics of all that.
 
 mod bindings;
+mod claim;
 mod control;
 mod core;
 mod followers;
 mod inline;
 mod levels;
 mod market;
+mod outage;
 mod recovered;
 mod stats;
 mod sync;
 mod waiting;
 
 pub(crate) use bindings::{Bindings, Bound, ContextRef, Scoped};
+pub(crate) use claim::{Claim, Refusal, make, make_parents};
 pub use control::Unfinished;
 pub(crate) use control::{Control, Progress, ViewCounts};
 pub(crate) use core::{Core, Lanes, Unusual, encode, refuse_nested, ticks_now};
 pub(crate) use followers::Followers;
 pub(crate) use levels::Levels;
 pub(crate) use market::{MarketClock, Shown, market_time};
+pub(crate) use outage::{JournalGap, Part};
 pub(crate) use recovered::Recovered;
 pub use stats::{CallTimes, Lost, Stats};
 pub use sync::SyncError;

@@ -158,6 +158,11 @@ pub struct Stats {
     pub crash_safe: bool,
     /// Whether the journal is written through a memory mapping, not by `write`.
     pub journal_mapped: bool,
+    /// Whether the journal is kept in memory alone now: because of `log_to_file = false`, or because
+    /// the disk gives no file. It comes back by itself; `degraded` says why.
+    pub journal_in_memory: bool,
+    /// Records that were written to such a journal: the views have them, no file does.
+    pub in_memory_records: u64,
     /// Pages of the journal's files that were gone under a store (a truncated file, a disk that gave
     /// way): the SIGBUS was caught, and the records were written to another segment.
     pub sigbus_caught: u64,
@@ -170,7 +175,8 @@ pub struct Stats {
     /// Which file that was the last time, and why. It stays, also when later attempts succeed: what
     /// the kernel could not write then may be missing after a power cut.
     pub sync_error: Option<String>,
-    /// Why the engine runs with less than was asked for, if it does.
+    /// Why the engine runs with less than was asked for, if it does: what cannot be written now, as
+    /// long as that lasts, or what was missing at the start.
     pub degraded: Option<String>,
 }
 
@@ -236,6 +242,8 @@ impl Stats {
             lanes: occupancy.lanes_active,
             crash_safe: core.ring.crash_safe(),
             journal_mapped: core.control.journal_mapped(),
+            journal_in_memory: progress.journal_in_memory,
+            in_memory_records: progress.in_memory_records,
             sigbus_caught: core.control.sigbus_caught(),
             syncs: progress.journal_syncs,
             synced_records: progress.durable_records,

@@ -75,6 +75,10 @@ impl Core {
     pub(crate) fn sync_journal(&self) -> Result<(), SyncError> {
         let mut again = self.control.sync_again();
         let progress = self.control.progress();
+        if progress.journal_in_memory {
+            let why = self.control.degraded().unwrap_or_default();
+            return Err(SyncError::Log { reason: format!("the journal is in memory: {why}") });
+        }
         let outcome = self.sync_segments(&progress, *again);
         *again = outcome.is_err();
         outcome?;

@@ -6,7 +6,7 @@ use super::drain::{Drain, DrainPoll};
 use super::idle::Napper;
 use super::view::{View, ViewPoll};
 use crate::handlers::notice;
-use crate::journal::JournalError;
+use crate::shared::Part;
 
 /// How long a drain waits that cannot go on.
 const HELD: Duration = Duration::from_millis(1);
@@ -20,7 +20,7 @@ pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
     let mut failing = false;
     while !drain.is_finished() {
         let failed_before = failing;
-        match told(drain.poll(), &mut failing) {
+        match told(&mut drain, &mut failing) {
             Some(DrainPoll::Moved(bytes)) => {
                 if !drain.stopping() {
                     napper.rest(bytes);
@@ -54,7 +54,7 @@ pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
     let mut failing = false;
     while !drain.is_finished() {
         let failed_before = failing;
-        let drained = told(drain.poll(), &mut failing);
+        let drained = told(&mut drain, &mut failing);
         let viewed = view.poll();
         match drained {
             Some(DrainPoll::Moved(_)) if drain.stopping() => {}
@@ -76,17 +76,21 @@ fn end(drain: Drain) {
     }
 }
 
-/// Tells a failure of the medium once, until it works again.
-fn told(polled: Result<DrainPoll, JournalError>, failing: &mut bool) -> Option<DrainPoll> {
+/// Polls the drain; tells a failure of the medium once, until it works again.
+fn told(drain: &mut Drain, failing: &mut bool) -> Option<DrainPoll> {
+    let polled = drain.poll();
+    let outage = drain.control().outage();
     match polled {
         Ok(done) => {
-            *failing = false;
+            if std::mem::take(failing) {
+                outage.works(Part::Segment);
+            }
             Some(done)
         }
         Err(error) => {
-            if !std::mem::replace(failing, true) {
-                notice(&format!("{error}; records stay in the ring until it works again"));
-            }
+            *failing = true;
+            let text = format!("{error}; records stay in the ring until it works again");
+            outage.failed(Part::Segment, &text);
             None
         }
     }

@@ -12,10 +12,11 @@
 //!                │ checkpoint of the merge
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
@@ -41,10 +42,16 @@ struct Mark {
     skip: u64,
 }
 
-/// The cursor's file.
+/// How long a failed cursor is left alone, and how often its path is compared with the open file.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The cursor's file. One that fails, or is gone, is opened anew after a while.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    file: File,
+    path: PathBuf,
+    mode: u32,
+    file: Option<File>,
+    look_at: Instant,
     number: u64,
     slot: Box<[u8; SLOT_BYTES]>,
 }
@@ -75,34 +82,55 @@ impl Cursor {
         directory.join(FILE_NAME)
     }
 
+    /// A cursor in the journal's directory that is opened by the first [`Cursor::note`].
+    pub(crate) fn unopened(directory: &Path, mode: u32) -> Cursor {
+        Cursor {
+            path: Cursor::path(directory),
+            mode,
+            file: None,
+            look_at: Instant::now(),
+            number: 0,
+            slot: Box::new([0; SLOT_BYTES]),
+        }
+    }
+
     /// Opens the cursor in the journal's directory, or makes it.
     ///
     /// # Errors
     /// The file cannot be opened or read, or is not one of our own.
     pub(crate) fn open(directory: &Path, mode: u32) -> io::Result<(Cursor, Left)> {
-        let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let path = Cursor::path(directory);
-        let mut how = OpenOptions::new();
-        how.read(true).write(true).create(true).truncate(false).mode(mode);
-        how.custom_flags(flags.bits() as i32);
-        let file = files::call(FileCall::Create, || how.open(&path))?;
-        let found = files::call(FileCall::Stat, || file.metadata())?;
-        refuse_foreign(&path, &found).map_err(io::Error::other)?;
-        let mode = rustix::fs::Mode::from_raw_mode(mode);
-        files::call(FileCall::SetMode, || rustix::fs::fchmod(&file, mode))?;
+        let mut cursor = Cursor::unopened(directory, mode);
+        let file = open_own(&cursor.path, mode)?;
         let mut bytes = vec![0; 2 * SLOT_BYTES];
         files::read_up_to(&file, &mut bytes, 0)?;
         let (first, second) = bytes.split_at(SLOT_BYTES);
         let newest = [first, second].into_iter().filter_map(read_slot).max_by_key(|slot| slot.0);
         let (number, left) = newest.unwrap_or_default();
-        Ok((Cursor { file, number, slot: Box::new([0; SLOT_BYTES]) }, left))
+        (cursor.file, cursor.number) = (Some(file), number);
+        Ok((cursor, left))
+    }
+
+    /// Whether a note can be taken: not within a while of a failure. Looks now and then whether the
+    /// path still names the open file.
+    pub(crate) fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.look_at {
+            return self.file.is_some();
+        }
+        self.look_at = now + LOOK;
+        let open = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let named = std::fs::symlink_metadata(&self.path).ok();
+        if open.zip(named).is_none_or(|(open, named)| id(&open) != id(&named)) {
+            self.file = None;
+        }
+        true
     }
 
     /// Notes where the batch begins that is about to be written. A checkpoint that is too long for
     /// a slot is not noted: after a crash, entries may then stand twice.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or not be opened anew.
     pub(crate) fn note(&mut self, checkpoint: &[u8], logs: &Logs, skips: Skips) -> io::Result<()> {
         let end = CHECKPOINT_OFFSET + checkpoint.len();
         let Some(room) = self.slot.get_mut(CHECKPOINT_OFFSET..end) else { return Ok(()) };
@@ -124,8 +152,32 @@ impl Cursor {
         let crc = crc32c(&self.slot[4..end]);
         self.slot[..4].copy_from_slice(&crc.to_le_bytes());
         let place = (self.number % 2) * SLOT_BYTES as u64;
-        files::write_all_at(&self.file, &self.slot[..end], place)
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => open_own(&self.path, self.mode)?,
+        };
+        files::write_all_at(&file, &self.slot[..end], place)?;
+        self.file = Some(file);
+        Ok(())
     }
+}
+
+fn id(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+/// Opens the file, which must be one of our own, or makes it.
+fn open_own(path: &Path, mode: u32) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(false).mode(mode);
+    how.custom_flags(flags.bits() as i32);
+    let file = files::call(FileCall::Create, || how.open(path))?;
+    let found = files::call(FileCall::Stat, || file.metadata())?;
+    refuse_foreign(path, &found).map_err(io::Error::other)?;
+    let mode = rustix::fs::Mode::from_raw_mode(mode);
+    files::call(FileCall::SetMode, || rustix::fs::fchmod(&file, mode))?;
+    Ok(file)
 }
 
 fn mark_of(log: &LogFile, skip: u64) -> Mark {
@@ -241,19 +293,17 @@ fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::FileExt;
+    use std::sync::Arc;
 
     use super::*;
     use crate::handlers::FileOptions;
+    use crate::shared::Part;
 
     fn log(path: &Path) -> LogFile {
         let path = path.to_owned();
-        LogFile::open(FileOptions {
-            path,
-            max_bytes: 1 << 20,
-            backups: 3,
-            mode: 0o600,
-            group: None,
-        })
+        let options =
+            FileOptions { path, max_bytes: 1 << 20, backups: 3, mode: 0o600, group: None };
+        LogFile::open(options, &Arc::default(), Part::Log(0))
     }
 
     #[test]
@@ -269,10 +319,10 @@ mod tests {
         cursor.note(b"second", &logs, Skips { expert: 40, ..Skips::default() }).unwrap();
         let mut fallback = crate::handlers::StderrNotice::stderr();
         logs.expert.batch().line(|out| out.extend_from_slice(b"one"));
-        logs.expert.write(&mut fallback);
+        logs.expert.write(&mut fallback, |_, _| ());
         logs.expert.rotate();
         logs.expert.batch().line(|out| out.extend_from_slice(b"two"));
-        logs.expert.write(&mut fallback);
+        logs.expert.write(&mut fallback, |_, _| ());
 
         let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
         assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));

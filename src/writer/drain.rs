@@ -60,6 +60,7 @@ pub(crate) struct Drain {
     journal_bytes: u64,
     records_seen: u64,
     bytes_seen: u64,
+    in_memory_seen: u64,
     passes: u64,
     barrier: u64,
     position: Position,
@@ -144,6 +145,7 @@ impl Drain {
             journal_bytes: 0,
             records_seen: 0,
             bytes_seen: 0,
+            in_memory_seen: 0,
             passes: 0,
             barrier: 0,
             position: Position::default(),
@@ -171,6 +173,7 @@ impl Drain {
             self.release_views_without_barrier();
             return Ok(DrainPoll::Held);
         }
+        self.leave_early();
         if self.recovery.is_none() && self.can_wait() {
             return Ok(DrainPoll::Moved(0));
         }
@@ -178,7 +181,9 @@ impl Drain {
             self.ring.ring().set_full_reason(LossReason::ViewLag);
             return Ok(DrainPoll::Held);
         }
-        if let Some(recovery) = self.recovery.take() {
+        // What is recovered is to be kept: it waits until there is a file for it.
+        let in_memory = self.appender.is_in_memory();
+        if let Some(recovery) = self.recovery.take_if(|_| !in_memory) {
             return self.poll_recovery(recovery);
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
@@ -274,6 +279,32 @@ impl Drain {
         }
     }
 
+    /// Goes on in the next segment before this one is full, where the janitor says so: because there is
+    /// a file again, or one that is found by its name.
+    fn leave_early(&mut self) {
+        let first = self.supply.leave_before(self.appender.is_in_memory());
+        let behind = self.appender.sequence() < first;
+        if behind && self.pass.is_none() && matches!(self.roll(), Err(Stop::Failed)) {
+            self.broken = true;
+        }
+    }
+
+    /// Goes on in the next segment, if one is ready.
+    fn roll(&mut self) -> Result<(), Stop> {
+        let next = self.supply.take().ok_or(Stop::Held)?;
+        match self.appender.roll(next) {
+            Ok(retired) => {
+                self.supply.give_back(retired);
+                crash::pass(CrashPoint::SegmentBegun);
+                Ok(())
+            }
+            Err(failed) => {
+                self.spare = Some(failed.0);
+                Err(Stop::Failed)
+            }
+        }
+    }
+
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
@@ -282,6 +313,7 @@ impl Drain {
         self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
+        self.in_memory_seen = self.appender.in_memory_records();
         (self.broken, self.stuck) = (false, false);
         // The views need not wait for a pass to leave the segment.
         let position = Position::start_of(self.appender.sequence());
@@ -402,19 +434,7 @@ impl Drain {
         loop {
             match what(&mut self.appender, &self.ring) {
                 Ok(done) => return Ok(done),
-                Err(AppendError::Full) => {
-                    let next = self.supply.take().ok_or(Stop::Held)?;
-                    match self.appender.roll(next) {
-                        Ok(retired) => {
-                            self.supply.give_back(retired);
-                            crash::pass(CrashPoint::SegmentBegun);
-                        }
-                        Err(failed) => {
-                            self.spare = Some(failed.0);
-                            return Err(Stop::Failed);
-                        }
-                    }
-                }
+                Err(AppendError::Full) => self.roll()?,
                 Err(AppendError::TooLarge { bytes }) => return Err(Stop::Unwritable(bytes)),
                 Err(_) => return Err(Stop::Failed),
             }
@@ -445,7 +465,12 @@ impl Drain {
         let (journaled, journal_bytes) = (self.journaled, self.journal_bytes);
         let (accepted, passes) = (self.ring.accepted(), self.passes);
         let without_views = self.control.without_views();
+        let in_memory = self.appender.is_in_memory();
+        let seen = std::mem::replace(&mut self.in_memory_seen, self.appender.in_memory_records());
+        let in_memory_records = self.in_memory_seen - seen;
         self.control.update(news, |progress| {
+            progress.journal_in_memory = in_memory;
+            progress.in_memory_records += in_memory_records;
             progress.journal = done.position;
             progress.accepted = accepted;
             progress.journaled = journaled;
@@ -488,6 +513,11 @@ impl Drain {
         self.control.i_am_the_drain();
     }
 
+    /// Where it tells how far it is.
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// Whether the engine is coming to its end.
     pub(crate) fn stopping(&self) -> bool {
         self.control.stopping()
@@ -500,7 +530,9 @@ impl Drain {
 
     /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
     pub(crate) fn is_finished(&self) -> bool {
-        let all_begun = self.pass.is_none() && self.recovery.is_none();
+        // Without a file, what dead processes left is left to the next start.
+        let all_recovered = self.recovery.is_none() || self.appender.is_in_memory();
+        let all_begun = self.pass.is_none() && all_recovered;
         self.stopping() && all_begun && self.ring.is_drained()
     }
 

@@ -1,13 +1,16 @@
 //! A log file as the view keeps it: it may fail, and then misses lines, but holds nothing up.
 
+use std::fmt::Display;
 use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::handlers::{Batch, FileHandler, FileOptions, HandlerError, StderrNotice, notice};
+use crate::handlers::{Batch, FileHandler, FileOptions, StderrNotice};
 use crate::metrics::{APART_MIN, FastRotation};
+use crate::shared::{Control, Part};
 
-/// How long a failed log is left alone before it is opened again.
-const RETRY: Duration = Duration::from_millis(500);
+/// How long a failed log is left alone before it is tried again.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// How often a log's path is compared with the open file.
 const LOOK: Duration = Duration::from_millis(250);
@@ -16,8 +19,14 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct LogFile {
     options: FileOptions,
+    control: Arc<Control>,
+    part: Part,
     handler: Option<FileHandler>,
     batch: Batch,
+    /// The line that tells what is missing.
+    gap: Batch,
+    /// Whether it was told that the log does not work.
+    failing: bool,
     /// Lines that could not be written since the log last worked.
     missing: u64,
     retry_at: Instant,
@@ -31,25 +40,18 @@ pub(crate) struct LogFile {
     fast_rotation: Option<FastRotation>,
 }
 
-/// What a write of a batch came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogState {
-    /// Everything is in the file.
-    Whole,
-    /// So many lines are missing, and the file works again: a gap line belongs here.
-    Recovered(u64),
-    /// The file does not work.
-    Failed,
-}
-
 impl LogFile {
     /// Opens the log, or notes that it does not open: it is tried again later.
-    pub(crate) fn open(options: FileOptions) -> Self {
+    pub(crate) fn open(options: FileOptions, control: &Arc<Control>, part: Part) -> Self {
         let now = Instant::now();
         let mut log = Self {
             options,
+            control: Arc::clone(control),
+            part,
             handler: None,
             batch: Batch::new(),
+            gap: Batch::new(),
+            failing: false,
             missing: 0,
             retry_at: now,
             look_at: now + LOOK,
@@ -88,6 +90,12 @@ impl LogFile {
         self.rotations_before + self.handler.as_ref().map_or(0, FileHandler::rotations)
     }
 
+    /// Whether there is something to be written: lines, or what is missing, in a log that may work
+    /// again.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.batch.is_empty() || self.failing && Instant::now() >= self.retry_at
+    }
+
     fn reopen_if_due(&mut self) {
         if self.handler.is_none() && Instant::now() >= self.retry_at {
             self.reopen();
@@ -95,24 +103,34 @@ impl LogFile {
     }
 
     fn reopen(&mut self) {
+        if !self.control.owns_directory() {
+            return self.fail(&"the log directory is not there, or another engine's");
+        }
         match FileHandler::open(self.options.clone()) {
             Ok(handler) => self.handler = Some(handler),
             Err(error) => self.fail(&error),
         }
     }
 
-    fn fail(&mut self, error: &HandlerError) {
+    fn fail(&mut self, error: &dyn Display) {
         if let Some(handler) = self.handler.take() {
             self.rotations_before += handler.rotations();
         }
-        if self.missing == 0 {
-            notice(&format!("{error}; its lines go to stderr until it works again"));
-        }
+        self.failing = true;
+        let text = format!("{error}; its lines go to stderr until it works again");
+        self.control.outage().failed(self.part, &text);
         self.retry_at = Instant::now() + RETRY;
     }
 
-    /// Looks now and then whether the path still names the open file.
-    pub(crate) fn look(&mut self) {
+    /// Looks now and then whether the path still names the open file. A directory that is not `ours`
+    /// any more may hold another engine's by that name.
+    pub(crate) fn look(&mut self, ours: bool) {
+        if !ours {
+            if self.handler.is_some() {
+                self.fail(&"the log directory is not there, or another engine's");
+            }
+            return;
+        }
         let now = Instant::now();
         if now < self.look_at {
             return;
@@ -125,41 +143,56 @@ impl LogFile {
         }
     }
 
-    /// Writes the batch. While the log does not work, its lines go to `fallback`.
-    pub(crate) fn write(&mut self, fallback: &mut StderrNotice) -> LogState {
+    /// Writes the batch. While the log does not work, its lines go to `fallback`; when it works again,
+    /// the line that `tell` makes of the number of missing ones comes first.
+    pub(crate) fn write(
+        &mut self,
+        fallback: &mut StderrNotice,
+        tell: impl FnOnce(u64, &mut Batch),
+    ) {
         self.reopen_if_due();
-        let total = self.batch.lines();
-        let (mut written, mut rotated) = (0, 0);
-        let mut failure = None;
-        if let Some(handler) = &mut self.handler {
-            match handler.write(&self.batch) {
-                Ok(all) => (written, rotated) = (all.lines, all.rotations),
-                Err(error) => {
-                    (written, rotated) = (error.written.lines, error.written.rotations);
-                    failure = Some(error.source);
-                }
+        if self.missing > 0 && self.handler.is_some() {
+            let mut gap = std::mem::replace(&mut self.gap, Batch::new());
+            tell(self.missing, &mut gap);
+            if self.append(&gap) == gap.lines() {
+                self.missing = 0;
             }
+            gap.clear();
+            self.gap = gap;
         }
-        self.lines += written as u64;
-        self.note_rotations(rotated);
-        let rest = (total - written) as u64;
-        if let Some(error) = failure {
-            self.fail(&error);
-        }
+        let batch = std::mem::replace(&mut self.batch, Batch::new());
+        let rest = (batch.lines() - self.append(&batch)) as u64;
         if rest > 0 {
-            fallback.write(&self.batch);
+            fallback.write(&batch);
             self.missing += rest;
             self.missed += rest;
         }
+        self.batch = batch;
         self.batch.clear();
-        match (self.handler.is_some(), self.missing) {
-            (false, _) => LogState::Failed,
-            (true, 0) => LogState::Whole,
-            (true, missing) => {
-                self.missing = 0;
-                LogState::Recovered(missing)
-            }
+        if self.handler.is_some() && self.missing == 0 && std::mem::take(&mut self.failing) {
+            self.control.outage().works(self.part);
         }
+    }
+
+    /// Appends lines to the file: how many of them it took.
+    fn append(&mut self, batch: &Batch) -> usize {
+        if batch.is_empty() {
+            return 0;
+        }
+        if let Some(shortage) = self.control.shortage().filter(|_| self.handler.is_some()) {
+            self.fail(&shortage);
+        }
+        let Some(handler) = &mut self.handler else { return 0 };
+        let (written, failure) = match handler.write(batch) {
+            Ok(all) => (all, None),
+            Err(error) => (error.written, Some(error.source)),
+        };
+        self.lines += written.lines as u64;
+        self.note_rotations(written.rotations);
+        if let Some(error) = failure {
+            self.fail(&error);
+        }
+        written.lines
     }
 
     fn note_rotations(&mut self, rotated: u32) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::level::Level;
 use crate::metrics::{APART_MIN, FastRotation, Flow, SlowCall, Snapshot, Where};
 use crate::record::{Args, Sink, Stored, TypeCode};
-use crate::shared::{CallTimes, Core, Stats};
+use crate::shared::{CallTimes, Core, JournalGap, Stats};
 use crate::site::Site;
 
 /// The target of these entries.
@@ -28,6 +28,9 @@ const RECOVERED: &str = "logger.recovered";
 
 /// The text of the entry that tells of a ring that could not be brought home, or not all of it.
 const RECOVERY_FAILED: &str = "logger.recovery_failed";
+
+/// The text of the entry that tells that entries are in no file of the journal.
+const JOURNAL_GAP: &str = "logger.journal_gap";
 
 /// The text of the entry that tells of a slow call.
 const SLOW_CALL: &str = "logger.slow_call";
@@ -181,6 +184,14 @@ static FAILED_SITE: Site = Site::new(
     &["of_pid", "ring", "reason"],
 );
 
+static JOURNAL_GAP_SITE: Site = Site::new(
+    Level::Warning,
+    false,
+    JOURNAL_GAP,
+    (TARGET, file!(), line!()),
+    &["records", "from", "until", "reason"],
+);
+
 impl Reporter {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         let configuration = &core.configuration;
@@ -290,6 +301,13 @@ pub(crate) fn tell_recovered(core: &Core) -> bool {
         list.told += 1;
     }
     done
+}
+
+/// Makes an entry `logger.journal_gap` of a time in which the journal was in memory alone; whether
+/// there was room for it.
+pub(super) fn tell_journal_gap(core: &Core, gap: &JournalGap) -> bool {
+    let args = (((((), gap.records), gap.from), gap.until), gap.reason.as_str());
+    core.push_own(&JOURNAL_GAP_SITE, &args).is_ok()
 }
 
 /// Makes an entry `logger.slow_call`, if a call was slow since the last one.

@@ -17,7 +17,7 @@ use crate::stack::Shower;
 
 use super::capture::CaptureSink;
 use super::forms::{Form, Forms};
-use super::logs::{LogFile, LogState, Logs};
+use super::logs::{LogFile, Logs};
 use super::reporter;
 use super::symbols::SymbolThread;
 use super::syslog::SyslogOutlet;
@@ -221,18 +221,18 @@ impl Outlets {
     pub(crate) fn write(&mut self) {
         if let Some(logs) = &mut self.logs {
             let form = self.forms.log();
+            let ours = self.core.control.owns_directory();
             for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
-                log.look();
-                if log.batch().is_empty() {
+                log.look(ours);
+                if !log.is_due() {
                     continue;
                 }
-                if let LogState::Recovered(missing) = log.write(&mut self.fallback)
-                    && let Some(gap) = missed_lines(missing)
-                {
-                    let forms = &mut self.forms;
-                    log.batch().line(|out| forms.line(form, &gap.entry(), out));
-                    log.write(&mut self.fallback);
-                }
+                let forms = &mut self.forms;
+                log.write(&mut self.fallback, |missing, lines| {
+                    if let Some(gap) = missed_lines(missing) {
+                        lines.line(|out| forms.line(form, &gap.entry(), out));
+                    }
+                });
                 if let Some(fast) = log.take_fast_rotation() {
                     self.core.metrics.fast_rotations.note(fast);
                 }

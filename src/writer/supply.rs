@@ -1,36 +1,64 @@
-//! The janitor prepares segments ahead of the drain; the supply is the drain's end of it.
+//! How the janitor's clients reach it: the supply is the drain's end, the floor the view's.
 
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::reporter::Reporter;
-use crate::handlers::notice;
-use crate::journal::{JournalError, Prepared, Retired, SegmentStore};
+use crate::journal::{Prepared, Retired};
 use crate::ring::LossReason;
-use crate::shared::{Control, Core};
-
-/// How soon a segment that the views still read is asked for again.
-const HELD_RETRY: Duration = Duration::from_millis(1);
-
-/// How soon a disk that refused a segment is asked again.
-const DISK_RETRY: Duration = Duration::from_millis(250);
 
 /// What the janitor and its clients know of each other.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     /// The oldest segment that a view still needs; 0 until the view has said so: all of them.
     oldest_needed: AtomicU64,
     /// Why no segment is ready: a [`LossReason`].
     why: AtomicU32,
+    /// Segments before this one are to be left at once, full or not.
+    leave_before: AtomicU64,
+    /// The same of segments in memory, because there is a file again.
+    leave_memory_before: AtomicU64,
+}
+
+impl Shared {
+    /// The oldest segment that a view still needs.
+    pub(super) fn oldest_needed(&self) -> u64 {
+        // ORDERING: Acquire.
+        // PAIRS WITH: the Release store in `Floor::raise`.
+        // IF WEAKENED: see there.
+        self.oldest_needed.load(Ordering::Acquire)
+    }
+
+    /// Notes what a full ring is put down to while no segment is ready.
+    pub(super) fn say_why(&self, why: LossReason) {
+        // ORDERING: Relaxed, a hint for a statistic.
+        // PAIRS WITH: the load in `Supply::why_held`.
+        // IF WEAKENED: it is the weakest already.
+        self.why.store(why as u32, Ordering::Relaxed);
+    }
+
+    /// Has the drain leave segments before `sequence` as soon as it has others.
+    pub(super) fn leave_before(&self, sequence: u64) {
+        // ORDERING: Relaxed, it takes effect soon; the segments come through the channel.
+        // PAIRS WITH: the load in `Supply::leave_before`.
+        // IF WEAKENED: it is the weakest already.
+        self.leave_before.fetch_max(sequence, Ordering::Relaxed);
+    }
+
+    /// The same of segments in memory.
+    pub(super) fn leave_memory_before(&self, sequence: u64) {
+        // ORDERING: Relaxed, see `leave_before`.
+        // PAIRS WITH: the load in `Supply::leave_before`.
+        // IF WEAKENED: it is the weakest already.
+        self.leave_memory_before.fetch_max(sequence, Ordering::Relaxed);
+    }
 }
 
 /// What the drain gives back, and the view leaves to the janitor.
 #[derive(Debug)]
-enum Returned {
+pub(super) enum Returned {
     /// A segment that may be recycled once the views have passed it.
     Written(Retired),
     /// A segment that was not needed.
@@ -67,10 +95,23 @@ impl Supply {
         }
     }
 
+    /// The first segment that need not be left before it is full, in memory or not.
+    pub(crate) fn leave_before(&self, in_memory: bool) -> u64 {
+        // ORDERING: Relaxed, see `Shared::leave_before`.
+        // PAIRS WITH: the maximum there.
+        // IF WEAKENED: it is the weakest already.
+        let any = self.shared.leave_before.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, see `Shared::leave_memory_before`.
+        // PAIRS WITH: the maximum there.
+        // IF WEAKENED: it is the weakest already.
+        let memory = self.shared.leave_memory_before.load(Ordering::Relaxed);
+        if in_memory { any.max(memory) } else { any }
+    }
+
     /// What a full ring is put down to while no segment is ready.
     pub(crate) fn why_held(&self) -> LossReason {
         // ORDERING: Relaxed, a hint for a statistic.
-        // PAIRS WITH: the store in `Janitor::say_why`.
+        // PAIRS WITH: the store in `Shared::say_why`.
         // IF WEAKENED: it is the weakest already.
         match self.shared.why.load(Ordering::Relaxed) {
             why if why == LossReason::Disk as u32 => LossReason::Disk,
@@ -91,7 +132,7 @@ impl Floor {
     /// Segments before `sequence` are needed no longer.
     pub(crate) fn raise(&self, sequence: u64) {
         // ORDERING: Release, after the last read from older segments.
-        // PAIRS WITH: the Acquire load in `Janitor::prepare`.
+        // PAIRS WITH: the Acquire load in `Shared::oldest_needed`.
         // IF WEAKENED: a segment might be overwritten under the view, which would then report it
         //   expired: no wrong entry, but a lost one.
         self.shared.oldest_needed.store(sequence, Ordering::Release);
@@ -104,125 +145,30 @@ impl Floor {
     }
 }
 
-/// The thread that does what takes long: making, populating and recycling segments. In between it
-/// reports how the logger is doing.
+/// What the janitor holds of it.
 #[derive(Debug)]
-pub(crate) struct Janitor {
-    store: SegmentStore,
-    prepared: Sender<Prepared>,
-    returned: Receiver<Returned>,
-    shared: Arc<Shared>,
-    control: Arc<Control>,
-    reporter: Reporter,
-    failing: bool,
-    /// Set when the drain needs no more segments.
-    ending: bool,
+pub(super) struct Desk {
+    pub(super) prepared: Sender<Prepared>,
+    pub(super) returned: Receiver<Returned>,
+    pub(super) shared: Arc<Shared>,
+    /// The drain's end of `prepared`, to take back what it has not taken.
+    taken_back: Receiver<Prepared>,
 }
 
-impl Janitor {
-    /// The janitor of a store, and its clients.
-    pub(crate) fn new(store: SegmentStore, core: &Arc<Core>) -> (Janitor, Supply, Floor) {
-        let shared = Arc::new(Shared::default());
-        let (prepared, prepared_out) = bounded(1);
-        let (returned_in, returned) = unbounded();
-        let floor = Floor { shared: Arc::clone(&shared), returned: returned_in.clone() };
-        let supply =
-            Supply { prepared: prepared_out, returned: returned_in, shared: Arc::clone(&shared) };
-        let janitor = Janitor {
-            store,
-            prepared,
-            returned,
-            shared,
-            control: Arc::clone(&core.control),
-            reporter: Reporter::new(Arc::clone(core)),
-            failing: false,
-            ending: false,
-        };
-        (janitor, supply, floor)
+impl Desk {
+    /// Takes back the segment that was ready for the drain, if it has not taken it.
+    pub(super) fn take_back(&self) -> Option<Prepared> {
+        self.taken_back.try_recv().ok()
     }
+}
 
-    /// Keeps one segment ready until the drain is gone.
-    pub(crate) fn run(mut self) {
-        let mut ready = None;
-        loop {
-            let mut pause = Duration::MAX;
-            if ready.is_none() && !self.ending {
-                (ready, pause) = self.prepare();
-            }
-            if let Some(segment) = ready.take() {
-                match self.prepared.try_send(segment) {
-                    Ok(()) => continue,
-                    Err(TrySendError::Full(segment)) => ready = Some(segment),
-                    Err(TrySendError::Disconnected(segment)) => {
-                        self.store.discard(segment);
-                        return;
-                    }
-                }
-            }
-            // Until then, what is ready is made complete.
-            while !self.ending && self.returned.is_empty() && self.store.populate_more() {}
-            pause = pause.min(self.reporter.poll());
-            // A drain that takes a segment gives one back: that is the signal to go on.
-            match self.returned.recv_timeout(pause) {
-                Ok(Returned::Written(segment)) => self.store.recycle(segment),
-                Ok(Returned::Removed(file)) => drop(file),
-                Ok(Returned::Unused(segment)) => {
-                    // The later one first: a reader that finds a later segment takes the missing
-                    // one for recycled.
-                    for unused in ready.take().into_iter().chain([segment]) {
-                        self.store.discard(unused);
-                    }
-                    self.ending = true;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    if let Some(segment) = ready.take() {
-                        self.store.discard(segment);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The next segment, or how long to wait before the next attempt.
-    fn prepare(&mut self) -> (Option<Prepared>, Duration) {
-        // ORDERING: Acquire.
-        // PAIRS WITH: the Release store in `Floor::raise`.
-        // IF WEAKENED: see there.
-        let oldest_needed = self.shared.oldest_needed.load(Ordering::Acquire);
-        match self.store.prepare(oldest_needed) {
-            Ok(Some(segment)) => {
-                if std::mem::take(&mut self.failing) {
-                    notice("the journal has room again");
-                }
-                self.say_why(LossReason::Full);
-                (Some(segment), Duration::ZERO)
-            }
-            Ok(None) => {
-                self.say_why(LossReason::ViewLag);
-                (None, HELD_RETRY)
-            }
-            Err(error) => {
-                self.report(&error);
-                self.say_why(LossReason::Disk);
-                (None, DISK_RETRY)
-            }
-        }
-    }
-
-    fn report(&mut self, error: &JournalError) {
-        if !std::mem::replace(&mut self.failing, true) {
-            let text = format!("{error}; records that find the ring full are counted as lost");
-            notice(&text);
-            self.control.degrade(&text);
-        }
-    }
-
-    fn say_why(&self, why: LossReason) {
-        // ORDERING: Relaxed, a hint for a statistic.
-        // PAIRS WITH: the load in `Supply::why_held`.
-        // IF WEAKENED: it is the weakest already.
-        self.shared.why.store(why as u32, Ordering::Relaxed);
-    }
+/// The three ends.
+pub(super) fn connect() -> (Desk, Supply, Floor) {
+    let shared = Arc::new(Shared::default());
+    let (prepared_in, prepared) = bounded(1);
+    let (returned_in, returned) = unbounded();
+    let floor = Floor { shared: Arc::clone(&shared), returned: returned_in.clone() };
+    let taken_back = prepared.clone();
+    let supply = Supply { prepared, returned: returned_in, shared: Arc::clone(&shared) };
+    (Desk { prepared: prepared_in, returned, shared, taken_back }, supply, floor)
 }

@@ -1,7 +1,7 @@
 //! The view: from the journal to the three logs and the console.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cursor::{Cursor, Left};
 use super::routing::{Outlets, Skips};
@@ -13,7 +13,7 @@ use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
-use crate::shared::{Core, Progress, ViewCounts, ticks_now};
+use crate::shared::{Core, Part, Progress, ViewCounts, ticks_now};
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 256 << 10;
@@ -55,14 +55,14 @@ impl Resume {
         let configuration = &core.configuration;
         let journal = configuration.log_dir.join("journal");
         let (cursor, left) = match Cursor::open(&journal, configuration.file_mode) {
-            Ok((cursor, left)) => (Some(cursor), left),
+            Ok(opened) => opened,
             Err(error) => {
                 notice(&format!(
                     "the views' cursor in {} is of no use ({error}): after a crash, entries may be \
                      missing or stand twice in the logs, not in the journal",
                     journal.display(),
                 ));
-                (None, Left::default())
+                (Cursor::unopened(&journal, configuration.file_mode), Left::default())
             }
         };
         let checkpoint = left.checkpoint.as_deref().and_then(Checkpoint::decode);
@@ -70,7 +70,16 @@ impl Resume {
             Some(_) => left.skips(&configuration.log_paths(), configuration.log_backup_count),
             None => Skips::default(),
         };
-        Resume { cursor, checkpoint, skips }
+        Resume { cursor: Some(cursor), checkpoint, skips }
+    }
+
+    /// Where the directory cannot be read now: begins with this run.
+    pub(crate) fn unread(core: &Core) -> Resume {
+        let configuration = &core.configuration;
+        let journal = configuration.log_dir.join("journal");
+        let cursor =
+            configuration.render_logs.then(|| Cursor::unopened(&journal, configuration.file_mode));
+        Resume { cursor, ..Resume::default() }
     }
 
     /// Forgets what the last run left: nothing is rendered in this one, and the next one that
@@ -105,6 +114,9 @@ pub(crate) struct View {
     stuck: u64,
     floor: Floor,
     cursor: Option<Cursor>,
+    cursor_failed: bool,
+    /// Set while the journal cannot be read: when it is tried again.
+    unread_until: Option<Instant>,
     /// The merge's checkpoint at the beginning of the batch; empty between batches.
     checkpoint: Vec<u8>,
     skips: Skips,
@@ -142,6 +154,8 @@ impl View {
             stuck: 0,
             floor,
             cursor: resume.cursor,
+            cursor_failed: false,
+            unread_until: None,
             checkpoint: Vec::new(),
             skips: resume.skips,
             skips_before: resume.skips,
@@ -208,6 +222,9 @@ impl View {
     fn read(&mut self, end: Position) -> (bool, bool) {
         let mut budget = BUDGET_BYTES;
         let mut any = false;
+        if self.unread_until.is_some_and(|until| Instant::now() < until) {
+            return (any, false);
+        }
         while budget > 0 {
             self.begin_run_if_reached();
             if self.reader.position().is_some_and(|here| here >= end) {
@@ -215,7 +232,7 @@ impl View {
             }
             match self.reader.next_frame() {
                 Ok(Step::Frame(frame)) => {
-                    any = true;
+                    (any, self.unread_until) = (true, None);
                     let bytes = frame.end.offset.saturating_sub(frame.position.offset);
                     budget = budget.saturating_sub(bytes.max(1));
                     self.pass_ticks = frame.pass_ticks().unwrap_or(self.pass_ticks);
@@ -272,9 +289,12 @@ impl View {
         }
     }
 
-    fn tell_failure(&self, error: &JournalError) {
-        notice(&format!("the journal cannot be read: {error}; the logs wait"));
-        std::thread::sleep(NAP_MAX);
+    /// Tells once that the journal cannot be read, and leaves it alone for a while.
+    fn tell_failure(&mut self, error: &JournalError) {
+        if self.unread_until.is_none() {
+            notice(&format!("the journal cannot be read: {error}; the logs wait"));
+        }
+        self.unread_until = Some(Instant::now() + NAP_MAX);
     }
 
     /// Renders every entry that is due: whether there were any.
@@ -285,7 +305,7 @@ impl View {
                 self.write();
                 self.tell_progress();
             }
-            if self.checkpoint.is_empty() && self.cursor.is_some() {
+            if self.checkpoint.is_empty() && self.cursor.as_mut().is_some_and(Cursor::is_due) {
                 self.begin_batch();
             }
             let Some(entries) = self.merge.next_entries(ENTRIES_AT_ONCE) else { return any };
@@ -316,12 +336,25 @@ impl View {
 
     fn note_cursor(&mut self) {
         let (Some(cursor), Some(logs)) = (&mut self.cursor, self.outlets.logs()) else { return };
-        if let Err(error) = cursor.note(&self.checkpoint, logs, self.skips_before) {
-            notice(&format!(
-                "the views' cursor cannot be written ({error}): after a crash, entries may stand \
-                 twice in the logs",
-            ));
-            self.cursor = None;
+        // Empty when it has just failed.
+        if self.checkpoint.is_empty() || !self.core.control.owns_directory() {
+            return;
+        }
+        let outage = self.core.control.outage();
+        match cursor.note(&self.checkpoint, logs, self.skips_before) {
+            Ok(()) => {
+                if std::mem::take(&mut self.cursor_failed) {
+                    outage.works(Part::Cursor);
+                }
+            }
+            Err(error) => {
+                self.cursor_failed = true;
+                let text = format!(
+                    "the views' cursor cannot be written ({error}): after a crash, entries may \
+                     stand twice in the logs",
+                );
+                outage.failed(Part::Cursor, &text);
+            }
         }
     }
 
@@ -358,6 +391,9 @@ impl View {
 
     /// Sleeps until the journal grows, or entries that wait for their order may be due.
     pub(crate) fn wait(&mut self) {
+        if let Some(until) = self.unread_until {
+            return std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        }
         let nap = if self.merge.waiting() > 0 { NAP_WAITING } else { NAP_MAX };
         self.core.control.wait_for_journal(self.known, nap);
     }

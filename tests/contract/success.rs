@@ -157,7 +157,7 @@ fn sc_007_trading_goes_on_without_a_console_and_with_lost_files() {
         fs::rename(&logs, format!("{logs}-moved")).unwrap();
         info!(log, "no directory");
         log.flush(PATIENCE).unwrap();
-        fs::rename(format!("{logs}-moved"), &logs).unwrap();
+        // It is made again.
         until_it_is_logged(&log, &expert);
         let stats = log.stats();
         assert_eq!((stats.accepted, stats.lost.total()), (stats.journaled, 0));

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every scenario uses a part of this")]
 
+pub(crate) mod disk;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

@@ -230,3 +230,75 @@ fn reading_can_begin_at_a_time_and_finds_the_definitions_of_before() {
         assert!(pass < 10 || from.is_some());
     }
 }
+
+#[test]
+fn row_05_a_disk_that_takes_no_write_costs_nothing_of_what_it_has_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(options(directory(home.path()), false));
+    let known = known();
+    (1..=60).for_each(|pass| drop(fill(&mut writer, &known, pass)));
+    assert!(writer.rolls >= 4);
+    let broken = || std::fs::File::open("/dev/null").unwrap();
+    let run = record(1, 0x1_0001, TimeKind::OwnTicks, 1, 1, "lost");
+    let mut before = Vec::new();
+    for failures in 1..=50 {
+        writer.appender.break_for_test(broken());
+        writer.appender.begin_pass(1_000_000 + failures, None);
+        let position =
+            LanePosition { ring_id: RING, lane: 1, generation: 1, serial: 1, offset: 64 };
+        writer.appender.append_run(position, &run, &known).unwrap();
+        writer.appender.end_pass().unwrap_err();
+        let next = writer.store.prepare_file(u64::MAX).unwrap().expect("a segment");
+        let given_up = writer.appender.abandon(next);
+        writer.store.recycle(given_up);
+        let instead = writer.store.prepare(u64::MAX).unwrap().unwrap();
+        assert!(instead.is_in_memory() && writer.store.trouble().is_some());
+        writer.store.discard(instead);
+        if failures == 2 {
+            // One is being written and one is ready: so many were made new.
+            before = read_all(&SegmentIndex::directory(home.path().join("journal")));
+        }
+    }
+    let mut after = read_all(&SegmentIndex::directory(home.path().join("journal")));
+    after.retain(|line| !line.starts_with('['));
+    before.retain(|line| !line.starts_with('['));
+    println!("row 05: 50 failed segments, {} entries intact", after.len());
+    assert!(before.len() > 200 && after == before, "{} of {}", after.len(), before.len());
+}
+
+#[test]
+fn row_05_segments_in_memory_take_the_place_of_files_and_are_no_damage_afterwards() {
+    let home = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(options(directory(home.path()), true));
+    let mut slow = EntryReader::new(writer.index.clone(), None, Liveness::Live);
+    let known = known();
+    let mut lines = fill(&mut writer, &known, 1);
+    // Nothing can be made there.
+    let (journal, aside) = (home.path().join("journal"), home.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::fs::write(&journal, "in the way").unwrap();
+    for pass in 2..=11 {
+        lines.extend(fill(&mut writer, &known, pass));
+    }
+    writer.roll();
+    assert!(writer.appender.is_in_memory());
+    assert!(writer.store.trouble().is_some());
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::rename(&aside, &journal).unwrap();
+    lines.extend(fill(&mut writer, &known, 12));
+    assert!(writer.appender.in_memory_records() >= 25);
+    writer.roll();
+    assert!(!writer.appender.is_in_memory());
+    lines.extend(fill(&mut writer, &known, 13));
+    writer.appender.finish().unwrap();
+    assert!(lines.starts_with(&drain(&mut slow)), "views read on");
+    let index = SegmentIndex::directory(&journal);
+    let sequences = index.sequences().unwrap();
+    let newest = index.header(*sequences.last().unwrap()).unwrap();
+    let before = sequences[sequences.len() - 2];
+    assert!(newest.after == before && newest.sequence > before + 1, "{newest:?}");
+    let read = read_all(&index);
+    let gap = format!("[expired {}..={}]", before + 1, newest.sequence - 1);
+    assert!(read.contains(&gap), "{gap}");
+    assert!(!read.iter().any(|line| line.starts_with("[damaged")));
+}

@@ -30,6 +30,7 @@ pub(super) fn options(place: Place, mapped: bool) -> JournalOptions {
         segments: 4,
         mapped,
         guarded: true,
+        reserve_bytes: 0,
         prepare_bytes: 64 << 10,
         ring_id: RING,
         order_window_nanos: WINDOW,

@@ -68,6 +68,8 @@ pub(crate) struct Checked {
     pub(crate) damaged: u64,
     /// Unreadable bytes at its very end.
     pub(crate) torn: Option<Torn>,
+    /// The last segment in a file in front of it, if those in between were in memory alone; else 0.
+    pub(crate) after: u64,
     /// The next segment's number, if the segment has an end frame.
     pub(crate) next: Option<u64>,
     /// It has no end so far: somebody is writing it.
@@ -86,6 +88,7 @@ impl Checked {
             problems_left_out: 0,
             damaged: 0,
             torn: None,
+            after: 0,
             next: None,
             live: false,
         }
@@ -170,7 +173,9 @@ impl Verifier {
             }
         };
         let header = self.index.header(sequence).filter(|found| found.use_id == segment.use_id);
-        self.walk(segment, header, header_damaged, told)
+        let after = header.as_ref().map_or(0, |header| header.after);
+        let checked = self.walk(segment, header, header_damaged, told)?;
+        Ok(Checked { after, ..checked })
     }
 
     fn walk(

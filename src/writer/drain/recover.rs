@@ -28,9 +28,13 @@ impl Drain {
         &mut self,
         mut recovery: Box<Recovery>,
     ) -> Result<DrainPoll, JournalError> {
-        if recovery.begin() {
+        let begins = recovery.begin();
+        if begins {
             self.appender.begin_pass(now_after_loads().0, None);
-            self.appender.take_everything();
+        }
+        // Again, where other passes came in between because there was no file.
+        self.appender.take_everything();
+        if begins {
             crash::pass(CrashPoint::RecoveryBegun);
         }
         let before = self.journal_bytes;

@@ -1,0 +1,262 @@
+//! The janitor prepares segments ahead of the drain, and looks after the files that others may take
+//! away.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, TrySendError};
+
+use super::reporter::{Reporter, tell_journal_gap};
+use super::supply::{Desk, Floor, Returned, Supply, connect};
+use crate::clock::Source;
+use crate::journal::{Prepared, SegmentStore, shortage};
+use crate::record::UnixNanos;
+use crate::ring::LossReason;
+use crate::shared::{Core, JournalGap, Part, Refusal, make_parents};
+
+/// How soon a segment that the views still read is asked for again.
+const HELD_RETRY: Duration = Duration::from_millis(1);
+
+/// How often a disk that refused a segment is asked again, and how often it is looked whether the
+/// files are still where they were.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The thread that does what takes long: making, populating and recycling segments. In between it
+/// reports how the logger is doing.
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    core: Arc<Core>,
+    store: SegmentStore,
+    desk: Desk,
+    reporter: Reporter,
+    /// Prepared segments, the next one first. More than one only where a file has taken the place of
+    /// memory.
+    ready: VecDeque<Prepared>,
+    /// Whether the journal is to be in files.
+    in_files: bool,
+    /// Set while it is not, although it is to be.
+    gap: Option<JournalGap>,
+    /// Such times that are over and not told yet.
+    gaps: Vec<JournalGap>,
+    look_at: Instant,
+    /// Set when the drain needs no more segments.
+    ending: bool,
+}
+
+impl Janitor {
+    /// The janitor of a store, and its clients.
+    pub(crate) fn new(store: SegmentStore, core: &Arc<Core>) -> (Janitor, Supply, Floor) {
+        let (desk, supply, floor) = connect();
+        let janitor = Janitor {
+            store,
+            desk,
+            reporter: Reporter::new(Arc::clone(core)),
+            ready: VecDeque::new(),
+            in_files: core.control.in_files(),
+            gap: None,
+            gaps: Vec::new(),
+            look_at: Instant::now() + LOOK,
+            ending: false,
+            core: Arc::clone(core),
+        };
+        (janitor, supply, floor)
+    }
+
+    /// Keeps one segment ready until the drain is gone.
+    pub(crate) fn run(mut self) {
+        self.note_trouble();
+        loop {
+            let mut pause = Duration::MAX;
+            if self.ready.is_empty() && !self.ending {
+                pause = self.prepare();
+            }
+            if let Some(segment) = self.ready.pop_front() {
+                match self.desk.prepared.try_send(segment) {
+                    Ok(()) => continue,
+                    // A drain that is gone is noticed below.
+                    Err(TrySendError::Full(segment) | TrySendError::Disconnected(segment)) => {
+                        self.ready.push_front(segment);
+                    }
+                }
+            }
+            // Until then, what is ready is made complete.
+            while !self.ending && self.desk.returned.is_empty() && self.store.populate_more() {}
+            pause = pause.min(self.look()).min(self.reporter.poll());
+            // A drain that takes a segment gives one back: that is the signal to go on.
+            match self.desk.returned.recv_timeout(pause) {
+                Ok(Returned::Written(segment)) => {
+                    self.store.recycle(segment);
+                    self.note_trouble();
+                }
+                Ok(Returned::Removed(file)) => drop(file),
+                Ok(Returned::Unused(segment)) => {
+                    // The later one first: a reader that finds a later segment takes the missing
+                    // one for recycled.
+                    self.discard_ready();
+                    self.store.discard(segment);
+                    self.ending = true;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.discard_ready(),
+            }
+        }
+    }
+
+    /// Removes what is ready, the later one first.
+    fn discard_ready(&mut self) {
+        while let Some(segment) = self.ready.pop_back() {
+            self.store.discard(segment);
+        }
+        if let Some(segment) = self.desk.take_back() {
+            self.store.discard(segment);
+        }
+    }
+
+    /// Makes the next segment ready; how long to wait before the next attempt.
+    fn prepare(&mut self) -> Duration {
+        let (why, pause) = match self.store.prepare(self.desk.shared.oldest_needed()) {
+            Ok(Some(segment)) => {
+                self.ready.push_back(segment);
+                (LossReason::Full, Duration::ZERO)
+            }
+            Ok(None) => (LossReason::ViewLag, HELD_RETRY),
+            // There is not even memory.
+            Err(error) => {
+                let text = format!("{error}; records that find the ring full are counted as lost");
+                self.core.control.outage().failed(Part::Journal, &text);
+                (LossReason::Disk, LOOK)
+            }
+        };
+        self.note_trouble();
+        self.desk.shared.say_why(why);
+        pause
+    }
+
+    /// Notes that the disk gives no segment, if that is new.
+    fn note_trouble(&mut self) {
+        let Some(trouble) = self.store.trouble().filter(|_| self.gap.is_none()) else { return };
+        let reason = trouble.to_string();
+        let text = format!("{reason}; logging to the console only until it works again");
+        self.core.control.outage().failed(Part::Journal, &text);
+        let records_before = self.core.control.progress().in_memory_records;
+        self.gap = Some(JournalGap {
+            reason,
+            from: utc_now(),
+            until: utc_now(),
+            records_before,
+            records: 0,
+        });
+    }
+
+    /// What is done every now and then; how long until the next time.
+    fn look(&mut self) -> Duration {
+        if !self.in_files || self.ending {
+            return Duration::MAX;
+        }
+        let now = Instant::now();
+        if now >= self.look_at {
+            self.look_at = now + LOOK;
+            if self.look_for_directory() {
+                self.look_for_shortage();
+                self.look_for_misplaced();
+                self.look_for_room();
+            }
+            self.note_trouble();
+            self.end_gap();
+            self.gaps.retain(|gap| !tell_journal_gap(&self.core, gap));
+            self.core.control.outage().settle(false);
+        }
+        self.look_at - now
+    }
+
+    /// Takes the log directory again if it is gone, or was not to be had; whether it is this engine's.
+    fn look_for_directory(&mut self) -> bool {
+        let control = &self.core.control;
+        let Some(claim) = control.claim() else { return true };
+        let taken = if claim.is_held() {
+            Ok(())
+        } else {
+            let why = "the log directory is not this engine's".to_owned();
+            let behind = self.store.hold_off(why);
+            claim.take().inspect_err(|_| self.desk.shared.leave_before(behind))
+        };
+        let configuration = &self.core.configuration;
+        let made = taken.and_then(|()| match configuration.render_logs {
+            true => make_parents(&configuration.log_paths(), configuration.dir_mode),
+            false => Ok(()),
+        });
+        let Err(refusal) = made else {
+            control.outage().works(Part::Directory);
+            return true;
+        };
+        let directory = claim.directory().display();
+        let reason = match refusal {
+            Refusal::InUse(owner) => format!("{directory} is in use by process {owner} now"),
+            Refusal::Trap(reason) | Refusal::Disk(reason) => reason,
+        };
+        let text = format!("{reason}; logging to the console only until it works again");
+        control.outage().failed(Part::Directory, &text);
+        claim.is_held()
+    }
+
+    /// Notes whether there is as much room as is to stay free.
+    fn look_for_shortage(&mut self) {
+        let control = &self.core.control;
+        let configuration = &self.core.configuration;
+        // What the system does not tell now is as it was.
+        let Ok(found) = shortage(&configuration.log_dir, configuration.disk_reserve, 0) else {
+            return;
+        };
+        match &found {
+            Some(text) => {
+                let text = format!("{text}; logging to the console only until then");
+                control.outage().failed(Part::Room, &text);
+            }
+            None => control.outage().works(Part::Room),
+        }
+        control.set_shortage(found);
+    }
+
+    /// Has the drain leave a segment that nobody finds by its name any more.
+    fn look_for_misplaced(&mut self) {
+        if let Some(misplaced) = self.store.newest_misplaced() {
+            self.desk.shared.leave_before(misplaced + 1);
+            self.core.control.wake_drain();
+        }
+    }
+
+    /// While the journal is in memory, asks the disk for a segment.
+    fn look_for_room(&mut self) {
+        if self.store.trouble().is_none() {
+            return;
+        }
+        // What fails now has failed before.
+        if let Ok(Some(segment)) = self.store.prepare_file(self.desk.shared.oldest_needed()) {
+            // The file comes next, not what is ready in memory.
+            self.discard_ready();
+            self.desk.shared.leave_memory_before(segment.sequence());
+            self.core.control.wake_drain();
+            self.ready.push_back(segment);
+        }
+    }
+
+    /// Notes that the journal is in files again, once the drain writes to one.
+    fn end_gap(&mut self) {
+        let progress = self.core.control.progress();
+        if self.store.trouble().is_some() || progress.journal_in_memory {
+            return;
+        }
+        if let Some(gap) = self.gap.take() {
+            self.core.control.outage().works(Part::Journal);
+            let records = progress.in_memory_records - gap.records_before;
+            if records > 0 {
+                self.gaps.push(JournalGap { until: utc_now(), records, ..gap });
+            }
+        }
+    }
+}
+
+fn utc_now() -> UnixNanos {
+    UnixNanos((Source::SYSTEM.unix_nanos)())
+}

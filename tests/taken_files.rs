@@ -1,0 +1,184 @@
+//! What others do to the journal's files and to the whole log directory: the program lives, every
+//! entry is in the logs or counted, and files are written again within a second (row 7 of the fault
+//! table; what is done to live logs is in `surroundings.rs`).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use support::disk::sh;
+use support::{Desk, PATIENCE, number, until};
+use tapelog::{MetaLogger, StartError, info};
+
+/// What a second process does, and undoes; `$J` is the journal, `$L` the log directory.
+const MEDDLING: [(&str, &str); 7] = [
+    ("a live segment unlinked", "rm $(ls -t $J/*.tape | head -2)"),
+    ("a live segment renamed", "for s in $(ls -t $J/*.tape | head -2); do mv $s $s.aside; done"),
+    ("a live segment without permissions", "chmod 000 $J/*.tape || true; sleep 0.3; chmod 600 $J/*.tape || true"),
+    ("a live segment immutable", "chattr +i $J/*.tape || true; sleep 0.3; chattr -i $J/*.tape || true"),
+    ("the journal removed", "rm -rf $J"),
+    ("the lock file removed", "rm $L/.tapelog.lock"),
+    ("the log directory removed", "rm -rf $L"),
+];
+
+/// Someone who has every version of the log's file open, so that what is written to a file without a
+/// name is seen, too.
+#[derive(Default)]
+struct Witness {
+    files: BTreeMap<u64, File>,
+}
+
+impl Witness {
+    fn look(&mut self, log: &Path) {
+        if let Ok(file) = File::open(log) {
+            self.files.entry(file.metadata().unwrap().ino()).or_insert(file);
+        }
+    }
+
+    fn numbers(&mut self) -> Vec<u64> {
+        let mut text = String::new();
+        for file in self.files.values_mut() {
+            file.rewind().unwrap();
+            file.read_to_string(&mut text).unwrap();
+        }
+        let entries = text.lines().filter(|line| line.contains("] entry "));
+        let mut numbers: Vec<_> = entries.map(|line| number(line, "number")).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+/// The newest entry in the journal's files.
+fn newest_in_journal(logs: &Path) -> Option<u64> {
+    let mut text = Vec::new();
+    let journal = tapelog::reading::Journal::open(logs).ok()?;
+    journal.write_to(tapelog::reading::Format::Text, &mut text).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    text.lines().rfind(|line| line.contains("] entry ")).map(|line| number(line, "number"))
+}
+
+/// Logs until an entry that was made after this began is in the log and in the journal's files; how
+/// long that took.
+fn back(log: &MetaLogger, logs: &Path, next: &mut u64, witness: &mut Witness) -> Duration {
+    let (began, first) = (Instant::now(), *next);
+    loop {
+        info!(log, "entry", number = *next);
+        *next += 1;
+        log.flush(PATIENCE).unwrap();
+        witness.look(&logs.join("expert.log"));
+        let text = fs::read_to_string(logs.join("expert.log")).unwrap_or_default();
+        let last = text.lines().rfind(|line| line.contains("] entry "));
+        let in_log = last.is_some_and(|line| number(line, "number") >= first);
+        if in_log && newest_in_journal(logs).is_some_and(|newest| newest >= first) {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < PATIENCE, "{:?}", log.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// One kind of meddling, some times at odd moments, while entries are logged.
+fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
+    let desk = Desk::new();
+    let logs = desk.logs();
+    let builder = desk.builder().metrics_interval(Duration::ZERO).disk_reserve(0_u64);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(4_u32);
+    let (log, guard) = builder.build().unwrap();
+    let (mut next, mut witness, mut times) = (0, Witness::default(), Vec::new());
+    for round in 0..3_u64 {
+        back(&log, &logs, &mut next, &mut witness);
+        let paths = format!("J={}; L={}; ", logs.join("journal").display(), logs.display());
+        let meddler = format!("{paths} sleep 0.0{}; {script}", round * 3);
+        let running = std::thread::spawn(move || sh(&meddler));
+        while !running.is_finished() {
+            info!(log, "entry", number = next);
+            next += 1;
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        if let Err(reason) = running.join().unwrap() {
+            println!("row 07: skipped: {what}: {}", reason.trim());
+            return None;
+        }
+        times.push(back(&log, &logs, &mut next, &mut witness));
+    }
+    // What the engine says of a journal in memory is an entry, too.
+    until("the end of the outage", || log.stats().degraded.is_none());
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!(stats.lost.total(), 0, "{what}: {stats:?}");
+    drop(guard);
+    let found = witness.numbers();
+    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{what}: an entry stands twice");
+    println!("{what}: {next} entries, {} in files, {stats:?}", found.len());
+    let accounted = found.len() as u64 + stats.log_lines_missed;
+    let own = stats.accepted - next;
+    assert!((next..=next + own).contains(&accounted), "{what}: {accounted} of {next}");
+    assert_eq!(fs::metadata(&logs).unwrap().permissions().mode() & 0o777, 0o700);
+    Some(times)
+}
+
+#[test]
+fn row_07_the_journal_comes_back_whatever_is_done_to_its_files() {
+    let (mut count, mut longest) = (0, Duration::ZERO);
+    for (what, script) in MEDDLING {
+        let Some(times) = meddle(what, script) else { continue };
+        println!("{what}: back within {times:?}");
+        // The best of some: a busy machine may stop anybody for long.
+        assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{what}: {times:?}");
+        count += times.len();
+        longest = times.into_iter().fold(longest, Duration::max);
+    }
+    println!(
+        "row 07: {count} times files of the journal taken away, back within {longest:?} at most"
+    );
+}
+
+#[test]
+fn row_08_a_directory_that_another_engine_has_taken_meanwhile_is_left_to_it() {
+    let desk = Desk::new();
+    let logs: PathBuf = desk.logs();
+    let (first, first_guard) = desk.builder().build().unwrap();
+    info!(first, "before");
+    first.flush(PATIENCE).unwrap();
+    // Taken before the first one has it back, sooner or later.
+    let (second, second_guard) = loop {
+        fs::rename(&logs, desk.path("aside")).unwrap();
+        match desk.builder().build() {
+            Ok(started) => break started,
+            Err(StartError::InUse { .. }) => {
+                fs::remove_dir_all(desk.path("aside")).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    until("the first one notices", || first.stats().degraded.is_some());
+    for number in 0..1000_u64 {
+        info!(first, "of the first", number);
+        info!(second, "of the second", number);
+    }
+    first.flush(PATIENCE).unwrap();
+    second.flush(PATIENCE).unwrap();
+    let stats = first.stats();
+    let why = stats.degraded.unwrap();
+    assert!(why.contains("in use by process") || why.contains("another engine's"), "{why}");
+    assert!(stats.log_lines_missed >= 1000);
+    drop(second_guard);
+    let lines = desk.lines("expert.log");
+    assert_eq!(lines.iter().filter(|line| line.contains("of the second")).count(), 1000);
+    assert!(!lines.iter().any(|line| line.contains("of the first")));
+    until("the first one has it back", || {
+        info!(first, "back");
+        first.flush(PATIENCE).unwrap();
+        desk.lines("expert.log").iter().any(|line| line.contains("] back"))
+    });
+    drop(first_guard);
+    let verified = tapelog::reading::Journal::open(&logs).unwrap().verify(&mut |_| {}).unwrap();
+    assert!(verified.is_intact(), "{verified:?}");
+}
