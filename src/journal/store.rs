@@ -393,6 +393,7 @@ impl SegmentStore {
             self.outside.remove(&sequence);
         }
         drop(prepared);
+        self.index.set_void(sequence);
         if self.refusing {
             // The directory may be another engine's.
             return self.index.remove(sequence);

@@ -198,6 +198,7 @@ impl View {
                 ended = true;
             }
         }
+        self.retry_cursor();
         let given = self.give_out();
         self.write();
         if at_end {
@@ -332,6 +333,15 @@ impl View {
         crash::pass(CrashPoint::BatchWritten);
         self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.checkpoint.clear();
+    }
+
+    /// Notes the place between two batches where the last note has failed: nobody waits for a line.
+    fn retry_cursor(&mut self) {
+        if self.cursor_failed && self.cursor.as_mut().is_some_and(Cursor::is_due) {
+            self.begin_batch();
+            self.note_cursor();
+            self.checkpoint.clear();
+        }
     }
 
     fn note_cursor(&mut self) {
