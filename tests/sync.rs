@@ -138,13 +138,12 @@ fn a_file_that_cannot_be_synced_is_told_once_by_its_name_and_tried_again() {
     let aside = desk.path("aside");
     fs::rename(&segment, &aside).unwrap();
     critical!(log, "down again");
-    until(&log, |stats| stats.sync_errors >= 2);
-    let stats = log.stats();
-    assert_eq!(stats.synced_records, 1);
-    let error = stats.sync_error.unwrap();
+    until(&log, |stats| stats.sync_errors >= 1);
+    let error = log.stats().sync_error.unwrap();
     assert!(error.contains("00000000000000000001.tape") && error.contains("removed"), "{error}");
-    fs::rename(&aside, &segment).unwrap();
-    until(&log, |stats| stats.synced_records == 2);
+    // The journal goes on in another segment.
+    critical!(log, "in another one");
+    until(&log, |stats| stats.synced_records >= 3);
     assert!(log.stats().sync_error.is_some(), "it stays");
     drop(guard);
 }

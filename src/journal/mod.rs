@@ -59,8 +59,10 @@ pub(crate) use screen::Screen;
 pub(crate) use segment::{Prepared, Retired};
 #[cfg(test)]
 pub(crate) use store::SEGMENT_BYTES_MIN;
-pub(crate) use defined::Defined;
-pub(crate) use disk::{shortage, sync_segment};
+pub(crate) use store::{
+    JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, Place, SegmentStore,
+};
+pub(crate) use survey::{PassEnd, Survey, survey};
 pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};
 
 #[cfg(test)]

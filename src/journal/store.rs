@@ -211,7 +211,10 @@ impl SegmentStore {
         let mut empty = Vec::new();
         let mut known = VecDeque::new();
         let mut newest = 0;
-        // On the way back, those in use are there, too.
+        // On the way back, those in use may be there, too.
+        let misplaced: Vec<_> =
+            self.outside.iter().copied().filter(|&it| self.is_misplaced(it)).collect();
+        self.outside.retain(|sequence| !misplaced.contains(sequence));
         for sequence in directory.sequences()?.into_iter().filter(|it| !self.outside.contains(it)) {
             match inspect(directory, sequence) {
                 Content::Data => {
@@ -366,7 +369,10 @@ impl SegmentStore {
             self.memory.idle.push_back(segment);
             return;
         }
-        self.outside.remove(&sequence);
+        if !self.outside.remove(&sequence) {
+            // Its name was another engine's in the meantime.
+            return self.orphans.push(sequence);
+        }
         let sound = segment.holes() == 0;
         let void = !published && failure.is_some();
         if let Some(source) = failure.filter(|_| sound) {
@@ -387,15 +393,16 @@ impl SegmentStore {
     /// Removes a prepared segment that will not be written.
     pub(crate) fn discard(&mut self, prepared: Prepared) {
         let sequence = prepared.sequence();
-        if prepared.is_in_memory() {
+        let named = if prepared.is_in_memory() {
             self.memory.outside = self.memory.outside.saturating_sub(1);
+            true
         } else {
-            self.outside.remove(&sequence);
-        }
+            self.outside.remove(&sequence) && !self.is_misplaced(sequence)
+        };
         drop(prepared);
         self.index.set_void(sequence);
-        if self.refusing {
-            // The directory may be another engine's.
+        if self.refusing || !named {
+            // The directory, or the name, may be another engine's.
             return self.index.remove(sequence);
         }
         // What cannot be removed says nothing, and is removed by the next start.
@@ -405,17 +412,20 @@ impl SegmentStore {
     /// The newest segment that is prepared or being written whose name leads to another file by now,
     /// or to none: what is written there is found by nobody.
     pub(crate) fn newest_misplaced(&self) -> Option<u64> {
-        self.outside.iter().copied().rev().find(|&sequence| {
-            let Some(held) = self.index.held(sequence).and_then(|file| file.metadata().ok()) else {
-                return false;
-            };
-            match std::fs::symlink_metadata(self.index.path(sequence)) {
-                Ok(named) => (named.dev(), named.ino()) != (held.dev(), held.ino()),
-                Err(error) => {
-                    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-                }
+        self.outside.iter().copied().rev().find(|&sequence| self.is_misplaced(sequence))
+    }
+
+    /// Whether an open segment's name leads to another file, or to none.
+    fn is_misplaced(&self, sequence: u64) -> bool {
+        let Some(held) = self.index.held(sequence).and_then(|file| file.metadata().ok()) else {
+            return false;
+        };
+        match std::fs::symlink_metadata(self.index.path(sequence)) {
+            Ok(named) => (named.dev(), named.ino()) != (held.dev(), held.ino()),
+            Err(error) => {
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
-        })
+        }
     }
 
     /// Removes segments that are too many, because the configuration has changed.
@@ -464,8 +474,9 @@ impl SegmentStore {
     fn recycled(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
         let mut first_error = None;
         for at in 0..self.idle.len() {
+            // A void one in front may still be passed by the views.
             if self.idle[at].sequence >= oldest_needed {
-                break;
+                continue;
             }
             let segment = self.idle[at].segment.take();
             let sequence = self.idle[at].sequence;
