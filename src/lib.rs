@@ -23,6 +23,9 @@ mod face;
 mod files;
 mod filter;
 mod formatters;
+#[cfg(all(any(test, fuzzing), feature = "config-file"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handlers;
 mod journal;
 mod level;

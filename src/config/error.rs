@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: all of it, not the first finding.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use super::kinds::{Preset, Words};
@@ -92,11 +92,21 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { key, value, origin, accepted, suggestion } = self;
-        write!(f, "{key} = {value} (from {origin}): {accepted}")?;
-        match suggestion {
-            Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
-            None => Ok(()),
+        let mut text = format!("{key} = {value} (from {origin}): {accepted}");
+        if let Some(suggestion) = suggestion {
+            text.push_str(&format!("; did you mean {suggestion}?"));
         }
+        // A key may hold anything: it must stay one line and must not command a terminal.
+        for c in text.chars() {
+            match c {
+                '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    write!(f, "{}", c.escape_unicode())?
+                }
+                c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -132,3 +142,21 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_control_characters_is_told_in_one_line_that_commands_no_terminal() {
+        let problem = Problem {
+            key: "log\n\u{1b}[2Jlevel\u{202e}".to_owned(),
+            value: "7".to_owned(),
+            origin: Origin::Code,
+            accepted: "there is no such parameter".to_owned(),
+            suggestion: None,
+        };
+        let told = r"log\n\u{1b}[2Jlevel\u{202e} = 7 (from the program's code)";
+        assert!(problem.to_string().starts_with(told), "{problem}");
+    }
+}

@@ -11,6 +11,8 @@ mod error;
 mod file;
 mod form;
 mod formats;
+#[cfg(all(any(test, fuzzing), feature = "config-file"))]
+pub(crate) mod hostile;
 mod kinds;
 mod layers;
 mod masking;

@@ -41,7 +41,7 @@ fn is_plain_word<const FIRST: u8, const A: u8, const B: u8, const C: u8>(word: u
 }
 
 /// Whether `character` may not reach a file or a terminal as it is.
-pub(super) fn is_dangerous(character: char) -> bool {
+pub(crate) fn is_dangerous(character: char) -> bool {
     matches!(
         character,
         '\0'..='\x1f'

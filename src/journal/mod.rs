@@ -26,6 +26,8 @@ mod error;
 mod frame;
 mod guard;
 mod holdings;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod index;
 mod layout;
 mod mapping;
@@ -57,7 +59,7 @@ pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
 pub(crate) use screen::Screen;
 pub(crate) use segment::{Prepared, Retired};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{
     JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, Place, SegmentStore,
@@ -66,4 +68,4 @@ pub(crate) use survey::{PassEnd, Survey, survey};
 pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -120,6 +120,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// The journal of an index.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_index(index: SegmentIndex) -> Journal {
+        Journal { directory: PathBuf::new(), index, since: None }
+    }
+
     /// Leaves out entries of before `time`.
     ///
     /// The segments' time index tells where to begin, so what lies before is not read. An entry

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::journal::hostile::{Made, SEALED};
 use crate::{Guard, Level, MetaLogger, context, debug, error, info, trade};
 
 const FLUSH: Duration = Duration::from_secs(20);
@@ -154,4 +155,23 @@ fn an_output_that_closes_ends_the_reading() {
     let journal = Journal::open(root.path()).unwrap();
     let closed = journal.write_to(Format::Text, &mut Closing(10)).unwrap_err();
     assert!(closed.is_closed_output(), "{closed}");
+}
+
+#[test]
+fn a_segment_that_readers_pass_over_is_told_as_damage() {
+    let [mut first, second] = crate::journal::tests::seeds::segments();
+    let whole = [&first[4096..], &second[4096..]].concat();
+    let next = first.len() - 8;
+    first[next..].copy_from_slice(&7_u64.to_le_bytes());
+    let forged = [&first[4096..], &second[4096..]].concat();
+    let verify = |frames: &[u8]| {
+        let made = Made::of(SEALED, frames);
+        Journal::of_index(made.index()).verify(&mut |_| {}).unwrap()
+    };
+    assert!(verify(&whole).is_intact());
+    let verification = verify(&forged);
+    let states = verification.segments.iter().map(|segment| segment.state);
+    assert_eq!(states.collect::<Vec<_>>(), [SegmentState::Intact, SegmentState::Damaged]);
+    let reason = &verification.segments[1].findings[0].reason;
+    assert!(reason.contains("says that segment 7 follows"), "{reason}");
 }

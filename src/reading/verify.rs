@@ -77,6 +77,29 @@ pub struct SegmentReport {
     pub torn_at: Option<u64>,
 }
 
+impl SegmentReport {
+    /// The segment in front of this one says that `next` follows it, which is true of no segment that
+    /// holds data.
+    fn pass_over(&mut self, next: u64) {
+        if matches!(self.state, SegmentState::Prepared | SegmentState::Expired) {
+            return;
+        }
+        self.state = SegmentState::Damaged;
+        self.findings.insert(
+            0,
+            Finding {
+                from: 0,
+                to: self.bytes,
+                reason: format!(
+                    "the segment in front of it says that segment {next} follows: who reads the \
+                     journal passes this one over"
+                ),
+                damage: true,
+            },
+        );
+    }
+}
+
 /// What checking a journal came to.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -151,6 +174,7 @@ impl Journal {
         let mut done = 0;
         let (mut expected, mut hole) = (None, None);
         while let Some(sequence) = queue.pop_front() {
+            let passed_over = expected.filter(|&expected| sequence < expected);
             if let Some(expected) = expected.take().filter(|&expected| sequence > expected) {
                 let found = self.appeared(expected, sequence, &verification)?;
                 if !found.is_empty() {
@@ -176,7 +200,11 @@ impl Journal {
             if checked.outcome != Outcome::Expired {
                 expected = Some(checked.next.unwrap_or(sequence.saturating_add(1)));
             }
-            verification.segments.push(self.report(sequence, checked));
+            let mut report = self.report(sequence, checked);
+            if let Some(next) = passed_over {
+                report.pass_over(next);
+            }
+            verification.segments.push(report);
             done += bytes(sequence);
             progress(VerifyProgress { bytes: done.min(total_bytes), total_bytes });
         }

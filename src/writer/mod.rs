@@ -35,7 +35,8 @@ pub(crate) use logs::{LogFile, Logs};
 pub(crate) use recovery::{ASIDE, Recovery, Stray, set_aside};
 pub(crate) use reporter::{tell_fast_rotation, tell_recovered, tell_slow_call};
 pub(crate) use routing::Outlets;
-
+#[cfg(any(test, fuzzing))]
+pub(crate) use salvage::hostile;
 pub(crate) use syncer::Syncer;
 pub(crate) use syslog::{SyslogOutlet, SyslogThread, start_syslog};
 pub(crate) use threads::{Placement, is_own_thread, spawn};

@@ -61,7 +61,7 @@ struct Counts {
 
 /// The definitions that the run at hand names.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     sites: HashMap<u32, Option<Box<[u8]>>>,
     contexts: HashMap<u32, Option<Box<[u8]>>>,
     bytes: usize,
@@ -79,10 +79,10 @@ impl Definitions for Known {
 
 /// The next records of a lane.
 #[derive(Debug)]
-pub(super) struct SalvageRun<'a> {
-    pub(super) position: LanePosition,
-    pub(super) records: &'a [u8],
-    pub(super) known: &'a Known,
+pub(crate) struct SalvageRun<'a> {
+    pub(crate) position: LanePosition,
+    pub(crate) records: &'a [u8],
+    pub(crate) known: &'a Known,
 }
 
 impl Salvage {
@@ -366,5 +366,7 @@ fn unreadable(error: &io::Error) -> String {
     )
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 #[cfg(test)]
 mod tests;

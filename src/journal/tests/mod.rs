@@ -8,5 +8,6 @@ mod live;
 mod oddities;
 mod order;
 mod round_trip;
+pub(crate) mod seeds;
 mod segments;
 mod verify;

@@ -39,7 +39,7 @@ fn record_at(time: u64, context: u32) -> Vec<u8> {
 }
 
 /// A journal of two segments and two lanes with a gap; nothing is wrong with it.
-fn journal(home: &Path) -> SegmentIndex {
+pub(super) fn journal(home: &Path) -> SegmentIndex {
     let mut writer = Writer::new(options(directory(home), false));
     let mut known = Known::with_sites(3);
     known.add_context(0x1_0001, "BTC");

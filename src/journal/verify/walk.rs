@@ -206,7 +206,7 @@ impl<'a> Walk<'a> {
     fn end(&mut self, header: &FrameHeader) {
         let next = get_u64(self.segment.bytes(header), 32);
         let sane = next > self.segment.sequence && next - self.segment.sequence < 1 << 20;
-        self.checked.next = Some(if sane { next } else { self.segment.sequence + 1 });
+        self.checked.next = Some(if sane { next } else { self.segment.sequence.saturating_add(1) });
         self.ended = true;
     }
 
