@@ -14,6 +14,7 @@ mod ring;
 mod sync;
 
 mod bench;
+mod check;
 mod models;
 
 pub use models::*;

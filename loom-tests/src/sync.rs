@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use loom::cell::UnsafeCell;
+pub(crate) use loom::cell::UnsafeCell;
 use loom::sync::atomic::fence;
 
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};

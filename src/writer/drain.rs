@@ -543,7 +543,7 @@ impl Drain {
     pub(crate) fn finish(self) -> Result<(), JournalError> {
         let drained = self.is_finished();
         let ended = self.appender.finish();
-        self.supply.close();
+        self.supply.close(self.spare);
         let without_views = self.control.without_views();
         self.control.update(true, |progress| {
             if let Ok(done) = &ended {

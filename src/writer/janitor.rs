@@ -90,12 +90,12 @@ impl Janitor {
                     self.note_trouble();
                 }
                 Ok(Returned::Removed(file)) => drop(file),
-                Ok(Returned::Unused(segment)) => {
-                    // The later one first: a reader that finds a later segment takes the missing
-                    // one for recycled.
-                    self.discard_ready();
-                    self.store.discard(segment);
+                Ok(Returned::Ended(spare)) => {
                     self.ending = true;
+                    self.discard_ready();
+                    if let Some(segment) = spare {
+                        self.store.discard(segment);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.discard_ready(),
@@ -103,7 +103,8 @@ impl Janitor {
         }
     }
 
-    /// Removes what is ready, the later one first.
+    /// Removes what is ready, the later one first: a reader that finds a later segment takes the
+    /// missing one for recycled.
     fn discard_ready(&mut self) {
         while let Some(segment) = self.ready.pop_back() {
             self.store.discard(segment);

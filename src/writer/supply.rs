@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::journal::{Prepared, Retired};
 use crate::ring::LossReason;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What the janitor and its clients know of each other.
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ impl Shared {
 pub(super) enum Returned {
     /// A segment that may be recycled once the views have passed it.
     Written(Retired),
-    /// A segment that was not needed.
-    Unused(Prepared),
+    /// Nothing more will be written; a segment that the drain has taken and not written.
+    Ended(Option<Prepared>),
     /// A removed file that is to be closed.
     Removed(File),
 }
@@ -87,12 +87,14 @@ impl Supply {
         let _unheard = self.returned.send(Returned::Written(retired));
     }
 
-    /// Gives back what is still prepared: nothing more will be written.
-    pub(crate) fn close(self) {
-        for unused in self.prepared.try_iter() {
-            // Nobody is there to remove it only when the janitor has died: then the next start does.
-            let _unheard = self.returned.send(Returned::Unused(unused));
-        }
+    /// Says that nothing more will be written, and gives back what was taken and not written.
+    ///
+    /// What is still prepared the janitor takes back itself: it alone knows what else it has made
+    /// meanwhile.
+    pub(crate) fn close(self, spare: Option<Prepared>) {
+        // Nobody is there to hear it only when the janitor has died: then the next start removes
+        // what nobody has written.
+        let _unheard = self.returned.send(Returned::Ended(spare));
     }
 
     /// The first segment that need not be left before it is full, in memory or not.

@@ -2,7 +2,8 @@
 
 use loom::thread;
 
-use crate::bench::{Shape, check, numbers, others_first, pass, push, ring};
+use crate::bench::{Shape, numbers, pass, push, ring};
+use crate::check::{check, others_first};
 use crate::ring::PushError;
 
 /// What the drain peeks was written before: two pushes, the first one on the cold path and the

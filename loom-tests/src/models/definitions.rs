@@ -2,7 +2,8 @@
 
 use loom::thread;
 
-use crate::bench::{Entry, Shape, check, others_first, push, ring, take_lane};
+use crate::bench::{Entry, Shape, push, ring, take_lane};
+use crate::check::{check, others_first};
 
 /// Who finds a site's definition finds all of it.
 ///

@@ -2,9 +2,8 @@
 
 use loom::thread;
 
-use crate::bench::{
-    Entry, Shape, TRADE, check, numbers, others_first, pass, push, push_around, ring,
-};
+use crate::bench::{Entry, Shape, TRADE, numbers, pass, push, push_around, ring};
+use crate::check::{check, others_first};
 use crate::ring::PushError;
 
 /// A nested call and a trade event are lost, and then the thread goes on, so that its next record

@@ -2,7 +2,8 @@
 
 use loom::thread;
 
-use crate::bench::{Shape, check, numbers, others_first, pass, push, ring};
+use crate::bench::{Shape, numbers, pass, push, ring};
+use crate::check::{check, others_first};
 use crate::ring::PushError;
 
 /// A lane is closed, drained and taken by another thread under a new generation, while the first

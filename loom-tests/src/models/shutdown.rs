@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use loom::thread;
 
-use crate::bench::{Shape, check_gate, numbers, others_first, pass, push, ring_with_samples};
+use crate::bench::{Shape, numbers, pass, push, ring_with_samples};
+use crate::check::{check_gate, others_first};
 use crate::ring::PushError;
 
 /// After the gate is closed, one pass takes everything that was ever accepted, whichever path the

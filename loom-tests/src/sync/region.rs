@@ -11,9 +11,7 @@ use std::ops::Deref;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use loom::cell::UnsafeCell;
-
-use super::Ordering;
+use super::{Ordering, UnsafeCell};
 
 /// Where the records of a block begin; the header lies elsewhere.
 const FIRST_RECORD: u32 = 64;
