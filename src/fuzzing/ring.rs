@@ -59,6 +59,7 @@ impl Home {
             mapped: false,
             guarded: false,
             prepare_bytes: 0,
+            reserve_bytes: 0,
             ring_id: 1,
             order_window_nanos: 0,
             host: String::new(),

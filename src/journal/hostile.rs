@@ -100,6 +100,7 @@ fn sealed(form: u8, sequence: u64, rest: &mut &[u8]) -> Vec<u8> {
         pid: if form & LIVE != 0 { std::process::id() } else { 0 },
         host: "host".to_owned(),
         program: "program".to_owned(),
+        after: 0,
         facility: 16,
     };
     let mut segment = header.page().into_vec();
