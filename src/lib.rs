@@ -61,7 +61,7 @@ pub use level::{Category, Level, ParseLevelError};
 pub use logger::{Builder, Contextual, Guard, InContext, MetaLogger, Producer, Scope, With};
 pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
-pub use shared::{CallTimes, Lost, Stats, SyncError, Unfinished};
+pub use shared::{CallTimes, FileError, Lost, Stats, SyncError, Unfinished};
 
 #[doc(hidden)]
 pub mod __private {

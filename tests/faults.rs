@@ -9,7 +9,7 @@ mod support;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use support::{Desk, PATIENCE, child, role, run, until};
+use support::{Desk, PATIENCE, child, field, number, role, run, until};
 use tapelog::testing::{FileCall, fail};
 use tapelog::{SyncPolicy, critical, info};
 
@@ -104,4 +104,58 @@ fn row_06_what_could_not_be_synced_is_written_again_before_it_counts_as_synced()
     assert!(log.stats().synced_records >= 2);
     drop((guard, unsynced));
     println!("row 06: 1 failed sync, {} attempts until it counted", stats.sync_errors);
+}
+
+#[test]
+fn row_06_what_failed_is_named_in_the_statistics_and_by_an_entry_when_it_is_over() {
+    let _turn = turn();
+    let desk = Desk::new();
+    let builder = desk.builder().metrics_interval(Duration::ZERO);
+    let (log, guard) = builder.build().unwrap();
+    info!(log, "there");
+    log.flush(PATIENCE).unwrap();
+    assert_eq!((log.stats().file_errors, log.stats().file_error), (0, None));
+    // A log alone: the journal is written through a mapping, and the cursor has its turn first.
+    let fault = fail(FileCall::Write, libc::ENOSPC, u64::MAX);
+    let missing = 5;
+    for number in 0..missing {
+        info!(log, "not there", number);
+        log.flush(PATIENCE).unwrap();
+    }
+    let stats = log.stats();
+    let error = stats.file_error.unwrap();
+    assert!(error.path.starts_with(desk.logs()) && error.action == "write to", "{error:?}");
+    assert_eq!((error.errno, error.until), (Some(libc::ENOSPC), None));
+    assert!(stats.file_errors >= error.count);
+    let degraded = stats.degraded.unwrap();
+    assert!(degraded.contains("cannot write to") && degraded.contains("os error 28"), "{degraded}");
+    assert_eq!(stats.log_lines_missed, missing);
+    drop(fault);
+    let log_path = desk.logs().join("expert.log").display().to_string();
+    let told = |log: &str, text: &str| {
+        let lines = desk.lines(log).into_iter();
+        lines.filter(|line| line.contains(text) && line.contains(&log_path)).collect::<Vec<_>>()
+    };
+    until("an entry in both logs", || {
+        info!(log, "there again");
+        ["expert.log", "errors.log"].iter().all(|log| told(log, "] logger.file_failed ").len() == 1)
+    });
+    for line in
+        [&told("expert.log", "logger.file_failed")[0], &told("errors.log", "logger.file")[0]]
+    {
+        assert!(line.contains("action=\"write to\"") && line.contains("errno=28"), "{line}");
+        assert!(number(line, "missed") >= missing, "{line}");
+        assert!(number(line, "failures") >= 1 && line.contains("No space left"), "{line}");
+        let [from, until] = ["from", "until"].map(|name| field(line, name).unwrap());
+        assert!(from < until, "{line}");
+    }
+    let gap = &told("expert.log", "] logger.gap ")[0];
+    assert_eq!(number(gap, "errno"), 28, "{gap}");
+    let missed = number(&told("expert.log", "logger.file_failed")[0], "missed");
+    assert_eq!(number(gap, "lost"), missed, "{gap}");
+    let stats = log.stats();
+    assert!(stats.file_error.unwrap().until.is_some());
+    until("the end of the outage", || log.stats().degraded.is_none());
+    drop(guard);
+    println!("row 06: 1 failure of {} calls, told by name", stats.file_errors);
 }

@@ -172,10 +172,13 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     let stats = log.stats();
     drop(guard);
     let found = witness.numbers();
-    assert_eq!((stats.accepted, stats.lost.total()), (next, 0));
+    // What the engine says of files that failed are entries, too, and stand in two logs.
+    let own = stats.accepted - next;
+    assert_eq!(stats.lost.total(), 0);
     assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "an entry stands twice");
     println!("{next} entries, {} in files, {} missed", found.len(), stats.log_lines_missed);
-    assert_eq!(found.len() as u64 + stats.log_lines_missed, next);
+    let accounted = found.len() as u64 + stats.log_lines_missed;
+    assert!((next..=next + 2 * own).contains(&accounted), "{accounted} of {next}, {own} own");
     for (what, times) in times {
         println!("{what:?}: back within {times:?}");
         // The best of some: a busy machine may stop anybody for long.
@@ -183,7 +186,10 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     }
     let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
     let verified = journal.verify(&mut |_| {}).unwrap();
-    assert!(verified.is_intact() && verified.records() == next, "the journal has them all");
+    assert!(
+        verified.is_intact() && verified.records() == log.stats().accepted,
+        "the journal has them all"
+    );
 }
 
 /// In the child: lowers a limit, then logs.

@@ -29,9 +29,8 @@ pub(crate) fn take(configuration: &Configuration, control: &Control) -> Result<(
         Ok(()) => Ok(()),
         Err(Refusal::InUse(owner)) => Err(in_use(directory, owner)),
         Err(Refusal::Trap(reason)) => Err(StartError::Refused { reason }),
-        Err(Refusal::Disk(reason)) => {
-            let text = format!("{reason}; logging to the console only until it works again");
-            control.outage().failed(Part::Directory, &text);
+        Err(Refusal::Disk(error)) => {
+            control.outage().failed(Part::Directory, error, Part::CONSOLE_ONLY);
             Ok(())
         }
     }

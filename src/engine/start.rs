@@ -457,6 +457,7 @@ impl Engine {
         writer::tell_slow_call(core);
         writer::tell_fast_rotation(core);
         writer::tell_recovered(core);
+        writer::tell_file_failures(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());

@@ -34,7 +34,11 @@ pub(crate) enum HandlerError {
         source: io::Error,
     },
     /// A file system call failed.
-    #[error("cannot {action} {}: {}", .path.display(), advice(.source))]
+    #[error(
+        "cannot {action} {}: {}",
+        .path.display(),
+        advice(.source).unwrap_or("the system refused it")
+    )]
     Io {
         /// What was tried, as a verb: "write to", "rename".
         action: &'static str,
@@ -67,8 +71,8 @@ impl HandlerError {
 }
 
 /// What to do about a failed call; the cause itself is in `source()`.
-fn advice(source: &io::Error) -> &'static str {
-    match Errno::from_io_error(source) {
+pub(crate) fn advice(source: &io::Error) -> Option<&'static str> {
+    Some(match Errno::from_io_error(source) {
         Some(Errno::NOSPC) => "the disk is full; free some space on it",
         Some(Errno::DQUOT) => "the disk quota is used up; free some space or raise it",
         Some(Errno::FBIG) => "the file size limit is reached; raise `ulimit -f`",
@@ -78,8 +82,8 @@ fn advice(source: &io::Error) -> &'static str {
         }
         Some(Errno::MFILE | Errno::NFILE) => "too many open files; raise `ulimit -n`",
         Some(Errno::IO) => "the disk reports an error; check the kernel's log",
-        _ => "the system refused it; the cause below says why",
-    }
+        _ => return None,
+    })
 }
 
 /// What stands where a log file should be.

@@ -68,7 +68,7 @@ pub(crate) struct Appender {
     bytes: u64,
     records: u64,
     in_memory_records: u64,
-    failure: Option<io::ErrorKind>,
+    failure: Option<Failure>,
     screen: Option<Box<dyn Screen>>,
     /// Whether something urgent was appended since the last publication.
     urgent: bool,
@@ -461,7 +461,7 @@ impl Appender {
     fn switch(&mut self, next: Prepared) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
         let published = self.published > FIRST_OFFSET;
-        let failure = self.failure.map(io::Error::from);
+        let failure = self.failure.map(Failure::again);
         self.end = FIRST_OFFSET;
         self.published = FIRST_OFFSET;
         self.last_definition = 0;
@@ -495,8 +495,8 @@ impl Appender {
     /// [`JournalError::Io`]: what the pass has appended since the last publication may be missing;
     /// see [`Appender::abandon`].
     pub(crate) fn end_pass(&mut self) -> Result<Progress, JournalError> {
-        if let Some(kind) = self.failure {
-            return Err(self.error(kind.into()));
+        if let Some(failure) = self.failure {
+            return Err(self.error(failure.again()));
         }
         self.index_pass()?;
         self.publish()?;
@@ -568,7 +568,7 @@ impl Appender {
     fn open_segment(&mut self) {
         let opening = OpeningLine::encode(self.calibration, self.segment.header.use_id);
         if let Err(source) = self.segment.writer.put_header(OpeningLine::OFFSET, &opening) {
-            self.failure = Some(source.kind());
+            self.failure = Some(Failure::of(&source));
         }
         // A failure is kept and reported by the first append.
         let _ = self.write_calibration();
@@ -586,7 +586,7 @@ impl Appender {
 
     fn ready_or_due(&self) -> Result<(), AppendError> {
         match self.failure {
-            Some(kind) => Err(AppendError::Failed(kind.into())),
+            Some(failure) => Err(AppendError::Failed(failure.again())),
             None => Ok(()),
         }
     }
@@ -645,7 +645,7 @@ impl Appender {
                 header.seal(frame);
             }
             Err(source) => {
-                self.failure = Some(source.kind());
+                self.failure = Some(Failure::of(&source));
                 return Err(AppendError::Failed(source));
             }
         }
@@ -677,7 +677,7 @@ impl Appender {
     }
 
     fn failed(&mut self, source: io::Error) -> JournalError {
-        self.failure = Some(source.kind());
+        self.failure = Some(Failure::of(&source));
         self.error(source)
     }
 
@@ -688,3 +688,20 @@ impl Appender {
 }
 
 type Found<'a> = (Needed, Cow<'a, [u8]>);
+
+/// Why the segment cannot be written, for whoever asks again.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    kind: io::ErrorKind,
+    errno: Option<i32>,
+}
+
+impl Failure {
+    fn of(source: &io::Error) -> Self {
+        Self { kind: source.kind(), errno: source.raw_os_error() }
+    }
+
+    fn again(self) -> io::Error {
+        self.errno.map_or_else(|| self.kind.into(), io::Error::from_raw_os_error)
+    }
+}

@@ -18,13 +18,16 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Maps the file; `None` where a guard is given and cannot watch any more mappings.
+    /// Maps the file; `None` where a guard is given and cannot watch any more mappings. Without one, the
+    /// file is in memory.
     ///
     /// # Errors
     /// What the system says.
     pub(super) fn new(file: &File, guard: Option<&Arc<Guard>>) -> io::Result<Option<Self>> {
+        let Some(guard) = guard else {
+            return Ok(Some(Self { watch: None, memory: MmapRaw::map_raw(file)? }));
+        };
         let memory = files::call(FileCall::Map, || MmapRaw::map_raw(file))?;
-        let Some(guard) = guard else { return Ok(Some(Self { watch: None, memory })) };
         let watch = guard.watch(memory.as_mut_ptr(), memory.len());
         Ok(watch.map(|watch| Self { watch: Some(watch), memory }))
     }

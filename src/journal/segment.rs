@@ -28,13 +28,15 @@ impl Segment {
         file: Arc<File>,
         mapped: bool,
         guard: Option<&Arc<Guard>>,
+        in_memory: bool,
     ) -> io::Result<Self> {
         let mapping = if mapped { Mapping::new(&file, guard)?.map(Arc::new) } else { None };
         let writer: Box<dyn SegmentWriter> = match &mapping {
             Some(mapping) => Box::new(MappedWriter::new(Arc::clone(mapping))),
+            None if in_memory => Box::new(PlainWriter::in_memory(Arc::clone(&file))),
             None => Box::new(PlainWriter::new(Arc::clone(&file))),
         };
-        Ok(Self { header, file, writer, mapping, in_memory: false })
+        Ok(Self { header, file, writer, mapping, in_memory })
     }
 
     /// How many pages of its mapping lie in no file.

@@ -99,6 +99,8 @@ pub(crate) struct SegmentStore {
     memory: Memory,
     /// Why the disk gave no segment the last time; none: it did.
     trouble: Option<JournalError>,
+    /// Why the oldest segment was recycled although there may be more, until somebody takes it.
+    made_up_for: Option<JournalError>,
     /// Segments that the directory does not have any more, and views may still read.
     orphans: Vec<u64>,
     /// Whether files are not to be asked for, because a disk that takes none of what is written
@@ -173,6 +175,7 @@ impl SegmentStore {
             outside: BTreeSet::new(),
             memory,
             trouble: None,
+            made_up_for: None,
             orphans: Vec::new(),
             refusing: false,
             rest: VecDeque::new(),
@@ -295,7 +298,10 @@ impl SegmentStore {
             match self.fresh() {
                 // A full disk still has room in what is recycled.
                 Err(error) if error.is_full() => match self.recycled(oldest_needed)? {
-                    Some(segment) => segment,
+                    Some(segment) => {
+                        self.made_up_for = Some(error);
+                        segment
+                    }
                     None => return Err(error),
                 },
                 made => made?,
@@ -344,6 +350,12 @@ impl SegmentStore {
     /// Why the disk gives no segment; none: it does.
     pub(crate) fn trouble(&self) -> Option<&JournalError> {
         self.trouble.as_ref()
+    }
+
+    /// Why the oldest segment was recycled although there may be more, if that was done since this was
+    /// asked last.
+    pub(crate) fn take_made_up_for(&mut self) -> Option<JournalError> {
+        self.made_up_for.take()
     }
 
     /// Populates `prepare_bytes` more of what was prepared, the oldest first; false when nothing is

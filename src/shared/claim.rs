@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use super::file_error::FileError;
 use crate::files::{self, FileCall};
 use crate::handlers::{FileHandler, HandlerError, notice, refuse_foreign};
 use crate::sync::ParentsFile;
@@ -55,7 +56,7 @@ pub(crate) enum Refusal {
     /// Something that does not belong there stands there.
     Trap(String),
     /// The disk is of no use now.
-    Disk(String),
+    Disk(FileError),
 }
 
 impl Claim {
@@ -110,7 +111,8 @@ impl Claim {
         if self.is_held() {
             Ok(())
         } else {
-            Err(Refusal::Disk(format!("{} is gone", path.display())))
+            let reason = "it was removed meanwhile".to_owned();
+            Err(Refusal::Disk(FileError::refused("keep", &path, reason)))
         }
     }
 
@@ -182,7 +184,7 @@ pub(crate) fn make_parents(logs: &[PathBuf], mode: u32) -> Result<(), Refusal> {
         .try_for_each(|parent| make(parent, mode).map_err(|error| refusal(parent, "make", &error)))
 }
 
-fn refusal(path: &Path, action: &str, error: &io::Error) -> Refusal {
+fn refusal(path: &Path, action: &'static str, error: &io::Error) -> Refusal {
     let text = format!("cannot {action} {}: {error}", path.display());
     match error.raw_os_error() {
         Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO) => {
@@ -191,7 +193,7 @@ fn refusal(path: &Path, action: &str, error: &io::Error) -> Refusal {
         _ if error.kind() == io::ErrorKind::AlreadyExists => {
             Refusal::Trap(format!("{text}; a directory is needed there: move the file away"))
         }
-        _ => Refusal::Disk(text),
+        _ => Refusal::Disk(FileError::new(action, path, error)),
     }
 }
 

@@ -138,7 +138,7 @@ pub(crate) struct Control {
     synced_before: AtomicU64,
     /// Whether the last attempt to sync the journal failed; held during an attempt.
     sync_again: Mutex<bool>,
-    degraded: Mutex<Option<String>>,
+    degraded: Mutex<Vec<String>>,
     outage: Outage,
     /// Set where there are to be files.
     claim: OnceLock<Claim>,
@@ -464,14 +464,16 @@ impl Control {
         self.sigbus_caught.load(Ordering::Relaxed)
     }
 
-    /// Notes why the engine runs with less than was asked for; the first reason stays.
+    /// Notes why the engine runs with less than was asked for, for good.
     pub(crate) fn degrade(&self, reason: &str) {
-        self.degraded.lock().get_or_insert_with(|| reason.to_owned());
+        self.degraded.lock().push(reason.to_owned());
     }
 
-    /// Why the engine runs with less than was asked for, if it does: for now, or for good.
+    /// Why the engine runs with less than was asked for, if it does: for now, and for good.
     pub(crate) fn degraded(&self) -> Option<String> {
-        self.outage.reason().or_else(|| self.degraded.lock().clone())
+        let mut reasons: Vec<_> = self.outage.reason().into_iter().collect();
+        reasons.extend(self.degraded.lock().iter().cloned());
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Notes which directory the engine owns, or is to own.

@@ -1,17 +1,21 @@
 //! What cannot be written now, told once: a disk that fails fails everything that lies on it.
 
-use std::fmt::Display;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::file_error::{FileError, utc_now};
 use crate::handlers::notice;
 use crate::record::UnixNanos;
 
 /// An outage is over, and the next failure is another one, when nothing has failed for so long.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Something that is written to a disk.
+/// How many failures that are over wait to be made entries of; the oldest go first.
+const ENDED_MAX: usize = 64;
+
+/// Something that lies on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The log directory: owned by this engine, and there.
@@ -20,6 +24,10 @@ pub(crate) enum Part {
     Journal,
     /// The segment that is being written.
     Segment,
+    /// The segments as the views read them.
+    Reading,
+    /// What is synced by policy.
+    Syncing,
     /// The place where the views note how far they are.
     Cursor,
     /// The room that is to stay free: `disk_reserve`.
@@ -29,16 +37,16 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn bit(self) -> u8 {
-        match self {
-            Part::Directory => 1,
-            Part::Journal => 2,
-            Part::Cursor => 4,
-            Part::Room => 8,
-            Part::Segment => 128,
-            Part::Log(number) => 16 << number.min(2),
-        }
-    }
+    /// What becomes of entries while there are no files.
+    pub(crate) const CONSOLE_ONLY: &str = "logging to the console only until it works again";
+}
+
+/// A failure that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) error: FileError,
+    /// Lines that a log misses by it, or records that the journal has in no file.
+    pub(crate) missed: u64,
 }
 
 /// The present outage: the first failure tells it, and the last recovery.
@@ -49,32 +57,84 @@ pub(crate) struct Outage {
 
 #[derive(Debug, Default)]
 struct State {
-    failing: u8,
+    /// What fails now. `since` and `count` are of the whole time.
+    failing: Vec<(Part, FileError)>,
+    /// How often something has failed, and what was over last.
+    failures: u64,
+    last: Option<FileError>,
+    ended: VecDeque<Ended>,
     /// What failed first; none: no outage was told that is not over.
     reason: Option<String>,
     calm_since: Option<Instant>,
 }
 
 impl Outage {
-    /// Notes that `part` cannot be written, for a reason that names the file, the system's answer,
-    /// and what becomes of the entries.
-    pub(crate) fn failed(&self, part: Part, reason: &dyn Display) {
+    /// Notes that `part` fails, and what becomes of the entries.
+    pub(crate) fn failed(&self, part: Part, error: FileError, consequence: &str) {
         let mut state = self.state.lock();
-        state.failing |= part.bit();
+        state.failures += 1;
         state.calm_since = None;
         if state.reason.is_none() {
-            let reason = reason.to_string();
+            let reason = format!("{error}; {consequence}");
             notice(&reason);
             state.reason = Some(reason);
         }
+        match state.failing.iter_mut().find(|(other, _)| *other == part) {
+            Some((_, known)) => {
+                let (since, count) = (known.since, known.count + 1);
+                *known = FileError { since, count, ..error };
+            }
+            None => state.failing.push((part, error)),
+        }
     }
 
-    /// Notes that `part` can be written again.
-    pub(crate) fn works(&self, part: Part) {
+    /// Counts a failure that nobody suffers from: something else did as well.
+    pub(crate) fn made_up_for(&self, mut error: FileError) {
         let mut state = self.state.lock();
-        state.failing &= !part.bit();
-        if state.failing == 0 && state.reason.is_some() {
+        state.failures += 1;
+        error.until = Some(error.since);
+        state.last = Some(error);
+    }
+
+    /// Notes that `part` works again, and how many lines or records are missing by its failure.
+    pub(crate) fn works(&self, part: Part, missed: u64) {
+        let mut state = self.state.lock();
+        let Some(at) = state.failing.iter().position(|(other, _)| *other == part) else { return };
+        let (_, mut error) = state.failing.remove(at);
+        error.until = Some(utc_now());
+        if state.ended.len() == ENDED_MAX {
+            state.ended.pop_front();
+        }
+        state.last = Some(error.clone());
+        state.ended.push_back(Ended { error, missed });
+        if state.failing.is_empty() && state.reason.is_some() {
             state.calm_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How often something has failed, and what fails, the newest; else what was over last.
+    pub(crate) fn summary(&self) -> (u64, Option<FileError>) {
+        let state = self.state.lock();
+        let failing = state.failing.iter().map(|(_, error)| error).max_by_key(|error| error.since);
+        (state.failures, failing.or(state.last.as_ref()).cloned())
+    }
+
+    /// Why `part` fails, if it does.
+    pub(crate) fn error_of(&self, part: Part) -> Option<FileError> {
+        let state = self.state.lock();
+        let mut failing = state.failing.iter();
+        failing.find(|(other, _)| *other == part).map(|(_, error)| error.clone())
+    }
+
+    /// Takes the failures that are over, oldest first, as long as `tell` finds room for them.
+    pub(crate) fn tell_ended(&self, mut tell: impl FnMut(&Ended) -> bool) {
+        loop {
+            // The lock is not held meanwhile: what is told may fail, too.
+            let next = self.state.lock().ended.front().cloned();
+            if !next.is_some_and(|ended| tell(&ended)) {
+                return;
+            }
+            self.state.lock().ended.pop_front();
         }
     }
 
@@ -90,7 +150,7 @@ impl Outage {
     /// What failed first, while something does.
     pub(crate) fn reason(&self) -> Option<String> {
         let state = self.state.lock();
-        state.reason.clone().filter(|_| state.failing != 0)
+        state.reason.clone().filter(|_| !state.failing.is_empty())
     }
 }
 
@@ -112,30 +172,71 @@ pub(crate) struct JournalGap {
 mod tests {
     use super::*;
 
+    fn error(path: &str) -> FileError {
+        FileError::refused("write to", path.as_ref(), "the disk is full".to_owned())
+    }
+
     #[test]
     fn an_outage_has_one_reason_from_its_first_failure_to_its_last_recovery() {
         let outage = Outage::default();
         assert_eq!(outage.reason(), None);
-        outage.failed(Part::Journal, &"the disk is full");
+        outage.failed(Part::Journal, error("j"), "what then");
         for number in 0..3 {
-            outage.failed(Part::Log(number), &"the same");
+            outage.failed(Part::Log(number), error("l"), "what then");
         }
-        outage.works(Part::Journal);
-        outage.works(Part::Log(0));
-        outage.works(Part::Log(2));
+        outage.works(Part::Journal, 0);
+        outage.works(Part::Log(0), 0);
+        outage.works(Part::Log(2), 0);
         outage.settle(true);
-        assert_eq!(outage.reason().as_deref(), Some("the disk is full"));
-        outage.works(Part::Log(1));
+        let first = Some("cannot write to j: the disk is full; what then");
+        assert_eq!(outage.reason().as_deref(), first);
+        outage.works(Part::Log(1), 0);
         assert_eq!(outage.reason(), None, "it is over");
-        outage.failed(Part::Cursor, &"again");
-        assert_eq!(
-            outage.reason().as_deref(),
-            Some("the disk is full"),
-            "too soon for another one"
-        );
-        outage.works(Part::Cursor);
+        outage.failed(Part::Cursor, error("c"), "what then");
+        assert_eq!(outage.reason().as_deref(), first, "too soon for another one");
+        outage.works(Part::Cursor, 0);
         outage.settle(true);
-        outage.failed(Part::Cursor, &"another one");
-        assert_eq!(outage.reason().as_deref(), Some("another one"));
+        outage.failed(Part::Cursor, error("c"), "what then");
+        assert!(outage.reason().is_some_and(|reason| reason.contains("write to c")));
+    }
+
+    #[test]
+    fn every_part_has_its_own_error_which_stays_to_be_seen_and_is_told_once() {
+        let outage = Outage::default();
+        outage.failed(Part::Log(0), error("a"), "what then");
+        outage.failed(Part::Log(0), error("a"), "what then");
+        outage.failed(Part::Cursor, error("b"), "what then");
+        outage.works(Part::Cursor, 0);
+        let (failures, seen) = outage.summary();
+        let seen = seen.unwrap();
+        assert_eq!((failures, seen.count, seen.until), (3, 2, None));
+        assert_eq!(outage.error_of(Part::Log(0)), Some(seen));
+        outage.works(Part::Log(0), 7);
+        outage.works(Part::Log(0), 7);
+        let seen = outage.summary().1.unwrap();
+        assert!(seen.path.ends_with("a") && seen.until.unwrap() >= seen.since);
+        let mut told = Vec::new();
+        outage.tell_ended(|_| false);
+        outage.tell_ended(|ended| {
+            told.push(ended.missed);
+            true
+        });
+        outage.tell_ended(|_| panic!("it was told"));
+        assert_eq!(told, [0, 7]);
+    }
+
+    #[test]
+    fn no_more_failures_wait_to_be_told_than_there_is_room_for() {
+        let outage = Outage::default();
+        for _ in 0..2 * ENDED_MAX {
+            outage.failed(Part::Segment, error("a"), "what then");
+            outage.works(Part::Segment, 0);
+        }
+        let mut told = 0;
+        outage.tell_ended(|_| {
+            told += 1;
+            true
+        });
+        assert_eq!(told, ENDED_MAX);
     }
 }

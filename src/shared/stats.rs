@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::core::{Core, ticks_now};
+use super::file_error::FileError;
 use crate::metrics::{Flow, Snapshot};
 use crate::ring::LossReason;
 
@@ -175,6 +176,13 @@ pub struct Stats {
     /// Which file that was the last time, and why. It stays, also when later attempts succeed: what
     /// the kernel could not write then may be missing after a power cut.
     pub sync_error: Option<String>,
+    /// How often a file could not be made, opened, read, written, renamed, removed or synced. A call
+    /// that a signal interrupts is made again and not counted.
+    pub file_errors: u64,
+    /// The file that does not work now, the newest trouble if there are several; else the one whose
+    /// trouble was over last: `until` then says since when. An entry `logger.file_failed` says the same in the
+    /// logs.
+    pub file_error: Option<FileError>,
     /// Why the engine runs with less than was asked for, if it does: what cannot be written now, as
     /// long as that lasts, or what was missing at the start.
     pub degraded: Option<String>,
@@ -191,6 +199,7 @@ impl Stats {
         let block_bytes = u64::from(core.configuration.block_bytes);
         let [masked, masked_in_texts] = core.masking.counts();
         let (sync_errors, sync_error) = core.control.sync_errors();
+        let (file_errors, file_error) = core.control.outage().summary();
         let flow = core.metrics.flow().unwrap_or_else(|| {
             let since = core.metrics.started().elapsed();
             Flow::of(progress.accepted, progress.journal_bytes, since)
@@ -249,6 +258,8 @@ impl Stats {
             synced_records: progress.durable_records,
             sync_errors,
             sync_error,
+            file_errors,
+            file_error,
             degraded: core.control.degraded(),
         }
     }

@@ -8,7 +8,8 @@ use super::control::{Progress, Unfinished};
 use super::core::Core;
 use crate::config::SyncPolicy;
 use crate::files;
-use crate::journal::{SegmentIndex, sync_segment};
+use crate::handlers::HandlerError;
+use crate::journal::{JournalError, SegmentIndex, sync_segment};
 
 /// Why entries are not known to be on the disk.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,25 @@ pub enum SyncError {
         /// The system's answer.
         source: io::Error,
     },
+}
+
+impl SyncError {
+    fn of_journal(error: JournalError) -> Self {
+        match error {
+            JournalError::Io { path, source, .. } => Self::Io { path, source },
+            other => Self::Log { reason: other.to_string() },
+        }
+    }
+
+    /// A log that cannot be synced.
+    pub(crate) fn of_log(error: HandlerError) -> Self {
+        match error {
+            HandlerError::Io { path, source, .. } | HandlerError::NoDirectory { path, source } => {
+                Self::Io { path, source }
+            }
+            HandlerError::Refused { .. } => Self::Log { reason: error.to_string() },
+        }
+    }
 }
 
 impl Core {
@@ -93,8 +113,7 @@ impl Core {
         let log_dir = &self.configuration.log_dir;
         let journal = log_dir.join("journal");
         let index = SegmentIndex::directory(&journal);
-        let sequences =
-            index.sequences().map_err(|error| SyncError::Log { reason: error.to_string() })?;
+        let sequences = index.sequences().map_err(SyncError::of_journal)?;
         if !sequences.contains(&last) && last > 0 {
             let source = io::Error::new(io::ErrorKind::NotFound, "it was removed or renamed");
             return Err(SyncError::Io { path: index.path(last), source });

@@ -6,7 +6,7 @@ use super::drain::{Drain, DrainPoll};
 use super::idle::Napper;
 use super::view::{View, ViewPoll};
 use crate::handlers::notice;
-use crate::shared::Part;
+use crate::shared::{FileError, Part};
 
 /// How long a drain waits that cannot go on.
 const HELD: Duration = Duration::from_millis(1);
@@ -83,14 +83,18 @@ fn told(drain: &mut Drain, failing: &mut bool) -> Option<DrainPoll> {
     match polled {
         Ok(done) => {
             if std::mem::take(failing) {
-                outage.works(Part::Segment);
+                outage.works(Part::Segment, 0);
             }
             Some(done)
         }
         Err(error) => {
             *failing = true;
-            let text = format!("{error}; records stay in the ring until it works again");
-            outage.failed(Part::Segment, &text);
+            let mut failure = FileError::from(&error);
+            if let Some(claim) = drain.control().claim() {
+                failure.path = claim.directory().join("journal").join(failure.path);
+            }
+            let waiting = "records stay in the ring until it works again";
+            outage.failed(Part::Segment, failure, waiting);
             None
         }
     }

@@ -318,7 +318,10 @@ impl Drain {
         // The views need not wait for a pass to leave the segment.
         let position = Position::start_of(self.appender.sequence());
         self.position = position;
-        self.control.update(true, |progress| progress.journal = position);
+        let in_memory = self.appender.is_in_memory();
+        self.control.update(true, |progress| {
+            (progress.journal, progress.journal_in_memory) = (position, in_memory);
+        });
         true
     }
 

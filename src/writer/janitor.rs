@@ -9,11 +9,9 @@ use crossbeam_channel::{RecvTimeoutError, TrySendError};
 
 use super::reporter::{Reporter, tell_journal_gap};
 use super::supply::{Desk, Floor, Returned, Supply, connect};
-use crate::clock::Source;
 use crate::journal::{Prepared, SegmentStore, shortage};
-use crate::record::UnixNanos;
 use crate::ring::LossReason;
-use crate::shared::{Core, JournalGap, Part, Refusal, make_parents};
+use crate::shared::{Core, FileError, JournalGap, Part, Refusal, make_parents, utc_now};
 
 /// How soon a segment that the views still read is asked for again.
 const HELD_RETRY: Duration = Duration::from_millis(1);
@@ -124,8 +122,8 @@ impl Janitor {
             Ok(None) => (LossReason::ViewLag, HELD_RETRY),
             // There is not even memory.
             Err(error) => {
-                let text = format!("{error}; records that find the ring full are counted as lost");
-                self.core.control.outage().failed(Part::Journal, &text);
+                let lost = "records that find the ring full are counted as lost";
+                self.core.control.outage().failed(Part::Journal, (&error).into(), lost);
                 (LossReason::Disk, LOOK)
             }
         };
@@ -136,10 +134,13 @@ impl Janitor {
 
     /// Notes that the disk gives no segment, if that is new.
     fn note_trouble(&mut self) {
+        if let Some(error) = self.store.take_made_up_for() {
+            self.core.control.outage().made_up_for((&error).into());
+        }
         let Some(trouble) = self.store.trouble().filter(|_| self.gap.is_none()) else { return };
         let reason = trouble.to_string();
-        let text = format!("{reason}; logging to the console only until it works again");
-        self.core.control.outage().failed(Part::Journal, &text);
+        let error = FileError::from(trouble);
+        self.core.control.outage().failed(Part::Journal, error, Part::CONSOLE_ONLY);
         let records_before = self.core.control.progress().in_memory_records;
         self.gap = Some(JournalGap {
             reason,
@@ -188,16 +189,16 @@ impl Janitor {
             false => Ok(()),
         });
         let Err(refusal) = made else {
-            control.outage().works(Part::Directory);
+            control.outage().works(Part::Directory, 0);
             return true;
         };
-        let directory = claim.directory().display();
-        let reason = match refusal {
-            Refusal::InUse(owner) => format!("{directory} is in use by process {owner} now"),
-            Refusal::Trap(reason) | Refusal::Disk(reason) => reason,
+        let refused = |reason| FileError::refused("use", claim.directory(), reason);
+        let error = match refusal {
+            Refusal::InUse(owner) => refused(format!("it is in use by process {owner} now")),
+            Refusal::Trap(reason) => refused(reason),
+            Refusal::Disk(error) => error,
         };
-        let text = format!("{reason}; logging to the console only until it works again");
-        control.outage().failed(Part::Directory, &text);
+        control.outage().failed(Part::Directory, error, Part::CONSOLE_ONLY);
         claim.is_held()
     }
 
@@ -211,10 +212,11 @@ impl Janitor {
         };
         match &found {
             Some(text) => {
-                let text = format!("{text}; logging to the console only until then");
-                control.outage().failed(Part::Room, &text);
+                let (path, action) = (&configuration.log_dir, "go on in");
+                let error = FileError::refused(action, path, text.clone());
+                control.outage().failed(Part::Room, error, Part::CONSOLE_ONLY);
             }
-            None => control.outage().works(Part::Room),
+            None => control.outage().works(Part::Room, 0),
         }
         control.set_shortage(found);
     }
@@ -249,15 +251,11 @@ impl Janitor {
             return;
         }
         if let Some(gap) = self.gap.take() {
-            self.core.control.outage().works(Part::Journal);
             let records = progress.in_memory_records - gap.records_before;
+            self.core.control.outage().works(Part::Journal, records);
             if records > 0 {
                 self.gaps.push(JournalGap { until: utc_now(), records, ..gap });
             }
         }
     }
-}
-
-fn utc_now() -> UnixNanos {
-    UnixNanos((Source::SYSTEM.unix_nanos)())
 }

@@ -1,13 +1,12 @@
 //! A log file as the view keeps it: it may fail, and then misses lines, but holds nothing up.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::handlers::{Batch, FileHandler, FileOptions, StderrNotice};
 use crate::metrics::{APART_MIN, FastRotation};
-use crate::shared::{Control, Part};
+use crate::shared::{Control, FileError, Part};
 
 /// How long a failed log is left alone before it is tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -25,8 +24,8 @@ pub(crate) struct LogFile {
     batch: Batch,
     /// The line that tells what is missing.
     gap: Batch,
-    /// Whether it was told that the log does not work.
-    failing: bool,
+    /// While the log does not work: how many lines it had missed before.
+    missed_before: Option<u64>,
     /// Lines that could not be written since the log last worked.
     missing: u64,
     retry_at: Instant,
@@ -51,7 +50,7 @@ impl LogFile {
             handler: None,
             batch: Batch::new(),
             gap: Batch::new(),
-            failing: false,
+            missed_before: None,
             missing: 0,
             retry_at: now,
             look_at: now + LOOK,
@@ -93,7 +92,8 @@ impl LogFile {
     /// Whether there is something to be written: lines, or what is missing, in a log that may work
     /// again.
     pub(crate) fn is_due(&self) -> bool {
-        !self.batch.is_empty() || self.failing && Instant::now() >= self.retry_at
+        let failing = self.missed_before.is_some();
+        !self.batch.is_empty() || failing && Instant::now() >= self.retry_at
     }
 
     fn reopen_if_due(&mut self) {
@@ -104,21 +104,26 @@ impl LogFile {
 
     fn reopen(&mut self) {
         if !self.control.owns_directory() {
-            return self.fail(&"the log directory is not there, or another engine's");
+            return self.fail(self.not_ours());
         }
         match FileHandler::open(self.options.clone()) {
             Ok(handler) => self.handler = Some(handler),
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail((&error).into()),
         }
     }
 
-    fn fail(&mut self, error: &dyn Display) {
+    fn not_ours(&self) -> FileError {
+        let reason = "the log directory is not there, or another engine's".to_owned();
+        FileError::refused("write to", &self.options.path, reason)
+    }
+
+    fn fail(&mut self, error: FileError) {
         if let Some(handler) = self.handler.take() {
             self.rotations_before += handler.rotations();
         }
-        self.failing = true;
-        let text = format!("{error}; its lines go to stderr until it works again");
-        self.control.outage().failed(self.part, &text);
+        self.missed_before.get_or_insert(self.missed);
+        let meanwhile = "its lines go to stderr until it works again";
+        self.control.outage().failed(self.part, error, meanwhile);
         self.retry_at = Instant::now() + RETRY;
     }
 
@@ -127,7 +132,7 @@ impl LogFile {
     pub(crate) fn look(&mut self, ours: bool) {
         if !ours {
             if self.handler.is_some() {
-                self.fail(&"the log directory is not there, or another engine's");
+                self.fail(self.not_ours());
             }
             return;
         }
@@ -139,7 +144,7 @@ impl LogFile {
         if let Some(handler) = &mut self.handler
             && let Err(error) = handler.reopen_if_moved()
         {
-            self.fail(&error);
+            self.fail((&error).into());
         }
     }
 
@@ -148,12 +153,13 @@ impl LogFile {
     pub(crate) fn write(
         &mut self,
         fallback: &mut StderrNotice,
-        tell: impl FnOnce(u64, &mut Batch),
+        tell: impl FnOnce(u64, Option<&FileError>, &mut Batch),
     ) {
         self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
             let mut gap = std::mem::replace(&mut self.gap, Batch::new());
-            tell(self.missing, &mut gap);
+            let why = self.control.outage().error_of(self.part);
+            tell(self.missing, why.as_ref(), &mut gap);
             if self.append(&gap) == gap.lines() {
                 self.missing = 0;
             }
@@ -169,8 +175,11 @@ impl LogFile {
         }
         self.batch = batch;
         self.batch.clear();
-        if self.handler.is_some() && self.missing == 0 && std::mem::take(&mut self.failing) {
-            self.control.outage().works(self.part);
+        if self.handler.is_some()
+            && self.missing == 0
+            && let Some(before) = self.missed_before.take()
+        {
+            self.control.outage().works(self.part, self.missed - before);
         }
     }
 
@@ -180,7 +189,7 @@ impl LogFile {
             return 0;
         }
         if let Some(shortage) = self.control.shortage().filter(|_| self.handler.is_some()) {
-            self.fail(&shortage);
+            self.fail(FileError::refused("write to", &self.options.path, shortage));
         }
         let Some(handler) = &mut self.handler else { return 0 };
         let (written, failure) = match handler.write(batch) {
@@ -190,7 +199,7 @@ impl LogFile {
         self.lines += written.lines as u64;
         self.note_rotations(written.rotations);
         if let Some(error) = failure {
-            self.fail(&error);
+            self.fail((&error).into());
         }
         written.lines
     }
@@ -216,7 +225,7 @@ impl LogFile {
     pub(crate) fn sync(&mut self) -> Result<(), String> {
         self.reopen_if_due();
         match &mut self.handler {
-            Some(handler) => handler.sync().map_err(|error| error.to_string()),
+            Some(handler) => handler.sync().map_err(|error| FileError::from(&error).to_string()),
             None => Err(format!("{} cannot be written", self.options.path.display())),
         }
     }
@@ -231,7 +240,7 @@ impl LogFile {
         if let Some(handler) = &mut self.handler
             && let Err(error) = handler.rotate()
         {
-            self.fail(&error);
+            self.fail((&error).into());
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use idle::Napper;
 pub(crate) use janitor::Janitor;
 pub(crate) use logs::{LogFile, Logs};
 pub(crate) use recovery::{ASIDE, Recovery, Stray, set_aside};
-pub(crate) use reporter::{tell_fast_rotation, tell_recovered, tell_slow_call};
+pub(crate) use reporter::{tell_fast_rotation, tell_file_failures, tell_recovered, tell_slow_call};
 pub(crate) use routing::Outlets;
 #[cfg(any(test, fuzzing))]
 pub(crate) use salvage::hostile;

@@ -1,5 +1,5 @@
 //! The entries that tell how the logger itself is doing: `logger.metrics`, `logger.slow_call`,
-//! `logger.fast_rotation`, and what was recovered after a crash.
+//! `logger.fast_rotation`, what files failed, and what was recovered after a crash.
 //!
 //! They are made by the janitor, which has no part in any record's way, and go through the ring like
 //! any other entry, each through a lane that is given back at once; so every reader of a journal
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::level::Level;
 use crate::metrics::{APART_MIN, FastRotation, Flow, SlowCall, Snapshot, Where};
 use crate::record::{Args, Sink, Stored, TypeCode};
-use crate::shared::{CallTimes, Core, JournalGap, Stats};
+use crate::shared::{CallTimes, Core, Ended, JournalGap, Stats};
 use crate::site::Site;
 
 /// The target of these entries.
@@ -38,6 +38,12 @@ const SLOW_CALL: &str = "logger.slow_call";
 /// The text of the entry that tells that a log is rotated too often.
 const FAST_ROTATION: &str = "logger.fast_rotation";
 
+/// The target of the entries that tell of files.
+const FILES_TARGET: &str = "tapelog::files";
+
+/// The text of the entry that tells that a file could not be used, and can be again.
+const FILE_FAILED: &str = "logger.file_failed";
+
 /// How often it is looked whether a call was slow, and so how often one is told at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -53,7 +59,7 @@ pub(crate) struct Reporter {
     core: Arc<Core>,
     /// `metrics_interval`; none: off.
     interval: Option<Duration>,
-    /// Whether slow calls are told, or logs that are rotated too often.
+    /// Whether slow calls are told, or there are files that can fail or be rotated too often.
     looks: bool,
     /// When the interval ends.
     due: Instant,
@@ -192,6 +198,14 @@ static JOURNAL_GAP_SITE: Site = Site::new(
     &["records", "from", "until", "reason"],
 );
 
+static FILE_SITE: Site = Site::new(
+    Level::Error,
+    false,
+    FILE_FAILED,
+    (FILES_TARGET, file!(), line!()),
+    &["file", "action", "errno", "reason", "from", "until", "failures", "missed"],
+);
+
 impl Reporter {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         let configuration = &core.configuration;
@@ -199,8 +213,7 @@ impl Reporter {
         let interval = configuration.metrics_interval;
         Self {
             interval: (!interval.is_zero()).then_some(interval),
-            looks: !configuration.latency_warning.is_zero()
-                || configuration.log_to_file && core.metrics.fast_rotations.are_told(),
+            looks: !configuration.latency_warning.is_zero() || configuration.log_to_file,
             due: now + interval,
             look: now + LOOK,
             before: Before { at: now, calls: Snapshot::default(), records: 0, bytes: 0 },
@@ -222,6 +235,7 @@ impl Reporter {
             if now >= self.look {
                 tell_slow_call(&self.core);
                 tell_fast_rotation(&self.core);
+                tell_file_failures(&self.core);
                 self.look = now + LOOK;
             }
             pause = pause.min(self.look - now);
@@ -338,6 +352,18 @@ pub(crate) fn tell_fast_rotation(core: &Core) {
         drop(path);
         core.metrics.fast_rotations.put_back(FastRotation { log, apart });
     }
+}
+
+/// Makes an entry `logger.file_failed` of each file that could not be used and can be again. What finds
+/// no room now is told later.
+pub(crate) fn tell_file_failures(core: &Core) {
+    core.control.outage().tell_ended(|Ended { error, missed }| {
+        let file = error.path.to_string_lossy();
+        let until = error.until.unwrap_or(error.since);
+        let what = ((((), &*file), error.action), error.errno);
+        let when = ((((what, &*error.message), error.since), until), error.count);
+        core.push_own(&FILE_SITE, &(when, *missed)).is_ok()
+    });
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -12,7 +12,7 @@ use crate::journal;
 use crate::level::{Category, Level};
 use crate::processors::Chain;
 use crate::record::UnixNanos;
-use crate::shared::{Core, ViewCounts};
+use crate::shared::{Core, FileError, ViewCounts};
 use crate::stack::Shower;
 
 use super::capture::CaptureSink;
@@ -228,8 +228,8 @@ impl Outlets {
                     continue;
                 }
                 let forms = &mut self.forms;
-                log.write(&mut self.fallback, |missing, lines| {
-                    if let Some(gap) = missed_lines(missing) {
+                log.write(&mut self.fallback, |missing, why, lines| {
+                    if let Some(gap) = missed_lines(missing, why) {
                         lines.line(|out| forms.line(form, &gap.entry(), out));
                     }
                 });
@@ -311,8 +311,11 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 /// The text of entries that tell of losses.
 pub(super) const GAP: &str = "logger.gap";
 
+/// Why it misses them.
+const NOT_WRITTEN: &str = "the file could not be written";
+
 /// The line that stands in a log for those that it missed while it could not be written.
-fn missed_lines(missing: u64) -> Option<OwnEntry> {
+fn missed_lines(missing: u64, why: Option<&FileError>) -> Option<OwnEntry> {
     let spec = SiteSpec {
         level: Level::Warning,
         trade: false,
@@ -320,10 +323,14 @@ fn missed_lines(missing: u64) -> Option<OwnEntry> {
         text: GAP,
         target: module_path!(),
         file: file!(),
-        fields: &["lost", "reason"],
+        fields: &["lost", "reason", "file", "errno"],
     };
     let time = UnixNanos((Source::SYSTEM.unix_nanos)());
-    OwnEntry::new(spec, &(((), missing), "the file could not be written"), time)
+    let reason =
+        why.map_or_else(|| NOT_WRITTEN.to_owned(), |why| format!("{NOT_WRITTEN}: {}", why.message));
+    let file = why.map(|why| why.path.to_string_lossy()).unwrap_or_default();
+    let errno = why.and_then(|why| why.errno);
+    OwnEntry::new(spec, &(((((), missing), &*reason), &*file), errno), time)
 }
 
 /// How many entries each log has already, from before a crash.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::SyncPolicy;
-use crate::handlers::{notice, sync_log};
+use crate::handlers::sync_log;
 use crate::journal::Position;
-use crate::shared::{Core, Progress};
+use crate::shared::{Core, FileError, Part, Progress, SyncError};
 
 /// How soon a disk that refused is asked again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -96,7 +96,7 @@ impl Syncer {
         if let SyncPolicy::Interval(interval) = self.policy {
             self.due = now + interval;
         }
-        let outcome = self.core.sync_journal().map_err(|error| whole(&error));
+        let outcome = self.core.sync_journal();
         let synced = self.note(outcome);
         let end = self.core.control.progress().durable;
         self.logs_wait_for = synced.then_some(end);
@@ -123,7 +123,7 @@ impl Syncer {
             .core
             .configuration
             .log_paths()
-            .map(|path| sync_log(&path, rotated.min(backups)).map_err(|error| whole(&error)));
+            .map(|path| sync_log(&path, rotated.min(backups)).map_err(SyncError::of_log));
         // A rotation that came meanwhile moved what was looked for under another name.
         let moved = self.core.control.progress().views.rotations != now[1];
         if self.note(outcomes.into_iter().collect()) && !moved {
@@ -134,33 +134,28 @@ impl Syncer {
     }
 
     /// Counts an outcome; a failure is told once, until it works again.
-    fn note(&mut self, outcome: Result<(), String>) -> bool {
+    fn note(&mut self, outcome: Result<(), SyncError>) -> bool {
         let control = &self.core.control;
-        let failed_before = self.retry_at.is_some();
         match outcome {
             Ok(()) => {
                 if self.retry_at.take().is_some() {
-                    notice("the disk takes what is synced again");
+                    control.outage().works(Part::Syncing, 0);
                 }
                 true
             }
             Err(error) => {
-                if !failed_before {
-                    notice(&format!("{error}; it is tried again, and a power cut may take it"));
+                if let SyncError::Io { path, source } = &error {
+                    let error = FileError::new("sync", path, source);
+                    control.sync_failed(error.to_string());
+                    let risk = "it is tried again, and a power cut may take what is not synced";
+                    control.outage().failed(Part::Syncing, error, risk);
+                } else {
+                    // What is in memory alone has failed elsewhere.
+                    control.sync_failed(error.to_string());
                 }
-                control.sync_failed(error);
                 self.retry_at = Some(Instant::now() + RETRY);
                 false
             }
         }
     }
-}
-
-/// An error with its causes: the file and the system's answer.
-fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-    })
 }

@@ -13,7 +13,7 @@ use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
-use crate::shared::{Core, Part, Progress, ViewCounts, ticks_now};
+use crate::shared::{Core, FileError, Part, Progress, ViewCounts, ticks_now};
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 256 << 10;
@@ -231,9 +231,13 @@ impl View {
             if self.reader.position().is_some_and(|here| here >= end) {
                 return (any, true);
             }
-            match self.reader.next_frame() {
+            let step = self.reader.next_frame();
+            if step.is_ok() && self.unread_until.take().is_some() {
+                self.core.control.outage().works(Part::Reading, 0);
+            }
+            match step {
                 Ok(Step::Frame(frame)) => {
-                    (any, self.unread_until) = (true, None);
+                    any = true;
                     let bytes = frame.end.offset.saturating_sub(frame.position.offset);
                     budget = budget.saturating_sub(bytes.max(1));
                     self.pass_ticks = frame.pass_ticks().unwrap_or(self.pass_ticks);
@@ -292,9 +296,8 @@ impl View {
 
     /// Tells once that the journal cannot be read, and leaves it alone for a while.
     fn tell_failure(&mut self, error: &JournalError) {
-        if self.unread_until.is_none() {
-            notice(&format!("the journal cannot be read: {error}; the logs wait"));
-        }
+        let outage = self.core.control.outage();
+        outage.failed(Part::Reading, error.into(), "the logs wait until it works again");
         self.unread_until = Some(Instant::now() + NAP_MAX);
     }
 
@@ -354,16 +357,17 @@ impl View {
         match cursor.note(&self.checkpoint, logs, self.skips_before) {
             Ok(()) => {
                 if std::mem::take(&mut self.cursor_failed) {
-                    outage.works(Part::Cursor);
+                    outage.works(Part::Cursor, 0);
                 }
             }
             Err(error) => {
                 self.cursor_failed = true;
-                let text = format!(
-                    "the views' cursor cannot be written ({error}): after a crash, entries may \
-                     stand twice in the logs",
+                let error = FileError::new("write to", cursor.file_path(), &error);
+                outage.failed(
+                    Part::Cursor,
+                    error,
+                    "after a crash, entries may stand twice in the logs",
                 );
-                outage.failed(Part::Cursor, &text);
             }
         }
     }

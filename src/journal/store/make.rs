@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,10 +133,9 @@ impl SegmentStore {
         refuse_beyond_limit(bytes).map_err(JournalError::io("size", path))?;
         file.set_len(bytes).map_err(JournalError::io("size", path))?;
         // Nobody else can take its pages away.
-        let mut segment =
-            Segment::new(self.header(bytes)?, Arc::new(file), self.options.mapped, None)
-                .map_err(JournalError::io("map", path))?;
-        segment.in_memory = true;
+        let (header, mapped) = (self.header(bytes)?, self.options.mapped);
+        let segment = Segment::new(header, Arc::new(file), mapped, None, true)
+            .map_err(JournalError::io("map", path))?;
         self.begin(&segment.header, &segment.file, path)?;
         Ok(segment)
     }
@@ -155,7 +154,7 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        Segment::new(header, Arc::new(file), mapped, self.guard.as_ref())
+        Segment::new(header, Arc::new(file), mapped, self.guard.as_ref(), false)
             .map_err(JournalError::io("map", path))
     }
 
@@ -174,14 +173,14 @@ impl SegmentStore {
         Ok(())
     }
 
-    /// Writes the header page of a segment that has no name.
+    /// Writes the header page of a segment in memory, which has no name.
     fn begin(
         &self,
         header: &SegmentHeader,
         file: &Arc<File>,
         path: &Path,
     ) -> Result<(), JournalError> {
-        files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
+        file.write_all_at(&header.page(), 0).map_err(JournalError::io("write", path))?;
         self.index.insert(header.sequence, file);
         Ok(())
     }

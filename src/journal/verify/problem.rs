@@ -54,6 +54,12 @@ pub(crate) enum Problem {
     /// An entry of the time index is wrong.
     #[error("entry {entry} of the time index {what}; no entry of the log is lost by that")]
     Index { entry: usize, what: &'static str },
+    /// The newest entry of the time index, in a segment without an end, is wrong.
+    #[error(
+        "entry {entry} of the time index {what}: the segment was given up, or its writer died over it; no \
+         entry of the log is lost by that"
+    )]
+    UnfinishedIndex { entry: usize, what: &'static str },
 }
 
 /// Where a lane was to go on, and where it does.
@@ -72,7 +78,10 @@ impl Problem {
     /// Which bytes of the segment it is about.
     pub(crate) fn range(&self) -> (u64, u64) {
         match *self {
-            Problem::Header | Problem::Unsupported { .. } | Problem::Index { .. } => (0, 4096),
+            Problem::Header
+            | Problem::Unsupported { .. }
+            | Problem::Index { .. }
+            | Problem::UnfinishedIndex { .. } => (0, 4096),
             Problem::Damaged { from, to, .. }
             | Problem::Unfinished { from, to, .. }
             | Problem::Frame { from, to, .. }
@@ -81,9 +90,10 @@ impl Problem {
         }
     }
 
-    /// Whether it tells of damage. An unfinished frame in front of a later run is none: what it
+    /// Whether it tells of damage. An unfinished entry of the index is none, for readers do without it. An
+    /// unfinished frame in front of a later run is none: what it
     /// held was never promised to be there, and the next start has brought it home from the ring.
     pub(crate) fn is_damage(&self) -> bool {
-        !matches!(self, Problem::Unfinished { newest: false, .. })
+        !matches!(self, Problem::Unfinished { newest: false, .. } | Problem::UnfinishedIndex { .. })
     }
 }

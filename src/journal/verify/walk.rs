@@ -26,6 +26,9 @@ pub(super) struct Walk<'a> {
     /// The time index, by the place it points to, and how much of it was passed.
     index: Vec<(usize, IndexEntry)>,
     index_passed: usize,
+    /// The entries of the time index that cannot be read, and the newest of all.
+    damaged_index: Vec<usize>,
+    newest_index: usize,
     ended: bool,
 }
 
@@ -36,12 +39,13 @@ impl<'a> Walk<'a> {
         header: Option<&'a SegmentHeader>,
         newest: bool,
     ) -> Self {
-        let mut checked = Checked::new(Outcome::Checked);
-        let mut index = Vec::new();
+        let checked = Checked::new(Outcome::Checked);
+        let (mut index, mut damaged_index, mut newest_index) = (Vec::new(), Vec::new(), 0);
         for (entry, found) in segment.time_index() {
+            newest_index = entry;
             match found {
                 Ok(found) => index.push((entry, found)),
-                Err(()) => checked.note(Problem::Index { entry, what: "is damaged" }),
+                Err(()) => damaged_index.push(entry),
             }
         }
         index.sort_by_key(|(_, entry)| entry.offset);
@@ -54,6 +58,8 @@ impl<'a> Walk<'a> {
             last_definition: Some(0),
             index,
             index_passed: 0,
+            damaged_index,
+            newest_index,
             ended: false,
         }
     }
@@ -82,14 +88,25 @@ impl<'a> Walk<'a> {
     /// What was found, and the segment.
     pub(super) fn finish(mut self) -> (Checked, SegmentReader) {
         // While it is written, an entry can be there before the page was read and its frame not.
-        let left = &self.index[self.index_passed..];
-        for &(entry, found) in left {
+        for entry in std::mem::take(&mut self.damaged_index) {
+            self.note_index(entry, "is damaged");
+        }
+        for (entry, found) in self.index.split_off(self.index_passed) {
             if u64::from(found.offset) != self.segment.offset && !self.checked.live {
-                let what = "points to where no frame begins";
-                self.checked.note(Problem::Index { entry, what });
+                self.note_index(entry, "points to where no frame begins");
             }
         }
         (self.checked, self.segment)
+    }
+
+    /// Notes a wrong entry of the time index. The newest one of a segment without an end may never have
+    /// been finished.
+    fn note_index(&mut self, entry: usize, what: &'static str) {
+        let unfinished = entry == self.newest_index && self.checked.next.is_none();
+        self.checked.note(match unfinished {
+            true => Problem::UnfinishedIndex { entry, what },
+            false => Problem::Index { entry, what },
+        });
     }
 
     /// Takes a frame in whose checksum matches.

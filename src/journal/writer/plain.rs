@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::SegmentWriter;
@@ -15,19 +16,32 @@ const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(in crate::journal) struct PlainWriter {
     file: Arc<File>,
+    write: Write,
     buffer: Vec<u8>,
     /// Where the buffer's first byte belongs.
     start: u64,
 }
 
+/// Writes bytes at an offset of a file.
+type Write = fn(&File, &[u8], u64) -> io::Result<()>;
+
 impl PlainWriter {
     /// A writer onto `file`, whose header is written already.
     pub(in crate::journal) fn new(file: Arc<File>) -> Self {
-        Self { file, buffer: Vec::with_capacity(BUFFER_BYTES), start: 0 }
+        Self::by(files::write_all_at, file)
+    }
+
+    /// The same for a file in memory, which is on no disk that could fail.
+    pub(in crate::journal) fn in_memory(file: Arc<File>) -> Self {
+        Self::by(|file, bytes, offset| file.write_all_at(bytes, offset), file)
+    }
+
+    fn by(write: Write, file: Arc<File>) -> Self {
+        Self { file, write, buffer: Vec::with_capacity(BUFFER_BYTES), start: 0 }
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        files::write_all_at(&self.file, &self.buffer, self.start)?;
+        (self.write)(&self.file, &self.buffer, self.start)?;
         self.start += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -49,12 +63,12 @@ impl SegmentWriter for PlainWriter {
     }
 
     fn put_header(&mut self, at: usize, bytes: &[u8]) -> io::Result<()> {
-        files::write_all_at(&self.file, bytes, at as u64)
+        (self.write)(&self.file, bytes, at as u64)
     }
 
     fn publish(&mut self, cursor: u64) -> io::Result<()> {
         self.write_out()?;
-        files::write_all_at(&self.file, &cursor.to_le_bytes(), CURSOR_OFFSET as u64)
+        (self.write)(&self.file, &cursor.to_le_bytes(), CURSOR_OFFSET as u64)
     }
 
     fn reset(&mut self) {

@@ -1,0 +1,293 @@
+//! Each file system call of the engine fails with each errno, at the start and while it runs: the engine
+//! lives, its calls stay quick, what fails is counted and named, all of it is back within a second, and what
+//! was accepted is in the journal and in the logs once, or told as missing (row 6 of the fault table).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "getrusage of the calling thread")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use support::{Desk, PATIENCE, child, field, number, role, run};
+use tapelog::reading::{Format, Journal};
+use tapelog::testing::{FileCall, fail};
+use tapelog::{Builder, MetaLogger, SyncPolicy, try_critical, try_info, try_trade};
+
+const ERRNOS: [i32; 7] =
+    [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::EINTR, libc::EMFILE, libc::EROFS, libc::EACCES];
+
+/// How long a log call may take.
+const CALL_MAX: Duration = Duration::from_millis(10);
+
+/// How many entries a fault sees.
+const ENTRIES: u64 = 1500;
+
+/// How often the calling thread lost its processor against its will.
+fn involuntary_switches() -> i64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer leads to room for the struct.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+    // SAFETY: integers that are zero or were filled in.
+    unsafe { usage.assume_init() }.ru_nivcsw
+}
+
+/// Small files, so that segments and logs are made, renamed and removed all the time; plain writes, which
+/// can fail, or a mapping.
+fn builder(desk: &Desk, mapped: bool) -> Builder {
+    let builder = desk.builder().metrics_interval(Duration::ZERO).sync(SyncPolicy::Critical);
+    let builder = builder
+        .ring_bytes(4_u64 << 20)
+        .block_bytes(32_u32 << 10)
+        .journal_mapped(mapped)
+        .disk_reserve(0_u64);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
+    builder.log_max_file_size(256_u64 << 10).log_backup_count(200_u32)
+}
+
+/// Numbered entries, and which of them were accepted.
+#[derive(Default)]
+struct Load {
+    calls: u64,
+    accepted: BTreeSet<u64>,
+    longest: Duration,
+}
+
+impl Load {
+    fn log(&mut self, log: &MetaLogger, entries: u64) {
+        let text = "x".repeat(600);
+        let text = &*text;
+        for _ in 0..entries {
+            let number = self.calls;
+            self.calls += 1;
+            let (before, begun) = (involuntary_switches(), Instant::now());
+            let outcome = match number % 100 {
+                0 => try_critical!(log, "numbered", number, text),
+                1 => try_trade!(log, "numbered", number, text),
+                _ => try_info!(log, "numbered", number, text),
+            };
+            let took = begun.elapsed();
+            if involuntary_switches() == before {
+                self.longest = self.longest.max(took);
+            }
+            if outcome.is_ok() {
+                self.accepted.insert(number);
+            }
+        }
+    }
+
+    /// Logs in small pieces, so that the writer meets each call many times, then waits for it.
+    fn log_slowly(&mut self, log: &MetaLogger) {
+        for _ in 0..15 {
+            self.log(log, ENTRIES / 15);
+            std::thread::sleep(Duration::from_millis(4));
+        }
+    }
+}
+
+/// Waits until nothing fails any more and the newest entry is in `expert.log`; how long that takes.
+fn back(log: &MetaLogger, logs: &Path, load: &mut Load) -> Duration {
+    let begun = Instant::now();
+    loop {
+        load.log(log, 1);
+        log.flush(PATIENCE).unwrap();
+        let stats = log.stats();
+        let text = std::fs::read_to_string(logs.join("expert.log")).unwrap_or_default();
+        let works = stats.file_error.is_none_or(|error| error.until.is_some());
+        if works && !stats.journal_in_memory && text.contains(&newest(load)) {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{:?}", log.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn newest(load: &Load) -> String {
+    format!("number={} ", load.calls - 1)
+}
+
+/// The numbers in some lines, each of which must be there once.
+fn numbers<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<u64> {
+    let mut found = BTreeSet::new();
+    for line in lines.filter(|line| line.contains("] numbered ")) {
+        assert!(found.insert(number(line, "number")), "twice: {line}");
+    }
+    found
+}
+
+/// Compares journal and logs with what was accepted.
+fn compare(desk: &Desk, load: &Load, stats: &tapelog::Stats, what: &str) {
+    let own = stats.accepted + stats.lost.total() - load.calls;
+    assert!(own <= 100, "{what}: {own} of the engine's own");
+    assert_eq!(load.accepted.len() as u64 + stats.lost.total(), load.calls, "{what}: {stats:?}");
+    let mut text = Vec::new();
+    let journal = Journal::open(desk.logs()).unwrap();
+    journal.write_to(Format::Text, &mut text).unwrap();
+    let verification = journal.verify(&mut |_| {}).unwrap();
+    assert!(verification.is_intact(), "{what}: {verification:?}");
+    let text = String::from_utf8(text).unwrap();
+    let journaled = numbers(text.lines());
+    assert!(journaled.is_subset(&load.accepted), "{what}: the journal has what was refused");
+    // A full disk has the oldest segments recycled before there are as many as there may be.
+    let oldest = journaled.first().copied().unwrap_or_default();
+    let missing = (load.accepted.range(oldest..).count() - journaled.len()) as u64;
+    assert!(missing <= stats.in_memory_records, "{what}: {missing} missing, {stats:?}");
+    let lines = desk.lines("expert.log");
+    let logged = numbers(lines.iter().map(String::as_str));
+    assert!(logged.is_subset(&load.accepted), "{what}: the log has what was refused");
+    let told = lines.iter().filter(|line| line.contains("] logger.gap "));
+    let told: u64 = told.filter_map(|line| field(line, "lost")?.parse::<u64>().ok()).sum();
+    let missing = (load.accepted.len() - logged.len()) as u64;
+    assert!(missing <= told, "{what}: {missing} missing, {told} told, {stats:?}");
+}
+
+/// How often a case is tried before it counts as slow: a busy machine may stop anybody for long.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What the cases of a call came to.
+#[derive(Default)]
+struct Cases {
+    /// In how many the call was made, and failed.
+    struck: u64,
+    slowest: Duration,
+    longest: Duration,
+}
+
+impl Cases {
+    /// Takes a case in, or has it tried again.
+    fn are_done_with(
+        &mut self,
+        attempt: u32,
+        failed: u64,
+        took: Duration,
+        load: &mut Load,
+    ) -> bool {
+        let longest = std::mem::take(&mut load.longest);
+        let slow = took >= Duration::from_secs(1) || longest >= CALL_MAX;
+        if slow && attempt < ATTEMPTS_MAX {
+            println!("tried again: back after {took:?}, a log call took {longest:?}");
+            return false;
+        }
+        self.struck += u64::from(failed > 0);
+        self.slowest = self.slowest.max(took);
+        self.longest = self.longest.max(longest);
+        true
+    }
+
+    fn tell(&self) {
+        assert!(self.longest < CALL_MAX, "a log call took {:?}", self.longest);
+        println!(
+            "result {} {} {}",
+            self.struck,
+            self.slowest.as_micros(),
+            self.longest.as_micros()
+        );
+    }
+}
+
+/// Has a call fail while some entries are logged: how many of them did.
+fn fail_meanwhile(call: FileCall, errno: i32, meanwhile: impl FnOnce()) -> u64 {
+    // A signal interrupts a call now and then.
+    let times = if errno == libc::EINTR { 50 } else { u64::MAX };
+    let fault = fail(call, errno, times);
+    meanwhile();
+    fault.failed()
+}
+
+/// In the child: a call fails with each errno while the engine runs.
+fn fail_while_running(call: FileCall, mapped: bool) {
+    let desk = Desk::new();
+    let (log, guard) = builder(&desk, mapped).build().unwrap();
+    let (mut load, mut cases) = (Load::default(), Cases::default());
+    for errno in ERRNOS {
+        for attempt in 1.. {
+            load.log_slowly(&log);
+            log.flush(PATIENCE).unwrap();
+            let before = log.stats();
+            let failed = fail_meanwhile(call, errno, || load.log_slowly(&log));
+            let took = back(&log, &desk.logs(), &mut load);
+            let stats = log.stats();
+            let told = stats.file_errors - before.file_errors;
+            println!("{call:?} {errno}: {failed} failed, {told} counted, back after {took:?}");
+            if errno == libc::EINTR {
+                assert_eq!(told, 0, "{call:?}: {stats:?}");
+            } else if told > 0 {
+                let error = stats.file_error.unwrap();
+                assert_eq!(error.errno, Some(errno), "{call:?}: {error:?}");
+            }
+            if cases.are_done_with(attempt, failed, took, &mut load) {
+                break;
+            }
+        }
+    }
+    drop(guard);
+    compare(&desk, &load, &log.stats(), &format!("{call:?}"));
+    cases.tell();
+}
+
+/// In the child: a call fails with each errno at the start.
+fn fail_at_the_start(call: FileCall, mapped: bool) {
+    let mut cases = Cases::default();
+    for errno in ERRNOS {
+        for attempt in 1.. {
+            let (desk, mut load) = (Desk::new(), Load::default());
+            let mut started = None;
+            let failed = fail_meanwhile(call, errno, || {
+                let (log, _) = started.insert(builder(&desk, mapped).build().unwrap());
+                load.log_slowly(log);
+            });
+            let (log, guard) = started.unwrap();
+            let took = back(&log, &desk.logs(), &mut load);
+            println!("{call:?} {errno} at the start: {failed} failed, back after {took:?}");
+            drop(guard);
+            compare(&desk, &load, &log.stats(), &format!("{call:?} {errno} at the start"));
+            if cases.are_done_with(attempt, failed, took, &mut load) {
+                break;
+            }
+        }
+    }
+    cases.tell();
+}
+
+/// Has a child of its own for each call.
+fn each_call(test: &str, when: &str, body: fn(FileCall, bool)) {
+    if let Some(role) = role() {
+        let (at, mapped) = role.split_once(' ').unwrap();
+        return body(FileCall::ALL[at.parse::<usize>().unwrap()], mapped == "true");
+    }
+    let (mut cases, mut struck) = (0, 0);
+    let (mut slowest, mut longest) = (0, 0);
+    for at in 0..FileCall::ALL.len() {
+        // What is written through a mapping cannot fail.
+        let mapped = !matches!(FileCall::ALL[at], FileCall::Write | FileCall::ShortWrite);
+        let output = run(child(test, &format!("{at} {mapped}")));
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{told}");
+        let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
+        let result: Vec<u64> = result.split(' ').map(|number| number.parse().unwrap()).collect();
+        (cases, struck) = (cases + ERRNOS.len(), struck + result[0]);
+        (slowest, longest) = (slowest.max(result[1]), longest.max(result[2]));
+    }
+    println!(
+        "row 06: {cases} cases {when} ({} calls, {} errnos), of which {struck} met their call; back \
+         after {} ms at most, the longest log call {longest} us",
+        FileCall::ALL.len(),
+        ERRNOS.len(),
+        slowest / 1000,
+    );
+    assert!(slowest < 1_000_000, "{slowest} us");
+}
+
+#[test]
+fn row_06_a_call_that_fails_while_the_engine_runs_costs_no_entry_untold() {
+    const TEST: &str = "row_06_a_call_that_fails_while_the_engine_runs_costs_no_entry_untold";
+    each_call(TEST, "while running", fail_while_running);
+}
+
+#[test]
+fn row_06_a_call_that_fails_at_the_start_costs_no_entry_untold() {
+    const TEST: &str = "row_06_a_call_that_fails_at_the_start_costs_no_entry_untold";
+    each_call(TEST, "at the start", fail_at_the_start);
+}
