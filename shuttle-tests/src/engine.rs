@@ -1,18 +1,6 @@
 //! What stands around the janitor in the library: here, a store of segments in memory, and an engine
 //! that keeps no files, so that nothing is looked after.
 
-pub(crate) mod clock {
-    //! No time passes.
-
-    pub(crate) struct Source {
-        pub(crate) unix_nanos: fn() -> i64,
-    }
-
-    impl Source {
-        pub(crate) const SYSTEM: Source = Source { unix_nanos: || 0 };
-    }
-}
-
 pub(crate) mod record {
     //! Stamps.
 
@@ -28,6 +16,7 @@ pub(crate) mod shared {
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
+    use crate::journal::JournalError;
     use crate::record::UnixNanos;
 
     #[derive(Debug, Default)]
@@ -81,9 +70,11 @@ pub(crate) mod shared {
     pub(crate) struct Outage;
 
     impl Outage {
-        pub(crate) fn failed(&self, _part: Part, _text: &str) {}
+        pub(crate) fn failed(&self, _part: Part, _error: FileError, _consequence: &str) {}
 
-        pub(crate) fn works(&self, _part: Part) {}
+        pub(crate) fn made_up_for(&self, _error: FileError) {}
+
+        pub(crate) fn works(&self, _part: Part, _missed: u64) {}
 
         pub(crate) fn settle(&self, _all: bool) {}
     }
@@ -99,6 +90,31 @@ pub(crate) mod shared {
         Journal,
         Directory,
         Room,
+    }
+
+    impl Part {
+        pub(crate) const CONSOLE_ONLY: &str = "";
+    }
+
+    /// What failed: nobody asks.
+    #[derive(Debug)]
+    pub(crate) struct FileError;
+
+    impl FileError {
+        pub(crate) fn refused(_action: &'static str, _path: &Path, _message: String) -> Self {
+            Self
+        }
+    }
+
+    impl From<&JournalError> for FileError {
+        fn from(_error: &JournalError) -> Self {
+            Self
+        }
+    }
+
+    /// No time passes.
+    pub(crate) fn utc_now() -> UnixNanos {
+        UnixNanos(0)
     }
 
     #[derive(Debug)]
@@ -131,7 +147,7 @@ pub(crate) mod shared {
     pub(crate) enum Refusal {
         InUse(u32),
         Trap(String),
-        Disk(String),
+        Disk(FileError),
     }
 
     pub(crate) fn make_parents(_paths: &[PathBuf], _mode: u32) -> Result<(), Refusal> {
@@ -249,6 +265,10 @@ pub(crate) mod journal {
         }
 
         pub(crate) fn trouble(&self) -> Option<&JournalError> {
+            None
+        }
+
+        pub(crate) fn take_made_up_for(&mut self) -> Option<JournalError> {
             None
         }
 
