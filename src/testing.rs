@@ -127,6 +127,27 @@ impl Drop for FileFault {
     }
 }
 
+/// Has a thread of the writer panic when it passes `point` for the `times`th time from now on, once:
+/// that the logger goes on and loses nothing can then be tested.
+///
+/// As with [`die_at`], the newest wish counts, whichever of the two it was.
+pub fn panic_at(point: CrashPoint, times: u32) {
+    crate::crash::panic_at(point, times);
+}
+
+/// Sets UTC, as every engine of this process sees it, forward by so many nanoseconds of the machine's,
+/// or back: what a clock that jumps does to the logs can then be tested. It takes effect with the
+/// drain's next look at the clocks, after a second at most.
+pub fn shift_clock(nanos: i64) {
+    crate::clock::shift_clock(nanos);
+}
+
+/// Has the processor's counter taken for one that does not run evenly: from now on, ticks are
+/// nanoseconds of `CLOCK_MONOTONIC`. To be called before anything else of this library.
+pub fn distrust_tick_counter() {
+    crate::clock::distrust_counter();
+}
+
 /// What a ring has room for: enough to foretell what a load loses in it.
 ///
 /// A record lies in one block, whole. A thread fills its block to the end before it takes the next;

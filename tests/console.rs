@@ -2,10 +2,12 @@
 //! resort when no file can be written.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+#![expect(unsafe_code, reason = "a descriptor is closed by its number")]
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -106,26 +108,64 @@ fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     assert_eq!(lines.len() as u64, LINES, "the file has them all");
 }
 
+/// Closes stderr, as a host does that was started without one and is no program of Rust's.
+fn close_stderr() {
+    // SAFETY: nobody else in this child owns the number.
+    drop(unsafe { OwnedFd::from_raw_fd(2) });
+}
+
 #[test]
-fn row_13_a_closed_console_is_no_trouble() {
-    if let Some(directory) = role() {
+fn row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted() {
+    const LINES: u64 = 1_000;
+    let test = "row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted";
+    if let Some(role) = role() {
+        let (how, directory) = role.split_once(' ').unwrap();
+        // By now, the parent has closed its end of the pipe.
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        if how == "closed" {
+            close_stderr();
+        }
         let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
-        for number in 0..1_000 {
+        for number in 0..LINES {
             info!(log, "unheard", number);
             if number % 100 == 0 {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
         drop(guard);
+        let stats = log.stats();
+        assert_eq!((stats.accepted, stats.lost.total()), (LINES, 0));
+        println!("dropped={}", stats.console_dropped);
         return;
     }
-    let desk = Desk::new();
-    let mut command =
-        child("row_13_a_closed_console_is_no_trouble", &desk.logs().display().to_string());
-    let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
-    drop(running.stderr.take());
-    assert!(wait(&mut running).success(), "no SIGPIPE");
-    assert_eq!(desk.lines("expert.log").len(), 1_000);
+    for how in ["closed", "full", "epipe"] {
+        let desk = Desk::new();
+        let mut command = child(test, &format!("{how} {}", desk.logs().display()));
+        match how {
+            "full" => {
+                let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+                command.stderr(full);
+            }
+            _ => drop(command.stderr(Stdio::piped())),
+        }
+        let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        drop(running.stderr.take());
+        running.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+        assert!(wait(&mut running).success(), "{how}: no signal, no panic");
+        let mut told = String::new();
+        running.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+        let told = told.lines().find(|line| line.contains("dropped=")).unwrap();
+        assert_eq!(support::number(told, "dropped"), LINES, "{how}");
+        assert_eq!(desk.lines("expert.log").len() as u64, LINES, "{how}: the file has them all");
+        for entry in std::fs::read_dir(desk.logs()).unwrap() {
+            let path = entry.unwrap().path();
+            let foreign = path.is_file() && !path.to_string_lossy().ends_with(".log");
+            let text = if foreign { std::fs::read(&path).unwrap() } else { Vec::new() };
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains("unheard"), "{how}: no other file gets lines: {path:?}");
+        }
+        println!("row 13: stderr {how}: {told} of {LINES} lines");
+    }
 }
 
 #[test]

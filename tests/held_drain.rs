@@ -6,56 +6,23 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+#[path = "support/calls.rs"]
+mod calls;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
 use support::{Desk, PATIENCE, number};
 use tapelog::testing::hold_drain;
-use tapelog::{
-    MetaLogger, Overflow, PushError, context, now, trade, try_info, try_trade, try_warning,
-};
+use tapelog::{MetaLogger, Overflow, PushError, context, trade, try_info, try_trade, try_warning};
 
 /// The tests take turns: they measure times.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How often the calling thread lost its processor against its will.
-fn involuntary_switches() -> i64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer leads to room for the struct.
-    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
-    // SAFETY: integers that are zero or were filled in.
-    unsafe { usage.assume_init() }.ru_nivcsw
-}
-
-fn ticks_per_microsecond() -> f64 {
-    let (ticks, time) = (now().0, Instant::now());
-    thread::sleep(Duration::from_millis(50));
-    (now().0 - ticks) as f64 / time.elapsed().as_nanos() as f64 * 1_000.0
-}
-
-/// Runs `work` while another thread times empty calls: the longest of those comes with the result.
-/// What that thread suffers is the machine's doing.
-fn beside_empty_calls<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let control = scope.spawn(|| {
-            let mut longest = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let begun = now().0;
-                longest = longest.max(now().0 - begun);
-            }
-            longest
-        });
-        let result = work();
-        stop.store(true, Ordering::Relaxed);
-        (result, control.join().expect("the control thread"))
-    })
 }
 
 /// Logs until the ring is full: how many records were accepted.
@@ -79,37 +46,21 @@ fn gaps(lines: &[String]) -> Vec<&String> {
 }
 
 #[test]
-fn refused_calls_are_quick_and_counted_to_the_last() {
+fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
     let _turn = turn();
     const CALLS: usize = 1_000_000;
-    /// So many calls lie between two looks at the context switches.
-    const BATCH: usize = 1_000;
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let per_microsecond = ticks_per_microsecond();
-    let slow_ticks = (per_microsecond * 10_000.0) as u64;
     let held = hold(&log);
     let accepted = fill(&log);
-    let (mut ticks, mut excused, mut slow) = (Vec::with_capacity(CALLS), 0, 0);
+    let mut ticks = Vec::with_capacity(CALLS);
+    let mut calls = Calls::new(per_microsecond);
     let ((), control_max) = beside_empty_calls(|| {
-        for _ in 0..CALLS / BATCH {
-            let mut switches = involuntary_switches();
-            for call in 0..BATCH {
-                let begun = now().0;
-                let pushed = try_info!(log, "refused", call);
-                let took = now().0 - begun;
-                ticks.push(took);
-                assert_eq!(pushed, Err(PushError::Full));
-                if took > slow_ticks {
-                    let switched = involuntary_switches();
-                    if switched > switches {
-                        excused += 1
-                    } else {
-                        slow += 1
-                    }
-                    switches = switched;
-                }
-            }
+        for call in 0..CALLS {
+            let (pushed, took) = calls.time(|| try_info!(log, "refused", call));
+            ticks.push(took);
+            assert_eq!(pushed, Err(PushError::Full));
         }
     });
     drop(held);
@@ -132,13 +83,14 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
     let median = nanos(ticks[CALLS / 2]);
     println!(
         "refused calls: p50 {median:.0} ns, p99.9 {p999:.0} ns (of the median tenth), longest {:.0} ns; an empty call at \
-         the same time: longest {:.0} ns; {excused} excused, {slow} slow",
+         the same time: longest {:.0} ns; {} excused, {} slow",
         nanos(ticks[CALLS - 1]),
         nanos(control_max),
+        calls.excused,
+        calls.slow,
     );
     assert!(p999 < 1_000.0, "p99.9 of a refused call is {p999:.0} ns");
-    assert!(slow == 0 || control_max > slow_ticks, "{slow} calls of more than 10 ms");
-    assert!(excused <= 10, "{excused} excused calls");
+    calls.check(control_max);
 
     // The last call of `fill` was refused, too.
     let lost = CALLS as u64 + 1;
@@ -154,7 +106,7 @@ fn refused_calls_are_quick_and_counted_to_the_last() {
 }
 
 #[test]
-fn many_threads_lose_exactly_what_they_are_told() {
+fn row_09_many_threads_lose_exactly_what_they_are_told() {
     let _turn = turn();
     const THREADS: u64 = 4;
     const CALLS: u64 = 200_000;
@@ -247,7 +199,7 @@ fn the_reserve_takes_warnings_and_trade_events_when_nothing_else_is_taken() {
 }
 
 #[test]
-fn blocking_calls_wait_for_their_deadline_and_no_longer() {
+fn row_09_blocking_calls_wait_for_their_deadline_and_no_longer() {
     let _turn = turn();
     const DEADLINE: Duration = Duration::from_millis(3);
     let desk = Desk::new();

@@ -10,11 +10,14 @@
 
 mod support;
 
+#[path = "support/stepping.rs"]
+mod stepping;
+
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use stepping::{be_traced, go_on, is_step, stop, wait};
 use support::Desk;
 use tapelog::{MetaLogger, Producer, info, now};
 
@@ -61,8 +64,7 @@ fn the_stepped_child() {
         call_producer(&producer, number);
         call_logger(&log, number);
     }
-    // SAFETY: makes this thread stop for its parent; nothing else.
-    assert_eq!(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) }, 0);
+    be_traced();
     let all = || {
         count(|_| ());
         count(|number| call_producer(&producer, number));
@@ -109,12 +111,6 @@ fn count(call: impl Fn(u64)) {
     }
 }
 
-#[inline(never)]
-fn stop() {
-    // SAFETY: the tracer takes the signal.
-    unsafe { libc::raise(libc::SIGTRAP) };
-}
-
 /// Steps through the child's counted regions: how many instructions each has.
 fn steps(child: &mut Child) -> Vec<u64> {
     let mut counts = Vec::new();
@@ -129,40 +125,9 @@ fn steps(child: &mut Child) -> Vec<u64> {
             }
             (inside, steps) = (!inside, 0);
         }
-        let request = if inside { libc::PTRACE_SINGLESTEP } else { libc::PTRACE_CONT };
-        // SAFETY: the thread is stopped and is traced by this one.
-        let went_on = unsafe { libc::ptrace(request, thread, null_mut::<u8>(), null_mut::<u8>()) };
-        assert_eq!(went_on, 0, "{}", std::io::Error::last_os_error());
+        go_on(thread, inside);
     }
     counts
-}
-
-/// Waits for the child's traced thread to stop; `None` when the child has ended well.
-fn wait(child: &mut Child) -> Option<libc::pid_t> {
-    let mut status = 0;
-    // SAFETY: `status` is this function's own.
-    let thread = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
-    assert!(thread > 0, "{}", std::io::Error::last_os_error());
-    if libc::WIFSTOPPED(status) {
-        return Some(thread);
-    }
-    if thread != child.id() as libc::pid_t {
-        // The traced thread has ended before its process.
-        return wait(child);
-    }
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
-    None
-}
-
-/// Whether a thread stopped behind a single instruction, and not by its own signal.
-fn is_step(thread: libc::pid_t) -> bool {
-    // SAFETY: a plain structure, which the kernel fills.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the thread is stopped and is traced by this one; `info` is this function's own.
-    let told =
-        unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, thread, null_mut::<u8>(), &raw mut info) };
-    assert_eq!(told, 0, "{}", std::io::Error::last_os_error());
-    info.si_code > 0
 }
 
 fn most_frequent(counts: &[u64]) -> u64 {

@@ -2,7 +2,7 @@
 //! the order of its thread, in the journal and in the logs; whatever the moment at which it died.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(unsafe_code, reason = "acknowledgements lie in memory that outlives a child")]
+#![expect(unsafe_code, reason = "acknowledgements lie in memory that outlives a child; signals")]
 
 mod support;
 
@@ -10,7 +10,11 @@ mod support;
 mod acknowledged;
 #[path = "recovery/check.rs"]
 mod check;
+#[path = "recovery/ends.rs"]
+mod ends;
 #[path = "recovery/kills.rs"]
 mod kills;
+#[path = "recovery/points.rs"]
+mod points;
 #[path = "recovery/rings.rs"]
 mod rings;

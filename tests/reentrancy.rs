@@ -7,12 +7,16 @@
 
 mod support;
 
+#[path = "support/flat.rs"]
+mod flat;
+
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use flat::Taken;
 use support::{Desk, PATIENCE, child, number, role, run};
 use tapelog::{MetaLogger, PushError, context, info, testing, try_info, try_warning};
 
@@ -118,15 +122,31 @@ fn start_timer() {
     assert_eq!(set, 0);
 }
 
+/// Until then, every buffer has grown to what it needs.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// How long the timer's thread logs from then on.
+fn run_time() -> Duration {
+    Duration::from_secs(support::times("TEST_SECONDS", 5))
+}
+
 fn log_under_fire(directory: &str) {
-    let (log, guard) = support::builder(directory.as_ref()).build().unwrap();
+    // Little that is mapped, so that all of it is there after a tenth of the run.
+    let builder = support::builder(directory.as_ref())
+        .journal_segment_bytes(1_u64 << 20)
+        .journal_segments(4_u32);
+    let (log, guard) = builder.build().unwrap();
     LOGGER.set(log.clone()).unwrap();
     log.warm_up();
     handler(0);
     start_timer();
     let (mut calls, mut accepted) = (0_u64, 0_u64);
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(3) {
+    let mut tenth = None;
+    while started.elapsed() < WARM_UP + run_time() {
+        if tenth.is_none() && started.elapsed() >= WARM_UP + run_time() / 10 {
+            tenth = Some(Taken::now());
+        }
         for burst in 0..50 {
             calls += 1;
             let pushed = try_info!(log, "from the thread", calls, burst);
@@ -155,13 +175,15 @@ fn log_under_fire(directory: &str) {
     // SAFETY: as above; the old mask is not asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, blocked.as_ptr(), std::ptr::null_mut()) };
 
+    Taken::now().check(tenth.unwrap());
     let handled = CALLS.load(Ordering::Relaxed);
     let pushed = calls + handled;
     let accepted = accepted + ACCEPTED.load(Ordering::Relaxed);
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     println!(
-        "{handled} signals while {calls} calls were made: {} refused as nested, {} for other reasons",
+        "row 11: {handled} signals while {calls} calls were made: {} refused as nested, {} for other \
+         reasons",
         stats.lost.reentrant,
         stats.lost.total() - stats.lost.reentrant,
     );
@@ -180,7 +202,7 @@ fn row_11_a_signal_handler_logs_while_its_thread_does() {
     let test = "row_11_a_signal_handler_logs_while_its_thread_does";
     let output = run(child(test, &desk.logs().display().to_string()));
     let stdout = String::from_utf8_lossy(&output.stdout);
-    println!("{}", stdout.lines().find(|line| line.contains("signals while")).unwrap());
+    print!("{stdout}");
     let lines = desk.lines("expert.log");
     let own = lines.iter().filter(|line| line.contains("] from the thread "));
     let calls: Vec<_> = own.map(|line| number(line, "calls")).collect();

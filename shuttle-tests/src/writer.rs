@@ -7,4 +7,5 @@ pub(crate) mod janitor;
 #[path = "../../src/writer/supply.rs"]
 pub(crate) mod supply;
 
+pub(crate) mod keeper;
 mod reporter;

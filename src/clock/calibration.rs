@@ -1,5 +1,7 @@
 //! Straight lines that turn ticks into UTC, and the calibrator that lays them end to end.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::record::UnixNanos;
 
 use super::ticks;
@@ -77,9 +79,24 @@ impl Source {
     }
 }
 
+/// How far tests have set UTC forward, or back.
+static SHIFT_NANOS: AtomicI64 = AtomicI64::new(0);
+
+/// Has every later reading of UTC differ from the machine's by so much.
+pub(crate) fn shift_clock(nanos: i64) {
+    // ORDERING: Relaxed, a number of its own.
+    // PAIRS WITH: the load in `realtime_nanos`.
+    // IF WEAKENED: it is the weakest already.
+    SHIFT_NANOS.store(nanos, Ordering::Relaxed);
+}
+
 fn realtime_nanos() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+    // ORDERING: Relaxed, see `shift_clock`.
+    // PAIRS WITH: the store there.
+    // IF WEAKENED: it is the weakest already.
+    let shift = SHIFT_NANOS.load(Ordering::Relaxed);
+    (time.tv_sec * 1_000_000_000 + time.tv_nsec).saturating_add(shift)
 }
 
 #[derive(Debug, Clone, Copy)]

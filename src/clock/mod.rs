@@ -3,6 +3,6 @@
 mod calibration;
 mod ticks;
 
-pub(crate) use calibration::{Calibration, Calibrator, Source};
+pub(crate) use calibration::{Calibration, Calibrator, Source, shift_clock};
 pub use ticks::{Ticks, now};
-pub(crate) use ticks::{now_after_loads, wait_for_loads};
+pub(crate) use ticks::{distrust_counter, now_after_loads, wait_for_loads};

@@ -79,6 +79,15 @@ fn detect() -> u8 {
     }
 }
 
+/// Has the counter taken for one that does not run evenly, as on an old or a migrated machine. What
+/// was stamped before means nothing any more.
+pub(crate) fn distrust_counter() {
+    // ORDERING: Relaxed, as in `detect`.
+    // PAIRS WITH: the load in `now`.
+    // IF WEAKENED: it is the weakest already.
+    COUNTER.store(SYSTEM, Relaxed);
+}
+
 fn monotonic_nanos() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64

@@ -67,6 +67,11 @@ pub(super) fn unwatch(core: &Arc<Core>) {
 
 /// Logs the panic wherever that is asked for, and waits a little for the logs.
 fn tell(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(Text::display);
+    let location = location.as_ref().map_or("unknown", Text::as_str);
+    if writer::note_location(location) {
+        return;
+    }
     let Some(engines) = ENGINES.try_lock_for(LOCK_WAIT) else {
         notice("a panic is not in the logs: another thread starts or ends a logger");
         return;
@@ -74,8 +79,6 @@ fn tell(info: &PanicHookInfo<'_>) {
     let engines: Vec<Arc<Core>> = engines.iter().filter_map(Weak::upgrade).collect();
     for core in engines.iter().filter(|core| !core.is_forked()) {
         let message = info.payload_as_str().unwrap_or("no text");
-        let location = info.location().map(Text::display);
-        let location = location.as_ref().map_or("unknown", Text::as_str);
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
         let pushed = core.push_apart(&PANIC, ((((), message), location), thread));

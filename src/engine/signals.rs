@@ -11,6 +11,9 @@
 //!
 //! SIGHUP then ends nothing, and a handler of the process's own is called as well.
 //!
+//! `exit` with an engine that is not shut down writes everything out, too, by a function that is left
+//! with `atexit`.
+//!
 //! A second signal while the first is served, a signal in a forked child, and one without a running
 //! engine do what they do by default.
 
@@ -18,6 +21,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -174,7 +178,32 @@ fn install() -> io::Result<()> {
         // the process's id, writes to a descriptor, or sends a signal. It does not panic.
         unsafe { low_level::register(signal, action) }?;
     }
-    Ok(())
+    // SAFETY: the function takes nothing, does not unwind, and is there as long as the process.
+    let refused = unsafe { libc::atexit(at_exit) };
+    if refused == 0 { Ok(()) } else { Err(io::Error::other("`atexit` takes no more functions")) }
+}
+
+/// Runs when the process calls `exit`, on the thread that does.
+extern "C" fn at_exit() {
+    // ORDERING: Acquire.
+    // PAIRS WITH: the Release store in `watch`.
+    // IF WEAKENED: see there.
+    let ours = STATE.owner.load(Ordering::Acquire) == process::id();
+    // One of our own threads would wait for itself.
+    if !ours || writer::is_own_thread() {
+        return;
+    }
+    let ended = catch_unwind(|| match HUB.try_lock_for(LOCK_WAIT) {
+        Some(hub) => {
+            let engines: Vec<Arc<Core>> = hub.engines.iter().filter_map(Weak::upgrade).collect();
+            drop(hub);
+            end_engines(&engines);
+        }
+        None => notice("exit: another thread starts or ends a logger, so it is not waited for"),
+    });
+    if ended.is_err() {
+        notice("exit: the logs could not be written out: the next start goes on");
+    }
 }
 
 /// What happens to a signal now.
@@ -254,8 +283,13 @@ fn serve() {
         for (place, signal) in SERVED.into_iter().enumerate() {
             match signal {
                 _ if pending & 1 << place == 0 => {}
-                SIGHUP => reload_all(),
-                _ => end_all(place, signal),
+                SIGHUP if catch_unwind(reload_all).is_err() => {
+                    notice("SIGHUP: the thread that serves it has panicked, and goes on");
+                }
+                SIGHUP => {}
+                // Whatever happens, the signal does what it is there for.
+                _ if catch_unwind(|| end_all(place, signal)).is_err() => by_default(signal),
+                _ => {}
             }
         }
         // ORDERING: Acquire, as above.
@@ -295,6 +329,12 @@ fn end_all(place: usize, signal: i32) {
     // PAIRS WITH: the load there.
     // IF WEAKENED: it is the weakest already.
     STATE.ending.store(true, Ordering::Relaxed);
+    end_engines(&engines);
+    by_default(signal);
+}
+
+/// Writes out what the engines have.
+fn end_engines(engines: &[Arc<Core>]) {
     // All gates first: the engines then write side by side.
     let begun = Instant::now();
     let busy: Vec<u32> = engines.iter().map(|core| core.ring.close_gate(GATE_WAIT)).collect();
@@ -302,12 +342,11 @@ fn end_all(place: usize, signal: i32) {
     for (core, busy) in engines.iter().zip(busy) {
         let left = core.configuration.shutdown_timeout.saturating_sub(begun.elapsed());
         if core.control.wait_until(left, Progress::has_ended).is_err() {
-            notice("a signal ends the process before all is in the logs: the next start goes on");
+            notice("the process ends before all is in the logs: the next start goes on");
         }
         if busy == 0 && core.control.progress().drained {
             core.ring.remove_file();
         }
     }
     finish_notices();
-    by_default(signal);
 }

@@ -11,8 +11,8 @@ use super::directory;
 use super::error::StartError;
 use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
-use crate::config::{Configuration, SyncPolicy, Threading};
-use crate::handlers::{Console, FileOptions, SyslogCounts, finish_notices, notice};
+use crate::config::{Configuration, SyncPolicy};
+use crate::handlers::{Console, FileOptions, SyslogCounts, find_stderr, finish_notices, notice};
 use crate::journal::{
     self, Appender, JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, SegmentIndex,
     SegmentStore,
@@ -27,8 +27,8 @@ use crate::shared::{Claim, Control, Core, Followers, Levels, Part, make, ticks_n
 use crate::site::{self, Site, SiteArea};
 use crate::stack::Stacks;
 use crate::writer::{
-    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Placement, Resume, Syncer,
-    SyslogOutlet, SyslogThread, View,
+    self, CaptureSink, Drain, Janitor, LogFile, Logs, Outlets, Resume, Syncer, SyslogOutlet,
+    SyslogThread, View,
 };
 
 /// Bytes of the first segment that are ready before the start returns.
@@ -79,6 +79,7 @@ pub(crate) fn start(
     place: Place,
     wishes: Wishes,
 ) -> Result<(Arc<Core>, Engine), StartError> {
+    find_stderr();
     let control = Arc::new(Control::default());
     let in_files = matches!(place, Place::Directory);
     if in_files {
@@ -351,7 +352,7 @@ fn outlets(core: &Arc<Core>, place: &Place, syslog: Option<SyslogOutlet>) -> Out
 
 /// The outlet for syslog and its thread, where a receiver is configured. Tests send nothing.
 fn start_syslog(
-    core: &Core,
+    core: &Arc<Core>,
     place: &Place,
 ) -> Result<Option<(SyslogOutlet, SyslogThread)>, StartError> {
     let target = match place {
@@ -398,17 +399,15 @@ fn run(
     drain.recover_first(recovery);
     let refused = |source| StartError::System { what: "a thread", source };
     let janitor =
-        writer::spawn(Placement { name: "tapelog-janitor", cpu: None }, move || janitor.run())
-            .map_err(refused)?;
+        writer::keep(core, "tapelog-janitor", |keeper| janitor.run(keeper)).map_err(refused)?;
     let syncer = Syncer::new(core)
-        .map(|syncer| {
-            writer::spawn(Placement { name: "tapelog-sync", cpu: None }, move || syncer.run())
-        })
+        .map(|syncer| writer::keep(core, "tapelog-sync", |keeper| syncer.run(keeper)))
         .transpose()
         .map_err(refused)?;
     // A view that cannot start takes the drain down again.
-    let threads =
-        start_agents(core, drain, view).inspect_err(|_| core.control.stop()).map_err(refused)?;
+    let threads = writer::start_agents(core, drain, view)
+        .inspect_err(|_| core.control.stop())
+        .map_err(refused)?;
     Ok(Engine {
         core: Arc::clone(core),
         threads,
@@ -417,28 +416,6 @@ fn run(
         syncer,
         pid: std::process::id(),
     })
-}
-
-fn start_agents(core: &Core, drain: Drain, view: Option<View>) -> io::Result<Vec<JoinHandle<()>>> {
-    let configuration = &core.configuration;
-    let napper = writer::Napper::new(configuration, core.ticks_per_second);
-    let drain_placement = Placement { name: "tapelog-drain", cpu: configuration.writer_cpu };
-    let view_placement = Placement { name: "tapelog-view", cpu: configuration.view_cpu };
-    let mut threads = Vec::new();
-    match (configuration.threading, view) {
-        (Threading::Shared, Some(view)) => {
-            let work = move || writer::run_both(drain, view, napper);
-            threads.push(writer::spawn(drain_placement, work)?);
-        }
-        (_, view) => {
-            let work = move || writer::run_drain(drain, napper);
-            threads.push(writer::spawn(drain_placement, work)?);
-            if let Some(view) = view {
-                threads.push(writer::spawn(view_placement, move || writer::run_view(view))?);
-            }
-        }
-    }
-    Ok(threads)
 }
 
 impl Engine {

@@ -21,7 +21,9 @@ impl Batch {
     /// The formatters escape line feeds, so that one entry is one line.
     #[inline]
     pub(crate) fn line(&mut self, render: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
+        let start = self.start(self.lines());
+        // Of a renderer that has panicked.
+        self.bytes.truncate(start);
         render(&mut self.bytes);
         debug_assert!(self.bytes.len() >= start, "a renderer took bytes away");
         debug_assert!(!self.bytes[start..].contains(&b'\n'), "a line feed inside a line");
@@ -41,6 +43,14 @@ impl Batch {
         self.ends.clear();
     }
 
+    /// Forgets the first `lines` of them.
+    pub(crate) fn forget_first(&mut self, lines: usize) {
+        let start = self.start(lines);
+        self.bytes.drain(..start);
+        self.ends.drain(..lines);
+        self.ends.iter_mut().for_each(|end| *end -= start);
+    }
+
     /// How many lines there are.
     pub(crate) fn lines(&self) -> usize {
         self.ends.len()
@@ -53,7 +63,7 @@ impl Batch {
 
     /// All lines, one after the other.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.span(0, self.lines())
     }
 
     /// The bytes of the lines `first..last`.
@@ -106,6 +116,16 @@ mod tests {
         assert_eq!(batch.span(1, 2), b"\n");
         assert_eq!(batch.span(2, 3), b"three\n");
         assert_eq!(batch.span(3, 3), b"");
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_whole_lines_and_a_torn_line_goes() {
+        let mut batch = batch(&["one", "", "three"]);
+        batch.bytes.extend_from_slice(b"to");
+        batch.forget_first(1);
+        batch.line(|out| out.extend_from_slice(b"four"));
+        assert_eq!(batch.bytes(), b"\nthree\nfour\n");
+        assert_eq!(batch.span(1, 2), b"three\n");
     }
 
     #[test]

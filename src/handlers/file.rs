@@ -55,6 +55,8 @@ pub(crate) struct FileHandler {
     rotations_unsynced: u32,
     /// The backup that the last rotation removed, until somebody takes it.
     removed: Option<File>,
+    /// What the last write has written, or the one under way.
+    written: Written,
 }
 
 /// Refuses a file that was opened, or would be, unless it is a regular one of our own with a single
@@ -90,7 +92,15 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
-        Ok(FileHandler { options, live, rotations: 0, rotations_unsynced: 0, removed: None })
+        let written = Written::default();
+        Ok(FileHandler {
+            options,
+            live,
+            rotations: 0,
+            rotations_unsynced: 0,
+            removed: None,
+            written,
+        })
     }
 
     /// Appends all lines of a batch.
@@ -112,35 +122,35 @@ impl FileHandler {
         batch: &Batch,
         first: usize,
     ) -> Result<Written, WriteError> {
-        let mut written = Written::default();
-        while first + written.lines < batch.lines() {
-            if let Err(source) = self.step(batch, first, &mut written) {
-                return Err(WriteError { written, source });
+        self.written = Written::default();
+        while first + self.written.lines < batch.lines() {
+            if let Err(source) = self.step(batch, first) {
+                return Err(WriteError { written: self.written, source });
             }
         }
-        Ok(written)
+        Ok(self.written)
+    }
+
+    /// What the last write has written; for who does not know because it has panicked.
+    pub(crate) fn written(&self) -> Written {
+        self.written
     }
 
     /// One append of as many lines as fit, or one rotation where none does.
-    fn step(
-        &mut self,
-        batch: &Batch,
-        first: usize,
-        written: &mut Written,
-    ) -> Result<(), HandlerError> {
+    fn step(&mut self, batch: &Batch, first: usize) -> Result<(), HandlerError> {
         let max_bytes = self.options.max_bytes;
+        let next = first + self.written.lines;
         let live = self.live()?;
-        let next = first + written.lines;
         let fitting = batch.lines_within(next, max_bytes.saturating_sub(live.at.len));
         if fitting == 0 && live.at.len > 0 {
             let before = self.rotations;
             let outcome = self.rotate();
-            written.rotations += u32::from(self.rotations > before);
+            self.written.rotations += u32::from(self.rotations > before);
             return outcome;
         }
         let appended = live.append(batch, next, next + fitting.max(1));
-        written.lines += appended.lines;
-        written.bytes += appended.bytes;
+        self.written.lines += appended.lines;
+        self.written.bytes += appended.bytes;
         let Some(error) = appended.error else {
             return Ok(());
         };

@@ -40,5 +40,5 @@ pub(crate) use batch::Batch;
 pub(crate) use console::Console;
 pub(crate) use error::{HandlerError, advice};
 pub(crate) use file::{FileHandler, FileOptions, refuse_foreign, sync_log};
-pub(crate) use stderr::{StderrNotice, finish_notices, notice, settle_notices};
+pub(crate) use stderr::{StderrNotice, find_stderr, finish_notices, notice, settle_notices};
 pub(crate) use syslog::{Courier, Feed, Stop, SyslogCounts, WAITING_BYTES_MAX, feed};

@@ -17,6 +17,12 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(5);
 static NOTICES: LazyLock<Mutex<StderrNotice>> =
     LazyLock::new(|| Mutex::new(StderrNotice::stderr()));
 
+/// Finds out where stderr leads, before any file is opened: one that the host has closed stays closed to
+/// us, whatever file gets its number later.
+pub(crate) fn find_stderr() {
+    let _found = SharedSink::stderr();
+}
+
 /// Shows one line on stderr, with `tapelog: ` before it. Control characters are escaped.
 ///
 /// For what the person at the terminal must know: logging degrades or is back. Never waits for who

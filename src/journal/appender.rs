@@ -68,6 +68,9 @@ pub(crate) struct Appender {
     bytes: u64,
     records: u64,
     in_memory_records: u64,
+    /// How many of these were published.
+    published_bytes: u64,
+    published_records: u64,
     failure: Option<Failure>,
     screen: Option<Box<dyn Screen>>,
     /// Whether something urgent was appended since the last publication.
@@ -99,6 +102,8 @@ impl Appender {
             bytes: 0,
             records: 0,
             in_memory_records: 0,
+            published_bytes: 0,
+            published_records: 0,
             failure: None,
             screen: None,
             urgent: false,
@@ -130,6 +135,11 @@ impl Appender {
     /// Bytes of all frames since the appender was made, published or not.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What is published of these: records, and bytes.
+    pub(crate) fn published(&self) -> (u64, u64) {
+        (self.published_records, self.published_bytes)
     }
 
     /// The segment that is being written.
@@ -562,6 +572,7 @@ impl Appender {
         let published = self.segment.writer.publish(self.end.into());
         published.map_err(|source| self.failed(source))?;
         self.published = self.end;
+        (self.published_records, self.published_bytes) = (self.records, self.bytes);
         Ok(())
     }
 

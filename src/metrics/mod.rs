@@ -55,6 +55,8 @@ pub(crate) struct Metrics {
     /// What flowed in the last whole interval.
     flow: Mutex<Option<Flow>>,
     started: Instant,
+    /// Panics of the writer's threads.
+    writer_panics: AtomicU64,
 }
 
 /// How much an engine moves.
@@ -92,6 +94,7 @@ impl Metrics {
             used_blocks: Gauge::default(),
             flow: Mutex::new(None),
             started: Instant::now(),
+            writer_panics: AtomicU64::new(0),
         })
     }
 
@@ -147,6 +150,22 @@ impl Metrics {
     /// Notes what flowed in the interval that has passed.
     pub(crate) fn set_flow(&self, flow: Flow) {
         *self.flow.lock() = Some(flow);
+    }
+
+    /// Counts a panic of one of the writer's threads.
+    pub(crate) fn note_writer_panic(&self) {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the load in `writer_panics`.
+        // IF WEAKENED: it is the weakest already.
+        self.writer_panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a thread of the writer has panicked.
+    pub(crate) fn writer_panics(&self) -> u64 {
+        // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the addition in `note_writer_panic`.
+        // IF WEAKENED: it is the weakest already.
+        self.writer_panics.load(Ordering::Relaxed)
     }
 
     /// When the engine started.

@@ -126,6 +126,9 @@ pub struct Stats {
     pub filtered: u64,
     /// How often a processor has panicked.
     pub processor_panics: u64,
+    /// How often a thread of the writer has panicked: it went on each time, and an entry
+    /// `logger.writer_panic` tells where.
+    pub writer_panics: u64,
     /// The drain's passes over the ring.
     pub passes: u64,
     /// How long log calls took.
@@ -236,6 +239,7 @@ impl Stats {
             rotations: views.rotations,
             filtered: views.filtered,
             processor_panics: views.processor_panics,
+            writer_panics: core.metrics.writer_panics(),
             passes: progress.passes,
             calls: CallTimes::of(&core.metrics.calls(), core),
             records_per_s: flow.records_per_s,

@@ -1,12 +1,19 @@
 //! The duty cycles: how the agents are polled, on one thread or on two.
 
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::drain::{Drain, DrainPoll};
 use super::idle::Napper;
+use super::keeper::Keeper;
+use super::threads::{Placement, spawn};
 use super::view::{View, ViewPoll};
+use crate::config::Threading;
 use crate::handlers::notice;
-use crate::shared::{FileError, Part};
+use crate::journal::JournalError;
+use crate::shared::{Core, FileError, Part};
 
 /// How long a drain waits that cannot go on.
 const HELD: Duration = Duration::from_millis(1);
@@ -14,88 +21,167 @@ const HELD: Duration = Duration::from_millis(1);
 /// How long a drain waits after its medium has failed.
 const FAILED: Duration = Duration::from_millis(100);
 
-/// The drain on a thread of its own, until the engine stops.
-pub(crate) fn run_drain(mut drain: Drain, mut napper: Napper) {
-    drain.settle_in();
-    let mut failing = false;
-    while !drain.is_finished() {
-        let failed_before = failing;
-        match told(&mut drain, &mut failing) {
-            Some(DrainPoll::Moved(bytes)) => {
-                if !drain.stopping() {
-                    napper.rest(bytes);
-                }
+/// The threads of the two agents, as they are called.
+const DRAIN: &str = "tapelog-drain";
+const VIEW: &str = "tapelog-view";
+
+/// Starts the agents on one thread or on two; without views there is only one.
+///
+/// # Errors
+/// The system refuses another thread.
+pub(crate) fn start_agents(
+    core: &Arc<Core>,
+    drain: Drain,
+    view: Option<View>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let configuration = &core.configuration;
+    let napper = Napper::new(configuration, core.ticks_per_second);
+    let placement = Placement { name: DRAIN, cpu: configuration.writer_cpu };
+    let drain = KeptDrain { drain, keeper: Keeper::new(core, DRAIN), failing: false };
+    let view = view.map(|view| KeptView { view, keeper: Keeper::new(core, VIEW) });
+    let mut threads = Vec::new();
+    match (configuration.threading, view) {
+        (Threading::Shared, Some(view)) => {
+            threads.push(spawn(placement, move || run_both(drain, view, napper))?);
+        }
+        (_, view) => {
+            threads.push(spawn(placement, move || run_drain(drain, napper))?);
+            if let Some(view) = view {
+                let placement = Placement { name: VIEW, cpu: configuration.view_cpu };
+                threads.push(spawn(placement, move || run_view(view))?);
             }
-            _ if drain.is_given_up() => break,
-            Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
-            // The next segment may be better.
-            None if !failed_before => {}
-            None => std::thread::park_timeout(FAILED),
         }
     }
-    end(drain);
+    Ok(threads)
+}
+
+/// The drain on a thread of its own, until the engine stops.
+fn run_drain(mut agent: KeptDrain, mut napper: Napper) {
+    agent.drain.settle_in();
+    while !agent.drain.is_finished() {
+        match agent.poll() {
+            Drained::Moved(_) if agent.drain.stopping() => {}
+            Drained::Moved(bytes) => napper.rest(bytes),
+            _ if agent.drain.is_given_up() => break,
+            Drained::Waits(wait) => std::thread::park_timeout(wait),
+        }
+    }
+    agent.end();
 }
 
 /// The view on a thread of its own, until the journal has ended.
-pub(crate) fn run_view(mut view: View) {
+fn run_view(mut agent: KeptView) {
     loop {
-        match view.poll() {
-            ViewPoll::Worked => {}
-            ViewPoll::Idle => view.wait(),
-            ViewPoll::Ended => break,
+        match agent.poll() {
+            Some(ViewPoll::Worked) => {}
+            Some(ViewPoll::Idle) => agent.view.wait(),
+            Some(ViewPoll::Ended) => break,
+            None if agent.keeper.core().control.views_abandoned() => break,
+            None => agent.keeper.pause(),
         }
     }
-    view.finish();
+    agent.end();
 }
 
 /// Both agents on one thread: a bounded batch is rendered in every cycle, ring empty or not.
-pub(crate) fn run_both(mut drain: Drain, mut view: View, mut napper: Napper) {
-    drain.settle_in();
-    let mut failing = false;
-    while !drain.is_finished() {
-        let failed_before = failing;
-        let drained = told(&mut drain, &mut failing);
+fn run_both(mut agent: KeptDrain, mut view: KeptView, mut napper: Napper) {
+    agent.drain.settle_in();
+    while !agent.drain.is_finished() {
+        let drained = agent.poll();
         let viewed = view.poll();
         match drained {
-            Some(DrainPoll::Moved(_)) if drain.stopping() => {}
-            _ if viewed == ViewPoll::Worked => {}
-            Some(DrainPoll::Moved(bytes)) => napper.rest(bytes),
-            _ if drain.is_given_up() => break,
-            Some(DrainPoll::Held) => std::thread::park_timeout(HELD),
-            None if !failed_before => {}
-            None => std::thread::park_timeout(FAILED),
+            Drained::Moved(_) if agent.drain.stopping() => {}
+            _ if viewed == Some(ViewPoll::Worked) => {}
+            Drained::Moved(bytes) => napper.rest(bytes),
+            _ if agent.drain.is_given_up() => break,
+            Drained::Waits(wait) => std::thread::park_timeout(wait),
         }
     }
-    end(drain);
+    agent.end();
     run_view(view);
 }
 
-fn end(drain: Drain) {
-    if let Err(error) = drain.finish() {
-        notice(&format!("the journal could not be ended: {error}"));
+/// The drain, and what keeps it at work.
+struct KeptDrain {
+    drain: Drain,
+    keeper: Keeper,
+    /// Whether the medium fails.
+    failing: bool,
+}
+
+/// What came of a poll of it.
+enum Drained {
+    /// It moved so many bytes.
+    Moved(u64),
+    /// It is to be left alone for so long.
+    Waits(Duration),
+}
+
+impl KeptDrain {
+    fn poll(&mut self) -> Drained {
+        if let Some(rest) = self.keeper.rest() {
+            return Drained::Waits(rest);
+        }
+        match self.keeper.keep(|| self.drain.poll()) {
+            Some(polled) => self.told(polled),
+            None => Drained::Waits(self.keeper.rest().unwrap_or_default()),
+        }
+    }
+
+    /// Tells a failure of the medium once, until it works again.
+    fn told(&mut self, polled: Result<DrainPoll, JournalError>) -> Drained {
+        let failed_before = std::mem::replace(&mut self.failing, polled.is_err());
+        let outage = self.keeper.core().control.outage();
+        match polled {
+            Ok(done) => {
+                if failed_before {
+                    outage.works(Part::Segment, 0);
+                }
+                match done {
+                    DrainPoll::Moved(bytes) => Drained::Moved(bytes),
+                    DrainPoll::Held => Drained::Waits(HELD),
+                }
+            }
+            Err(error) => {
+                let mut failure = FileError::from(&error);
+                if let Some(claim) = self.keeper.core().control.claim() {
+                    failure.path = claim.directory().join("journal").join(failure.path);
+                }
+                let waiting = "records stay in the ring until it works again";
+                outage.failed(Part::Segment, failure, waiting);
+                // The next segment may be better.
+                Drained::Waits(if failed_before { FAILED } else { Duration::ZERO })
+            }
+        }
+    }
+
+    fn end(mut self) {
+        match self.keeper.keep(|| self.drain.finish()) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => notice(&format!("the journal could not be ended: {error}")),
+            None => Drain::note_end(&self.keeper.core().control, None, false),
+        }
     }
 }
 
-/// Polls the drain; tells a failure of the medium once, until it works again.
-fn told(drain: &mut Drain, failing: &mut bool) -> Option<DrainPoll> {
-    let polled = drain.poll();
-    let outage = drain.control().outage();
-    match polled {
-        Ok(done) => {
-            if std::mem::take(failing) {
-                outage.works(Part::Segment, 0);
-            }
-            Some(done)
+/// The view, and what keeps it at work.
+struct KeptView {
+    view: View,
+    keeper: Keeper,
+}
+
+impl KeptView {
+    /// Polls it; `None` while it is to be left alone.
+    fn poll(&mut self) -> Option<ViewPoll> {
+        if self.keeper.rest().is_some() {
+            return None;
         }
-        Err(error) => {
-            *failing = true;
-            let mut failure = FileError::from(&error);
-            if let Some(claim) = drain.control().claim() {
-                failure.path = claim.directory().join("journal").join(failure.path);
-            }
-            let waiting = "records stay in the ring until it works again";
-            outage.failed(Part::Segment, failure, waiting);
-            None
+        self.keeper.keep(|| self.view.poll())
+    }
+
+    fn end(mut self) {
+        if self.keeper.keep(|| self.view.finish()).is_none() {
+            self.keeper.core().control.update(true, |now| now.views_ended = true);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::crash::{self, CrashPoint};
 use crate::entry::Entry;
 use crate::formatters::{Formatter, TextFormatter, event_text, value_text};
 use crate::level::{Category, Level};
@@ -56,6 +57,7 @@ impl CaptureSink {
 
     /// Keeps an entry.
     pub(crate) fn entry(&self, entry: &Entry<'_>) {
+        crash::pass(CrashPoint::EntryShown);
         let mut line = Vec::new();
         TextFormatter::new(false).line(entry, &mut line);
         let own = |(name, value): (&str, Value<'_>)| (name.to_owned(), value_text(entry, &value));

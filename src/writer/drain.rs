@@ -1,13 +1,15 @@
 //! The drain: from the ring into the journal.
 
+mod end;
+mod mend;
+mod pace;
 mod recover;
+mod step;
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use super::bite::{
-    STEP_BYTES, TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks,
-};
+use super::bite::{TRICKLE, ahead_bytes_max, bite_bytes, fetch_backwards, linger_ticks};
 use super::recovery::Recovery;
 use super::supply::Supply;
 use crate::clock::{Calibrator, now, now_after_loads};
@@ -22,6 +24,7 @@ use crate::processors::{Masking, TextScreen};
 use crate::record::{Gap, RecordHeader, TimeKind};
 use crate::ring::{GapInfo, LossReason, RingDrain};
 use crate::shared::{Control, Core};
+use step::ClockStep;
 
 /// The agent that moves records from the ring into the journal.
 ///
@@ -33,7 +36,10 @@ pub(crate) struct Drain {
     ring: RingDrain,
     appender: Appender,
     calibrator: Calibrator,
+    /// A step of UTC that no entry tells yet.
+    clock_step: Option<ClockStep>,
     supply: Supply,
+    core: Arc<Core>,
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     masking: Arc<Masking>,
@@ -80,6 +86,12 @@ pub(crate) struct Drain {
     linger_ticks: u64,
     /// What dead processes left: it comes first.
     recovery: Option<Box<Recovery>>,
+    /// Bytes that were published when the dead ring at hand remembered them.
+    salvaged_bytes: u64,
+    /// Panics in a row over that.
+    recovery_panics: u32,
+    /// Whether a poll has not come to its end.
+    torn: bool,
 }
 
 /// A pass that is under way.
@@ -107,6 +119,8 @@ enum Stop {
     Budget,
     /// No segment is ready.
     Held,
+    /// A segment has ended, and everything that was taken is published with it.
+    Rolled,
     /// The segment cannot be written: publishing it fails, too, and says why.
     Failed,
     /// So many bytes do not fit into any segment.
@@ -119,14 +133,16 @@ impl Drain {
         mut appender: Appender,
         calibrator: Calibrator,
         supply: Supply,
-        core: &Core,
+        core: &Arc<Core>,
     ) -> Self {
         appender.screen_with(Box::new(TextScreen::new(Arc::clone(&core.masking))));
         Self {
             ring,
             appender,
             calibrator,
+            clock_step: None,
             supply,
+            core: Arc::clone(core),
             control: Arc::clone(&core.control),
             metrics: Arc::clone(&core.metrics),
             masking: Arc::clone(&core.masking),
@@ -157,6 +173,9 @@ impl Drain {
             spare: None,
             linger_ticks: linger_ticks(core),
             recovery: None,
+            salvaged_bytes: 0,
+            recovery_panics: 0,
+            torn: false,
         }
     }
 
@@ -165,7 +184,19 @@ impl Drain {
     /// # Errors
     /// The journal's medium failed; nothing was taken from the ring for good, and the next poll
     /// tries again, in another segment.
+    ///
+    /// # Panics
+    /// Where there is a fault in it. The next poll puts right what this one has left.
     pub(crate) fn poll(&mut self) -> Result<DrainPoll, JournalError> {
+        if std::mem::replace(&mut self.torn, true) {
+            self.mend();
+        }
+        let polled = self.go_on();
+        self.torn = false;
+        polled
+    }
+
+    fn go_on(&mut self) -> Result<DrainPoll, JournalError> {
         if self.control.drain_is_held() {
             return Ok(DrainPoll::Held);
         }
@@ -182,9 +213,8 @@ impl Drain {
             return Ok(DrainPoll::Held);
         }
         // What is recovered is to be kept: it waits until there is a file for it.
-        let in_memory = self.appender.is_in_memory();
-        if let Some(recovery) = self.recovery.take_if(|_| !in_memory) {
-            return self.poll_recovery(recovery);
+        if self.recovery.is_some() && !self.appender.is_in_memory() {
+            return self.poll_recovery();
         }
         let mut pass = self.pass.take().unwrap_or_else(|| self.begin_pass());
         let before = self.journal_bytes;
@@ -194,9 +224,7 @@ impl Drain {
         }
         let stop = stop.filter(|stop| !matches!(stop, Stop::Failed | Stop::Unwritable(_)));
         if let Err(error) = self.publish(pass, stop.is_none()) {
-            // What was taken since the last publication is taken again, and told again.
-            self.ring.rewind();
-            self.told.clear();
+            self.take_again();
             self.broken = true;
             self.ring.ring().set_full_reason(LossReason::Disk);
             return Err(error);
@@ -215,93 +243,13 @@ impl Drain {
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
-    /// Whether so little has come since the last pass that it may become more.
-    fn can_wait(&self) -> bool {
-        let waited = now().0.wrapping_sub(self.begun_ticks[0]);
-        waited < self.linger_ticks
-            && self.pass.is_none()
-            && !self.stopping()
-            && self.control.flushes() == self.barrier
-            && self.ring.can_wait()
-    }
-
-    /// Whether the journal is so far ahead of the views that it would soon run out of segments, and
-    /// the views have something to do. If not, the poll may take as much as is left until then.
-    ///
-    /// It then goes on as the views do, in small steps. If it went on to the end instead, it would
-    /// stand still until the views have passed a whole segment: longer than a call may wait for room
-    /// (PERF.md, "small steps"). A step every now and then is taken although the views stand still,
-    /// out of what is kept for that.
-    fn is_too_far_ahead(&mut self) -> bool {
-        self.bite_bytes = self.bite_bytes_max;
-        if self.stopping() || self.control.without_views() {
-            return false;
-        }
-        if self.ahead_bytes() + self.bite_bytes_max > self.ahead_bytes_max {
-            let progress = self.control.progress();
-            (self.viewed, self.rendered) = (progress.viewed, progress.views.settled());
-            let left = self.ahead_bytes_max.saturating_sub(self.ahead_bytes());
-            self.bite_bytes = left.clamp(STEP_BYTES, self.bite_bytes_max);
-            let waited = now().0.wrapping_sub(self.went_on_ticks);
-            return left == 0 && progress.viewed < self.position && waited < self.trickle_ticks;
-        }
-        false
-    }
-
-    /// How far the journal was ahead of the views when they were last asked: the mean of what they
-    /// had to read and, by the number of records, to render. They read a pass, which may be a whole
-    /// ring, before they render it, and go on in either.
-    fn ahead_bytes(&self) -> u64 {
-        let segments = self.position.sequence.saturating_sub(self.viewed.sequence);
-        let end = segments * self.segment_bytes + self.position.offset;
-        let unread = end.saturating_sub(self.viewed.offset);
-        let record_bytes = self.journal_bytes / self.journaled.max(1);
-        let unrendered = self.journaled.saturating_sub(self.rendered) * record_bytes;
-        (unread + unrendered) / 2
-    }
-
-    /// Lets go of the entries that wait in the views for their order, once the views have read all
-    /// there is: if they need segments only for those, no segment would ever come free, because the
-    /// pass that makes the entries due waits for one.
-    fn release_views(&mut self) -> Result<(), Stop> {
-        let nothing_new = self.appender.bytes() == self.bytes_seen;
-        if nothing_new && self.control.progress().viewed >= self.position {
-            self.appender.append_early_barrier().map_err(|_| Stop::Failed)?;
-        }
-        Ok(())
-    }
-
-    /// The same where the segment cannot take a barrier. The order of `tapelog cat` can differ from
-    /// that of the logs there, by an order window.
-    fn release_views_without_barrier(&mut self) {
-        if !std::mem::replace(&mut self.stuck, true) {
-            self.control.update(true, |progress| progress.stuck += 1);
-        }
-    }
-
     /// Goes on in the next segment before this one is full, where the janitor says so: because there is
     /// a file again, or one that is found by its name.
     fn leave_early(&mut self) {
         let first = self.supply.leave_before(self.appender.is_in_memory());
         let behind = self.appender.sequence() < first;
-        if behind && self.pass.is_none() && matches!(self.roll(), Err(Stop::Failed)) {
+        if behind && self.pass.is_none() && matches!(self.roll(), Stop::Failed) {
             self.broken = true;
-        }
-    }
-
-    /// Goes on in the next segment, if one is ready.
-    fn roll(&mut self) -> Result<(), Stop> {
-        let next = self.supply.take().ok_or(Stop::Held)?;
-        match self.appender.roll(next) {
-            Ok(retired) => {
-                self.supply.give_back(retired);
-                crash::pass(CrashPoint::SegmentBegun);
-                Ok(())
-            }
-            Err(failed) => {
-                self.spare = Some(failed.0);
-                Err(Stop::Failed)
-            }
         }
     }
 
@@ -332,7 +280,7 @@ impl Drain {
         self.begun_ticks = [ticks, self.begun_ticks[0]];
         self.mask_contexts();
         self.ring.begin_pass();
-        let calibration = self.calibrator.poll(ticks);
+        let calibration = self.calibrate(ticks);
         self.appender.begin_pass(ticks, calibration);
         if flush > self.barrier {
             self.appender.take_callers_stamps();
@@ -432,14 +380,29 @@ impl Drain {
     /// Appends something; goes on to the next segment when this one is full.
     fn append<T>(
         &mut self,
-        mut what: impl FnMut(&mut Appender, &RingDrain) -> Result<T, AppendError>,
+        what: impl FnOnce(&mut Appender, &RingDrain) -> Result<T, AppendError>,
     ) -> Result<T, Stop> {
-        loop {
-            match what(&mut self.appender, &self.ring) {
-                Ok(done) => return Ok(done),
-                Err(AppendError::Full) => self.roll()?,
-                Err(AppendError::TooLarge { bytes }) => return Err(Stop::Unwritable(bytes)),
-                Err(_) => return Err(Stop::Failed),
+        match what(&mut self.appender, &self.ring) {
+            Ok(done) => Ok(done),
+            Err(AppendError::Full) => Err(self.roll()),
+            Err(AppendError::TooLarge { bytes }) => Err(Stop::Unwritable(bytes)),
+            Err(_) => Err(Stop::Failed),
+        }
+    }
+
+    /// Goes on to the next segment: why the poll ends with that. The end of a segment publishes what
+    /// is in it, so the ring has to know before anything else is taken.
+    fn roll(&mut self) -> Stop {
+        let Some(next) = self.supply.take() else { return Stop::Held };
+        match self.appender.roll(next) {
+            Ok(retired) => {
+                self.supply.give_back(retired);
+                crash::pass(CrashPoint::SegmentBegun);
+                Stop::Rolled
+            }
+            Err(failed) => {
+                self.spare = Some(failed.0);
+                Stop::Failed
             }
         }
     }
@@ -449,15 +412,8 @@ impl Drain {
         crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
         crash::pass(CrashPoint::CursorWritten);
-        for (lane, info) in self.told.drain(..) {
-            self.ring.mark_reported(lane, &info);
-        }
-        self.measure();
-        self.ring.commit();
+        self.keep_published();
         crash::pass(CrashPoint::PassDone);
-        self.journaled += done.records - self.records_seen;
-        self.journal_bytes += done.bytes - self.bytes_seen;
-        (self.records_seen, self.bytes_seen) = (done.records, done.bytes);
         let flushed = complete && pass.flush > self.barrier;
         if complete {
             self.passes += 1;
@@ -509,54 +465,6 @@ impl Drain {
             self.metrics.drain_lag.note(now_after_loads().0.saturating_sub(oldest));
             self.metrics.used_blocks.note(u64::from(occupancy.blocks - occupancy.free_blocks));
         }
-    }
-
-    /// Makes the calling thread the one that is woken when there is something to do.
-    pub(crate) fn settle_in(&self) {
-        self.control.i_am_the_drain();
-    }
-
-    /// Where it tells how far it is.
-    pub(crate) fn control(&self) -> &Control {
-        &self.control
-    }
-
-    /// Whether the engine is coming to its end.
-    pub(crate) fn stopping(&self) -> bool {
-        self.control.stopping()
-    }
-
-    /// Whether the time to end is over: what cannot be written then stays in the ring.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.stopping() && self.control.views_abandoned()
-    }
-
-    /// Whether the engine has come to its end and the ring holds nothing that the journal has not.
-    pub(crate) fn is_finished(&self) -> bool {
-        // Without a file, what dead processes left is left to the next start.
-        let all_recovered = self.recovery.is_none() || self.appender.is_in_memory();
-        let all_begun = self.pass.is_none() && all_recovered;
-        self.stopping() && all_begun && self.ring.is_drained()
-    }
-
-    /// Ends the journal: a barrier, and the last segment is cut to its length.
-    ///
-    /// # Errors
-    /// The journal's medium failed.
-    pub(crate) fn finish(self) -> Result<(), JournalError> {
-        let drained = self.is_finished();
-        let ended = self.appender.finish();
-        self.supply.close(self.spare);
-        let without_views = self.control.without_views();
-        self.control.update(true, |progress| {
-            if let Ok(done) = &ended {
-                progress.journal = done.position;
-            }
-            progress.drain_ended = true;
-            progress.drained = drained;
-            progress.views_ended |= without_views;
-        });
-        ended.map(|_| ())
     }
 }
 

@@ -2,11 +2,13 @@
 //! away.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, TrySendError};
 
+use super::keeper::Keeper;
 use super::reporter::{Reporter, tell_journal_gap};
 use super::supply::{Desk, Floor, Returned, Supply, connect};
 use crate::journal::{Prepared, SegmentStore, shortage};
@@ -62,43 +64,49 @@ impl Janitor {
     }
 
     /// Keeps one segment ready until the drain is gone.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self, mut keeper: Keeper) {
+        while keeper.keep(|| self.step()) != Some(ControlFlow::Break(())) {
+            keeper.pause();
+        }
+    }
+
+    /// Does the next thing, or waits until there is one; breaks when the drain is gone.
+    fn step(&mut self) -> ControlFlow<()> {
         self.note_trouble();
-        loop {
-            let mut pause = Duration::MAX;
-            if self.ready.is_empty() && !self.ending {
-                pause = self.prepare();
-            }
-            if let Some(segment) = self.ready.pop_front() {
-                match self.desk.prepared.try_send(segment) {
-                    Ok(()) => continue,
-                    // A drain that is gone is noticed below.
-                    Err(TrySendError::Full(segment) | TrySendError::Disconnected(segment)) => {
-                        self.ready.push_front(segment);
-                    }
+        let mut pause = Duration::MAX;
+        if self.ready.is_empty() && !self.ending {
+            pause = self.prepare();
+        }
+        if let Some(segment) = self.ready.pop_front() {
+            match self.desk.prepared.try_send(segment) {
+                Ok(()) => return ControlFlow::Continue(()),
+                // A drain that is gone is noticed below.
+                Err(TrySendError::Full(segment) | TrySendError::Disconnected(segment)) => {
+                    self.ready.push_front(segment);
                 }
-            }
-            // Until then, what is ready is made complete.
-            while !self.ending && self.desk.returned.is_empty() && self.store.populate_more() {}
-            pause = pause.min(self.look()).min(self.reporter.poll());
-            // A drain that takes a segment gives one back: that is the signal to go on.
-            match self.desk.returned.recv_timeout(pause) {
-                Ok(Returned::Written(segment)) => {
-                    self.store.recycle(segment);
-                    self.note_trouble();
-                }
-                Ok(Returned::Removed(file)) => drop(file),
-                Ok(Returned::Ended(spare)) => {
-                    self.ending = true;
-                    self.discard_ready();
-                    if let Some(segment) = spare {
-                        self.store.discard(segment);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.discard_ready(),
             }
         }
+        // Until then, what is ready is made complete.
+        while !self.ending && self.desk.returned.is_empty() && self.store.populate_more() {}
+        pause = pause.min(self.look()).min(self.reporter.poll());
+        // A drain that takes a segment gives one back: that is the signal to go on.
+        match self.desk.returned.recv_timeout(pause) {
+            Ok(Returned::Written(segment)) => self.store.recycle(segment),
+            Ok(Returned::Removed(file)) => drop(file),
+            Ok(Returned::Ended(spare)) => {
+                self.ending = true;
+                self.discard_ready();
+                if let Some(segment) = spare {
+                    self.store.discard(segment);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                self.discard_ready();
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Removes what is ready, the later one first: a reader that finds a later segment takes the

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::keeper::lent;
 use crate::handlers::{Batch, FileHandler, FileOptions, StderrNotice};
 use crate::metrics::{APART_MIN, FastRotation};
 use crate::shared::{Control, FileError, Part};
@@ -37,6 +38,8 @@ pub(crate) struct LogFile {
     rotated_at: Option<Instant>,
     /// Set when it is rotated too often, until somebody takes it.
     fast_rotation: Option<FastRotation>,
+    /// Whether a write has not come to its end.
+    torn: bool,
 }
 
 impl LogFile {
@@ -59,6 +62,7 @@ impl LogFile {
             rotations_before: 0,
             rotated_at: None,
             fast_rotation: None,
+            torn: false,
         };
         log.reopen();
         log
@@ -157,23 +161,20 @@ impl LogFile {
     ) {
         self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
-            let mut gap = std::mem::replace(&mut self.gap, Batch::new());
             let why = self.control.outage().error_of(self.part);
-            tell(self.missing, why.as_ref(), &mut gap);
-            if self.append(&gap) == gap.lines() {
+            tell(self.missing, why.as_ref(), &mut self.gap);
+            if lent(self, |log| &mut log.gap, |log, gap| log.append(gap)) == self.gap.lines() {
                 self.missing = 0;
             }
-            gap.clear();
-            self.gap = gap;
+            self.gap.clear();
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::new());
-        let rest = (batch.lines() - self.append(&batch)) as u64;
+        let taken = lent(self, |log| &mut log.batch, |log, batch| log.append(batch));
+        let rest = (self.batch.lines() - taken) as u64;
         if rest > 0 {
-            fallback.write(&batch);
+            fallback.write(&self.batch);
             self.missing += rest;
             self.missed += rest;
         }
-        self.batch = batch;
         self.batch.clear();
         if self.handler.is_some()
             && self.missing == 0
@@ -192,7 +193,10 @@ impl LogFile {
             self.fail(FileError::refused("write to", &self.options.path, shortage));
         }
         let Some(handler) = &mut self.handler else { return 0 };
-        let (written, failure) = match handler.write(batch) {
+        self.torn = true;
+        let outcome = handler.write(batch);
+        self.torn = false;
+        let (written, failure) = match outcome {
             Ok(all) => (all, None),
             Err(error) => (error.written, Some(error.source)),
         };
@@ -202,6 +206,22 @@ impl LogFile {
             self.fail((&error).into());
         }
         written.lines
+    }
+
+    /// After a panic: what the file got of the batch is not written again.
+    pub(crate) fn mend(&mut self) {
+        if let Some(handler) = self.handler.as_ref().filter(|_| self.torn) {
+            let lines = handler.written().lines;
+            self.lines += lines as u64;
+            // What is told of missing lines comes first, and is told again if it is not whole.
+            if self.gap.is_empty() {
+                self.batch.forget_first(lines);
+            } else if self.gap.lines() == lines {
+                self.missing = 0;
+            }
+        }
+        self.gap.clear();
+        self.torn = false;
     }
 
     fn note_rotations(&mut self, rotated: u32) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::salvage::Salvage;
 use crate::clock::Calibration;
+use crate::crash::{self, CrashPoint};
 use crate::journal::{Holdings, Tail};
 use crate::ring::DeadRing;
 use crate::shared::Recovered;
@@ -42,7 +43,10 @@ impl Recovery {
     /// Finds out how far the journal has come; whether this was the first time.
     pub(super) fn begin(&mut self) -> bool {
         let Some(tail) = self.tail.take() else { return false };
+        // Without it nothing can be brought home once: who panics over it leaves the rings alone.
+        let waiting = std::mem::take(&mut self.waiting);
         self.holdings = tail.read();
+        self.waiting = waiting;
         true
     }
 
@@ -94,5 +98,8 @@ pub(crate) fn set_aside(path: &Path) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ASIDE);
-    std::fs::rename(path, name)
+    crash::pass(CrashPoint::RingRefused);
+    std::fs::rename(path, name)?;
+    crash::pass(CrashPoint::RingSetAside);
+    Ok(())
 }

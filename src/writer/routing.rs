@@ -17,6 +17,7 @@ use crate::stack::Shower;
 
 use super::capture::CaptureSink;
 use super::forms::{Form, Forms};
+use super::keeper::{for_the_host, lent};
 use super::logs::{LogFile, Logs};
 use super::reporter;
 use super::symbols::SymbolThread;
@@ -32,6 +33,8 @@ pub(crate) struct Outlets {
     capture: Option<CaptureSink>,
     /// None without processors.
     chain: Option<Box<Chain>>,
+    /// Which outlets have the entry under way.
+    had: Had,
     forms: Forms,
     backtraces: Option<Box<Shower<SymbolThread>>>,
     fallback: StderrNotice,
@@ -72,8 +75,9 @@ impl Outlets {
             syslog,
             capture,
             chain: None,
+            had: Had::default(),
             forms,
-            backtraces: Some(Box::new(Shower::new(SymbolThread::new(&core.configuration)))),
+            backtraces: Some(Box::new(Shower::new(SymbolThread::new(&core)))),
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
@@ -88,34 +92,50 @@ impl Outlets {
 
     /// Renders an entry into every log it belongs to. `skip` names logs that have it already.
     pub(crate) fn entry(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
-        if !entry.site().has_backtrace {
-            return self.route(entry, late, skip);
+        if entry.site().has_backtrace {
+            // Lent, because what is routed is borrowed from it.
+            lent(
+                self,
+                |outlets| &mut outlets.backtraces,
+                |outlets, backtraces| {
+                    let shown = backtraces.as_mut().and_then(|backtraces| backtraces.show(entry));
+                    outlets.route(&shown.unwrap_or(*entry), skip);
+                },
+            );
+        } else {
+            self.route(entry, skip);
         }
-        // Taken out meanwhile, because what is routed is borrowed from it.
-        let Some(mut backtraces) = self.backtraces.take() else {
-            return self.route(entry, late, skip);
-        };
-        self.route(&backtraces.show(entry).unwrap_or(*entry), late, skip);
-        self.backtraces = Some(backtraces);
+        self.had = Had::default();
+        self.counts.late += u64::from(late);
+        self.counts.records += u64::from(!is_gap(entry));
     }
 
-    fn route(&mut self, entry: &Entry<'_>, late: bool, skip: &mut Skips) {
-        self.counts.late += u64::from(late);
+    fn route(&mut self, entry: &Entry<'_>, skip: &mut Skips) {
         // A loss is told whatever the levels are.
         let is_gap = is_gap(entry);
-        self.counts.records += u64::from(!is_gap);
-        match self.chain.take() {
-            Some(mut chain) if !is_gap => {
-                if let Some(processed) = chain.process(entry) {
-                    self.show(&processed, is_gap, skip);
-                }
-                self.chain = Some(chain);
-            }
-            chain => {
-                self.chain = chain;
-                self.show(entry, is_gap, skip);
-            }
+        if is_gap || self.chain.is_none() {
+            return self.show(entry, is_gap, skip);
         }
+        lent(
+            self,
+            |outlets| &mut outlets.chain,
+            |outlets, chain| {
+                let processed = chain.as_mut().map(|chain| for_the_host(|| chain.process(entry)));
+                if let Some(processed) = processed.flatten() {
+                    outlets.show(&processed, is_gap, skip);
+                }
+            },
+        );
+    }
+
+    /// After a panic: what is written is not written again.
+    pub(crate) fn mend(&mut self) {
+        self.logs.iter_mut().flat_map(Logs::each).for_each(LogFile::mend);
+    }
+
+    /// Gives up the entry under way, which cannot be shown.
+    pub(crate) fn give_up(&mut self) {
+        self.had = Had::default();
     }
 
     fn show(&mut self, entry: &Entry<'_>, is_gap: bool, skip: &mut Skips) {
@@ -125,8 +145,9 @@ impl Outlets {
         let in_log = is_gap || levels.shows_in_log(level, target);
         let is_trade = entry.category() == Category::Trade;
         let trade = is_trade && (is_gap || levels.shows_in_trades(level));
-        if let Some(capture) = &self.capture {
+        if let Some(capture) = self.capture.as_ref().filter(|_| self.had.lacks(Had::CAPTURE)) {
             capture.entry(entry);
+            self.had.note(Had::CAPTURE);
         }
         if self.logs.is_some() {
             self.render_logs(entry, in_log, trade, skip);
@@ -134,35 +155,45 @@ impl Outlets {
         let levels = &self.core.levels;
         let on_console =
             levels.console_is_on() && (is_gap || levels.shows_on_console(level, target));
-        if on_console && self.capture.is_none() && !is_metrics(entry) {
+        if on_console
+            && self.capture.is_none()
+            && !is_metrics(entry)
+            && self.had.lacks(Had::CONSOLE)
+        {
             self.render_console(entry);
+            self.had.note(Had::CONSOLE);
         }
         if let Some(syslog) = &mut self.syslog
             && (is_gap || self.core.levels.shows_in_syslog(level, target))
+            && self.had.lacks(Had::SYSLOG)
         {
             syslog.entry(entry);
+            self.had.note(Had::SYSLOG);
         }
     }
 
     /// Each form is rendered once: what two logs show alike is copied from one to the other.
     fn render_logs(&mut self, entry: &Entry<'_>, in_log: bool, trade: bool, skip: &mut Skips) {
         let Some(logs) = &mut self.logs else { return };
-        let forms = &mut self.forms;
+        let (forms, had) = (&mut self.forms, &mut self.had);
         let form = forms.log();
         let mut rendered = None;
         if in_log {
-            if put(&mut logs.expert, &mut skip.expert, |out| forms.line(form, entry, out)) {
+            let expert = (&mut logs.expert, &mut skip.expert, Had::EXPERT);
+            if put(expert, had, |out| forms.line(form, entry, out)) {
                 rendered = Some(logs.expert.batch().last_line());
             }
             if entry.level() >= Level::Error {
-                put(&mut logs.errors, &mut skip.errors, |out| match rendered {
+                let errors = (&mut logs.errors, &mut skip.errors, Had::ERRORS);
+                put(errors, had, |out| match rendered {
                     Some(line) => out.extend_from_slice(line),
                     None => forms.line(form, entry, out),
                 });
             }
         }
         if trade {
-            put(&mut logs.trades, &mut skip.trades, |out| match rendered {
+            let trades = (&mut logs.trades, &mut skip.trades, Had::TRADES);
+            put(trades, had, |out| match rendered {
                 Some(line) if form == Form::Json => out.extend_from_slice(line),
                 _ => forms.line(Form::Json, entry, out),
             });
@@ -208,6 +239,13 @@ impl Outlets {
     /// The logs, for who notes their lengths.
     pub(crate) fn logs(&self) -> Option<&Logs> {
         self.logs.as_ref()
+    }
+
+    /// The lines that each log has.
+    pub(crate) fn log_lines(&self) -> [u64; 3] {
+        self.logs.as_ref().map_or([0; 3], |Logs { expert, trades, errors }| {
+            [expert, trades, errors].map(LogFile::lines)
+        })
     }
 
     /// Whether a line waits to be written to a log.
@@ -341,13 +379,58 @@ pub(crate) struct Skips {
     pub(crate) errors: u64,
 }
 
+/// The outlets that have an entry already. Where its rendering panics, it is shown again, and these
+/// get it only once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Had(u8);
+
+impl Had {
+    const EXPERT: u8 = 1;
+    const ERRORS: u8 = 2;
+    const TRADES: u8 = 4;
+    const CAPTURE: u8 = 8;
+    const CONSOLE: u8 = 16;
+    const SYSLOG: u8 = 32;
+
+    #[inline]
+    fn lacks(self, outlet: u8) -> bool {
+        self.0 & outlet == 0
+    }
+
+    #[inline]
+    fn note(&mut self, outlet: u8) {
+        self.0 |= outlet;
+    }
+}
+
+impl Skips {
+    /// With the lines that were added since there were so many `before`.
+    pub(crate) fn and(self, before: [u64; 3], now: [u64; 3]) -> Self {
+        let added = |at: usize| now[at] - before[at];
+        Self {
+            expert: self.expert + added(0),
+            trades: self.trades + added(1),
+            errors: self.errors + added(2),
+        }
+    }
+}
+
 /// Adds a line to a log, unless the log has it already; whether it was added.
 #[inline]
-fn put(log: &mut LogFile, skip: &mut u64, render: impl FnOnce(&mut Vec<u8>)) -> bool {
-    if *skip > 0 {
-        *skip -= 1;
+fn put(
+    (log, skip, outlet): (&mut LogFile, &mut u64, u8),
+    had: &mut Had,
+    render: impl FnOnce(&mut Vec<u8>),
+) -> bool {
+    if !had.lacks(outlet) {
         return false;
     }
-    log.batch().line(render);
-    true
+    let added = *skip == 0;
+    if added {
+        log.batch().line(render);
+    } else {
+        *skip -= 1;
+    }
+    had.note(outlet);
+    added
 }

@@ -2,14 +2,17 @@
 //! long as it is big, and the views are not to wait for that.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::threads::{Placement, spawn};
-use crate::config::{Configuration, Threading};
+use super::keeper::keep;
+use crate::config::Threading;
+use crate::crash::{self, CrashPoint};
 use crate::handlers::notice;
+use crate::shared::Core;
 use crate::stack::{Found, LookUp, functions_at};
 
 /// How long a view waits for an answer; what comes later serves the next entries.
@@ -21,6 +24,7 @@ const WAIT_SHARED: Duration = Duration::from_millis(2);
 /// Looks up with the help of a thread, and waits for that a bounded time only.
 #[derive(Debug)]
 pub(crate) struct SymbolThread {
+    core: Arc<Core>,
     wait: Duration,
     helper: Option<Helper>,
     /// Whether no thread was to be had; said once.
@@ -40,12 +44,13 @@ struct Helper {
 impl SymbolThread {
     /// Starts the thread at once if there will be backtraces, else when the first one comes: an
     /// earlier run may have left some.
-    pub(crate) fn new(configuration: &Configuration) -> Self {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        let configuration = &core.configuration;
         let wait = match configuration.threading {
             Threading::Shared => WAIT_SHARED,
             Threading::Dedicated => WAIT,
         };
-        let mut threads = Self { wait, helper: None, refused: false };
+        let mut threads = Self { core: Arc::clone(core), wait, helper: None, refused: false };
         if configuration.backtrace != crate::config::Backtrace::Off {
             threads.helper();
         }
@@ -54,7 +59,7 @@ impl SymbolThread {
 
     fn helper(&mut self) -> Option<&mut Helper> {
         if self.helper.is_none() && !self.refused {
-            match Helper::start() {
+            match Helper::start(&self.core) {
                 Ok(helper) => self.helper = Some(helper),
                 Err(error) => {
                     self.refused = true;
@@ -90,17 +95,17 @@ impl LookUp for SymbolThread {
 }
 
 impl Helper {
-    fn start() -> io::Result<Self> {
+    fn start(core: &Arc<Core>) -> io::Result<Self> {
         // Room for one each: neither side ever waits for the other to take something.
         let (questions, asked) = bounded::<Vec<u64>>(1);
         let (answer, answers) = bounded(1);
-        let placement = Placement { name: "tapelog-symbols", cpu: None };
-        let thread = spawn(placement, move || {
+        let thread = keep(core, "tapelog-symbols", move |mut keeper| {
             // What takes long is done before the first question: our own code is in a module, too.
-            functions_at(functions_at as *const () as u64 + 1);
+            keeper.keep(|| functions_at(functions_at as *const () as u64 + 1));
             for addresses in asked {
-                let looked_up = addresses.into_iter().map(|at| (at, functions_at(at).into()));
-                if answer.send(looked_up.collect()).is_err() {
+                // After a panic there are no names, and the addresses are shown.
+                let found = keeper.keep(|| names_of(addresses)).unwrap_or_default();
+                if answer.send(found).is_err() {
                     break;
                 }
             }
@@ -119,8 +124,12 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         self.questions = None;
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            notice("the thread for the names in backtraces has panicked");
-        }
+        // Its keeper lets no panic end it.
+        let _ended = self.thread.take().map(JoinHandle::join);
     }
+}
+
+fn names_of(addresses: Vec<u64>) -> Found {
+    crash::pass(CrashPoint::SymbolsAsked);
+    addresses.into_iter().map(|at| (at, functions_at(at).into())).collect()
 }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::keeper::Keeper;
 use crate::config::SyncPolicy;
+use crate::crash::{self, CrashPoint};
 use crate::handlers::sync_log;
 use crate::journal::Position;
 use crate::shared::{Core, FileError, Part, Progress, SyncError};
@@ -51,23 +53,31 @@ impl Syncer {
     }
 
     /// Syncs until the engine has ended, and once more then.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self, mut keeper: Keeper) {
         self.core.control.i_am_the_syncer();
         loop {
-            let progress = self.core.control.progress();
-            let now = Instant::now();
-            let ended = progress.has_ended();
-            let waits = !ended && self.retry_at.is_some_and(|at| now < at);
-            if !waits && (ended || self.is_due(&progress, now)) {
-                self.round(ended, now);
-            } else if !waits && self.logs_wait_for.is_some_and(|end| progress.viewed >= end) {
-                self.sync_logs();
-            } else {
-                std::thread::park_timeout(self.pause(now));
-            }
-            if ended {
+            // What had ended before is covered by the step.
+            let ended = self.core.control.progress().has_ended();
+            let done = keeper.keep(|| self.step());
+            if ended && done.is_some() {
                 return;
             }
+            keeper.pause();
+        }
+    }
+
+    /// Syncs what is due, or waits until something may be.
+    fn step(&mut self) {
+        let progress = self.core.control.progress();
+        let now = Instant::now();
+        let ended = progress.has_ended();
+        let waits = !ended && self.retry_at.is_some_and(|at| now < at);
+        if !waits && (ended || self.is_due(&progress, now)) {
+            self.round(ended, now);
+        } else if !waits && self.logs_wait_for.is_some_and(|end| progress.viewed >= end) {
+            self.sync_logs();
+        } else {
+            std::thread::park_timeout(self.pause(now));
         }
     }
 
@@ -98,6 +108,7 @@ impl Syncer {
         }
         let outcome = self.core.sync_journal();
         let synced = self.note(outcome);
+        crash::pass(CrashPoint::JournalSynced);
         let end = self.core.control.progress().durable;
         self.logs_wait_for = synced.then_some(end);
         let by_time = matches!(self.policy, SyncPolicy::Interval(_));

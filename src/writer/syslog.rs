@@ -1,13 +1,14 @@
 //! The syslog outlet: entries as RFC 5424 messages to the courier's thread.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::threads::{Placement, spawn};
+use super::keeper::keep;
 use crate::config::SyslogTarget;
 use crate::definition::SiteSpec;
 use crate::entry::{Entry, OwnEntry};
@@ -50,16 +51,19 @@ pub(crate) struct SyslogThread {
 /// # Errors
 /// The system refuses another thread.
 pub(crate) fn start_syslog(
-    core: &Core,
+    core: &Arc<Core>,
     target: SyslogTarget,
 ) -> io::Result<(SyslogOutlet, SyslogThread)> {
     let counts = Arc::clone(&core.syslog);
     let (feed, chunks) = feed(Arc::clone(&counts));
     let stop = Arc::new(Stop::default());
-    let courier = Courier::new(target.clone(), chunks, Arc::clone(&counts), Arc::clone(&stop));
+    let mut courier = Courier::new(target.clone(), chunks, Arc::clone(&counts), Arc::clone(&stop));
     let (ending, ended) = bounded(0);
-    let handle = spawn(Placement { name: "tapelog-syslog", cpu: None }, move || {
-        courier.run();
+    let handle = keep(core, "tapelog-syslog", move |mut keeper| {
+        keeper.keep(|| courier.begin());
+        while keeper.keep(|| courier.step()) != Some(ControlFlow::Break(())) {
+            keeper.pause();
+        }
         drop(ending);
     })?;
     let configuration = &core.configuration;
@@ -141,8 +145,8 @@ impl SyslogThread {
         self.stop.at(deadline);
         let ended = self.ended.recv_deadline(deadline.max(Instant::now()) + LAST_MOMENT);
         if ended == Err(RecvTimeoutError::Disconnected) {
-            // A panic of that thread costs the messages that it held, which count as dropped.
-            let _panicked = self.handle.join();
+            // Its keeper lets no panic end it.
+            let _ended = self.handle.join();
         }
         self.counts.close();
         let left = self.counts.dropped().saturating_sub(dropped);

@@ -41,6 +41,19 @@ impl Unreadable {
         self.tell(sequence, &reason)
     }
 
+    /// The line for an entry whose rendering panics whenever it is tried.
+    pub(super) fn unshowable(&mut self) -> Option<OwnEntry> {
+        self.records += 1;
+        self.tell(u64::MAX, "an entry cannot be rendered: the writer panics over it")
+    }
+
+    /// The line for what is left of a segment over which the reader panics whenever it is tried.
+    pub(super) fn indigestible(&mut self, sequence: u64) -> Option<OwnEntry> {
+        let reason =
+            format!("journal segment {sequence} cannot be read: the writer panics over it");
+        self.tell(sequence, &reason)
+    }
+
     /// Whether there was such a part.
     pub(super) fn was_told(&self) -> bool {
         self.told > 0

@@ -1,5 +1,7 @@
 //! The view: from the journal to the three logs and the console.
 
+mod mend;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,27 @@ pub(crate) enum ViewPoll {
     Idle,
     /// The journal has ended and everything is rendered, or the views were told to give up.
     Ended,
+}
+
+/// What a poll is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// It reads frames.
+    Frame,
+    /// It looks for the next entries in their order.
+    Order,
+    /// It shows an entry.
+    Entry,
+    /// Files, and what else there is.
+    Else,
+}
+
+/// A place at which polls panic.
+#[derive(Debug, Default)]
+struct Failed {
+    /// How many entries had been shown, in all.
+    shown: u64,
+    times: u32,
 }
 
 /// Where a view goes on, found before the logs are opened.
@@ -107,6 +130,7 @@ impl Resume {
 pub(crate) struct View {
     core: Arc<Core>,
     outlets: Outlets,
+    index: SegmentIndex,
     reader: JournalReader,
     merge: Merge,
     unreadable: Unreadable,
@@ -115,13 +139,25 @@ pub(crate) struct View {
     floor: Floor,
     cursor: Option<Cursor>,
     cursor_failed: bool,
+    /// The segment of the place that the cursor's file names.
+    noted: u64,
     /// Set while the journal cannot be read: when it is tried again.
     unread_until: Option<Instant>,
-    /// The merge's checkpoint at the beginning of the batch; empty between batches.
+    /// The merge's checkpoint at the beginning of the batch, and the segment of its place.
     checkpoint: Vec<u8>,
+    batch_segment: u64,
     skips: Skips,
-    /// The skips at the beginning of the batch.
+    /// The skips at the beginning of the batch, and the logs' lines.
     skips_before: Skips,
+    lines_before: [u64; 3],
+    /// Entries that every outlet has, in all; and when the batch began.
+    shown: u64,
+    shown_before: u64,
+    /// What the poll under way is at; and what it panicked at, how often in a row.
+    at: At,
+    failed: Failed,
+    /// Whether a poll has not come to its end.
+    torn: bool,
     /// The first segment of this run, and whether the view has come to it.
     first: u64,
     begun: bool,
@@ -143,11 +179,14 @@ impl View {
         let begins = resume.checkpoint.is_none();
         let checkpoint =
             resume.checkpoint.unwrap_or_else(|| Checkpoint::at(Position::start_of(first)));
-        let mut reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
+        let checkpoint_sequence = checkpoint.position.sequence;
+        let mut reader =
+            JournalReader::new(index.clone(), Some(checkpoint.position), Liveness::Live);
         reader.set_ended_before(first);
         let mut view = Self {
             core,
             outlets,
+            index,
             reader,
             merge: Merge::resume(checkpoint),
             unreadable: Unreadable::default(),
@@ -156,25 +195,44 @@ impl View {
             cursor: resume.cursor,
             cursor_failed: false,
             unread_until: None,
+            noted: checkpoint_sequence,
             checkpoint: Vec::new(),
+            batch_segment: checkpoint_sequence,
             skips: resume.skips,
             skips_before: resume.skips,
+            lines_before: [0; 3],
+            shown: 0,
+            shown_before: 0,
+            at: At::Else,
+            failed: Failed::default(),
+            torn: false,
             first,
             begun: false,
             known: Position::default(),
             pass_ticks: 0,
         };
+        view.begin_batch();
         if begins {
             // Whoever dies before its first batch has the next start begin here.
-            view.begin_batch();
             view.note_cursor();
-            view.checkpoint.clear();
         }
         view
     }
 
     /// Renders what the journal has gained, up to a bounded amount.
+    ///
+    /// # Panics
+    /// Where there is a fault in it. The next poll puts right what this one has left.
     pub(crate) fn poll(&mut self) -> ViewPoll {
+        if std::mem::replace(&mut self.torn, true) {
+            self.mend();
+        }
+        let polled = self.go_on();
+        self.torn = false;
+        polled
+    }
+
+    fn go_on(&mut self) -> ViewPoll {
         if self.core.control.views_abandoned() {
             return ViewPoll::Ended;
         }
@@ -231,6 +289,7 @@ impl View {
             if self.reader.position().is_some_and(|here| here >= end) {
                 return (any, true);
             }
+            self.at = At::Frame;
             let step = self.reader.next_frame();
             if step.is_ok() && self.unread_until.take().is_some() {
                 self.core.control.outage().works(Part::Reading, 0);
@@ -309,21 +368,30 @@ impl View {
                 self.write();
                 self.tell_progress();
             }
-            if self.checkpoint.is_empty() && self.cursor.as_mut().is_some_and(Cursor::is_due) {
-                self.begin_batch();
-            }
-            let Some(entries) = self.merge.next_entries(ENTRIES_AT_ONCE) else { return any };
+            self.at = At::Order;
+            let Some(entries) = self.merge.next_entries(ENTRIES_AT_ONCE) else { break };
             any = true;
+            self.at = At::Entry;
             for (entry, release) in entries {
                 self.outlets.entry(&entry, release.late, &mut self.skips);
+                self.shown += 1;
             }
+            self.at = At::Else;
+            crash::pass(CrashPoint::EntriesRendered);
         }
+        self.at = At::Else;
+        any
     }
 
     /// Remembers where the next batch begins.
     fn begin_batch(&mut self) {
-        self.merge.checkpoint().encode(&mut self.checkpoint);
+        let checkpoint = self.merge.checkpoint();
+        self.batch_segment = checkpoint.position.sequence;
+        self.checkpoint.clear();
+        checkpoint.encode(&mut self.checkpoint);
         self.skips_before = self.skips;
+        self.lines_before = self.outlets.log_lines();
+        self.shown_before = self.shown;
     }
 
     /// Writes the batch, with the place where it begins noted before.
@@ -335,26 +403,25 @@ impl View {
         self.outlets.write();
         crash::pass(CrashPoint::BatchWritten);
         self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
-        self.checkpoint.clear();
+        self.begin_batch();
     }
 
     /// Notes the place between two batches where the last note has failed: nobody waits for a line.
     fn retry_cursor(&mut self) {
-        if self.cursor_failed && self.cursor.as_mut().is_some_and(Cursor::is_due) {
-            self.begin_batch();
+        if self.cursor_failed {
             self.note_cursor();
-            self.checkpoint.clear();
         }
     }
 
     fn note_cursor(&mut self) {
+        self.noted = self.batch_segment;
         let (Some(cursor), Some(logs)) = (&mut self.cursor, self.outlets.logs()) else { return };
-        // Empty when it has just failed.
-        if self.checkpoint.is_empty() || !self.core.control.owns_directory() {
+        if !cursor.is_due() || !self.core.control.owns_directory() {
             return;
         }
         let outage = self.core.control.outage();
-        match cursor.note(&self.checkpoint, logs, self.skips_before) {
+        let skips = self.skips_before.and(self.lines_before, self.outlets.log_lines());
+        match cursor.note(&self.checkpoint, logs, skips) {
             Ok(()) => {
                 if std::mem::take(&mut self.cursor_failed) {
                     outage.works(Part::Cursor, 0);
@@ -375,7 +442,12 @@ impl View {
     /// Tells how far the views are, in the middle of what is due: who waits for that need not wait
     /// for all of it.
     fn tell_progress(&mut self) -> Position {
-        self.floor.raise(self.merge.oldest_needed());
+        let needed = self.merge.oldest_needed();
+        if needed > self.noted {
+            // Who dies behind this has the next start begin there: what it needs is recycled last.
+            self.note_cursor();
+        }
+        self.floor.raise(needed);
         let viewed = self.reader.position().unwrap_or_default();
         let counts = self.counts();
         self.core.control.update(false, |now| (now.viewed, now.views) = (viewed, counts));
@@ -414,7 +486,6 @@ impl View {
 
     /// Notes where the next start goes on, and tells that the views have ended.
     pub(crate) fn finish(mut self) {
-        self.checkpoint.clear();
         self.begin_batch();
         self.note_cursor();
         let counts = self.counts();

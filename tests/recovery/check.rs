@@ -12,6 +12,7 @@ pub(crate) fn mark(thread: u64, sequence: u64) -> u64 {
 }
 
 /// Starts a logger where a child has died, lets it recover and render everything, and ends it.
+#[allow(dead_code, reason = "not every scenario starts again")]
 pub(crate) fn start_again(builder: Builder) -> Stats {
     let (log, guard) = builder.build().expect("a start where another process died");
     support::until("the recovery", || !log.stats().recovering);
@@ -24,7 +25,7 @@ pub(crate) fn start_again(builder: Builder) -> Stats {
 /// Journal and `expert.log` hold every acknowledged record once, in order, unharmed. Gives how many
 /// there are of each thread.
 pub(crate) fn check(desk: &Desk, threads: usize, acknowledged: &[u64]) -> Vec<u64> {
-    let counts = in_order("expert.log", lines(&desk.logs(), "expert.log").iter(), threads);
+    let counts = in_order("expert.log", texts(&desk.logs(), "expert.log").iter(), threads);
     let lines = journal(&desk.logs());
     assert_eq!(in_order("the journal", lines.iter(), threads), counts);
     for thread in 0..threads {
@@ -44,7 +45,7 @@ pub(crate) fn check(desk: &Desk, threads: usize, acknowledged: &[u64]) -> Vec<u6
 
 /// The lines of a log, oldest first. A rotation that was killed leaves a hole among its files, which the
 /// next one fills.
-fn lines(logs: &Path, log: &str) -> Vec<String> {
+pub(crate) fn texts(logs: &Path, log: &str) -> Vec<String> {
     let names = std::fs::read_dir(logs).unwrap().map(|entry| entry.unwrap().file_name());
     let number = |name: &str| match name.strip_prefix(log)? {
         "" => Some(0),
@@ -68,7 +69,11 @@ pub(crate) fn journal(logs: &Path) -> Vec<String> {
 }
 
 /// Counts the records of each thread, which must be numbered from 0 without a hole, in this order.
-fn in_order<'a>(place: &str, lines: impl Iterator<Item = &'a String>, threads: usize) -> Vec<u64> {
+pub(crate) fn in_order<'a>(
+    place: &str,
+    lines: impl Iterator<Item = &'a String>,
+    threads: usize,
+) -> Vec<u64> {
     let mut counts = vec![0; threads];
     for line in lines {
         let Some((_, fields)) = line.split_once("] entry ") else {

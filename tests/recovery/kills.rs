@@ -10,15 +10,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::acknowledged::Acknowledged;
 use crate::check::{check, mark, start_again};
 use crate::support::{self, Desk, PATIENCE, child, role, wait};
-use tapelog::testing::{CrashPoint, die_at, hold_drain};
+use tapelog::testing::{CrashPoint, die_at, hold_drain, panic_at};
 use tapelog::{Builder, MetaLogger, context, try_info};
 
 /// How often each kind of death is died in a long run.
-const TIMES: &str = "TEST_KILLS";
+pub(crate) const TIMES: &str = "TEST_KILLS";
 
 /// Small parts, so that little time and few records are enough to come into all of them. A ring holds
 /// more than a segment: who recovers a full one begins a new segment on the way.
-fn builder(logs: &Path, rings: &Path) -> Builder {
+pub(crate) fn builder(logs: &Path, rings: &Path) -> Builder {
     support::builder(logs)
         .ring_dir(rings)
         .ring_bytes(640_u64 << 10)
@@ -29,33 +29,40 @@ fn builder(logs: &Path, rings: &Path) -> Builder {
         .log_backup_count(1_000_u32)
 }
 
-fn builder_of(desk: &Desk) -> Builder {
+pub(crate) fn builder_of(desk: &Desk) -> Builder {
     builder(&desk.logs(), &desk.ring_dir())
 }
 
 /// A child that finds in its role what it is to do, in which desk, and with how many threads.
-fn start(test: &str, work: &str, desk: &Desk, threads: usize) -> Child {
+pub(crate) fn start(test: &str, work: &str, desk: &Desk, threads: usize) -> Child {
     let (logs, rings) = (desk.logs(), desk.ring_dir());
     let acknowledged = desk.path("acknowledged");
     let parts = [&logs, &rings, &acknowledged].map(|path| path.display().to_string());
     let mut command: Command = child(test, &format!("{work} {threads} {}", parts.join(" ")));
+    // A panic is to end a child at once.
+    command.env("RUST_BACKTRACE", "0");
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Does what the role says, if this is a child.
-fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     let Some(role) = role() else { return false };
     let parts: Vec<&str> = role.split(' ').collect();
     let [work, threads, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
     let builder = builder(logs.as_ref(), rings.as_ref());
     // Where it is to die, and the how manieth time; by its parent's hand otherwise.
     let (work, death) = work.split_once('@').unwrap_or((work, ""));
-    if let Some((point, times)) = death.split_once('#') {
-        let point = CrashPoint::ALL.into_iter().find(|known| format!("{known:?}") == point);
-        die_at(point.unwrap(), times.parse().unwrap());
+    let (work, panic) = work.split_once('!').unwrap_or((work, ""));
+    if let Some((point, times)) = point_of(death) {
+        die_at(point, times);
+    }
+    if let Some((point, times)) = point_of(panic) {
+        panic_at(point, times);
     }
     match work {
-        "log" | "fill" => {
+        "log" | "fill" | "recycle" => {
+            // Few segments are used again soon.
+            let builder = if work == "recycle" { builder.journal_segments(3_u32) } else { builder };
             let (log, _guard) = builder.build().unwrap();
             // Who leaves work to recovery keeps the drain from doing it.
             let _held = (work == "fill").then(|| hold_drain(&log));
@@ -66,6 +73,13 @@ fn is_child() -> bool {
         _ => drop(start_again(builder)),
     }
     true
+}
+
+/// A point by its name, and the how manieth time it is passed.
+fn point_of(text: &str) -> Option<(CrashPoint, u32)> {
+    let (name, times) = text.split_once('#')?;
+    let point = CrashPoint::ALL.into_iter().find(|known| format!("{known:?}") == name);
+    Some((point.unwrap(), times.parse().unwrap()))
 }
 
 /// Logs at full speed until it is killed.
@@ -99,16 +113,16 @@ fn log_until_killed(log: &MetaLogger, threads: usize, acknowledged: &Path, paced
 }
 
 /// Random numbers, other ones in each run of the tests.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         println!("seed {}", now.as_nanos() as u64);
         Self(now.as_nanos() as u64)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -116,13 +130,18 @@ impl Random {
         (mixed ^ mixed >> 31) % end
     }
 
-    fn micros(&mut self, end: u64) -> Duration {
+    pub(crate) fn micros(&mut self, end: u64) -> Duration {
         Duration::from_micros(self.below(end))
     }
 }
 
 /// Starts a child that logs, kills it at a random moment, and gives what it had acknowledged.
-fn kill((test, work): (&str, &str), desk: &Desk, threads: usize, random: &mut Random) -> Vec<u64> {
+pub(crate) fn kill(
+    (test, work): (&str, &str),
+    desk: &Desk,
+    threads: usize,
+    random: &mut Random,
+) -> Vec<u64> {
     let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
     let mut child = start(test, work, desk, threads);
     // A look every millisecond would find it in the middle of its work already.

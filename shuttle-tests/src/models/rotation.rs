@@ -9,6 +9,7 @@ use super::check;
 use crate::journal::{Index, Retired, SegmentStore};
 use crate::shared::Core;
 use crate::writer::janitor::Janitor;
+use crate::writer::keeper::Keeper;
 use crate::writer::supply::{Floor, Supply};
 
 /// Entries of one segment.
@@ -40,7 +41,7 @@ fn rotates(entries: u64) {
     let index = Index::default();
     let store = SegmentStore::new(index.clone(), SEGMENTS);
     let (janitor, supply, floor) = Janitor::new(store, &Arc::new(Core::default()));
-    let janitor = thread::spawn(move || janitor.run());
+    let janitor = thread::spawn(move || janitor.run(Keeper));
     let drain = {
         let index = index.clone();
         thread::spawn(move || write(&index, supply, entries))

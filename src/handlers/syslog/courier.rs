@@ -1,5 +1,6 @@
 //! The thread that sends: connects, waits, tries again, and tells what happens.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,14 @@ use super::feed::{Chunk, Chunks};
 use super::link::{Link, LinkError, Step};
 use super::patience::{Backoff, Stop};
 use crate::config::SyslogTarget;
+use crate::crash::{self, CrashPoint};
 use crate::handlers::notice;
 
 /// A receiver that takes nothing for so long is told.
 const STUCK: Duration = Duration::from_secs(1);
+
+/// A message over which the thread panics so often is dropped.
+const PANICS_MAX: u32 = 3;
 
 /// A connection that held for so long makes the next wait short again.
 const HELD: Duration = Duration::from_secs(1);
@@ -22,6 +27,9 @@ const HELD: Duration = Duration::from_secs(1);
 pub(crate) struct Courier {
     target: SyslogTarget,
     chunks: Chunks,
+    /// What is being sent, and how often a panic has come in between.
+    chunk: Chunk,
+    panics: u32,
     counts: Arc<SyslogCounts>,
     stop: Arc<Stop>,
     link: Option<Link>,
@@ -43,6 +51,8 @@ impl Courier {
         Self {
             target,
             chunks,
+            chunk: Chunk::default(),
+            panics: 0,
             counts,
             stop,
             link: None,
@@ -53,34 +63,53 @@ impl Courier {
         }
     }
 
-    /// The thread's work. Name resolution takes as long as the system's resolver does; all other
-    /// waits end soon after the stop's deadline.
-    pub(crate) fn run(mut self) {
-        // At once, so that a wrong address is told at the start.
+    /// The first thing to do: at once, so that a wrong address is told at the start.
+    pub(crate) fn begin(&mut self) {
         if let Err(error) = self.connect() {
             self.fail(&error);
         }
-        while let Ok(mut chunk) = self.chunks.0.recv() {
-            self.deliver(&mut chunk);
-        }
     }
 
-    fn deliver(&mut self, chunk: &mut Chunk) {
-        while !chunk.is_done() {
+    /// Deals with the next messages; breaks when there are none and no more will come. Name
+    /// resolution takes as long as the system's resolver does; all other waits end soon after the
+    /// stop's deadline.
+    ///
+    /// # Panics
+    /// Where there is a fault in it. The next call connects anew and goes on with the same messages.
+    pub(crate) fn step(&mut self) -> ControlFlow<()> {
+        if self.chunk.is_done() {
+            match self.chunks.0.recv() {
+                Ok(chunk) => (self.chunk, self.panics) = (chunk, 0),
+                Err(_) => return ControlFlow::Break(()),
+            }
+        } else {
+            self.link = None;
+            self.panics += 1;
+            if self.panics.is_multiple_of(PANICS_MAX) {
+                self.chunk.dropped(&self.counts);
+            }
+        }
+        crash::pass(CrashPoint::MessagesTaken);
+        self.deliver();
+        ControlFlow::Continue(())
+    }
+
+    fn deliver(&mut self) {
+        while !self.chunk.is_done() {
             if self.stop.is_over(self.link.is_some()) {
-                while !chunk.is_done() {
-                    chunk.dropped(&self.counts);
+                while !self.chunk.is_done() {
+                    self.chunk.dropped(&self.counts);
                 }
                 return;
             }
-            if let Err(error) = self.step(chunk) {
+            if let Err(error) = self.send() {
                 self.fail(&error);
                 self.stop.sleep(self.backoff.next());
             }
         }
     }
 
-    fn step(&mut self, chunk: &mut Chunk) -> Result<(), LinkError> {
+    fn send(&mut self) -> Result<(), LinkError> {
         let link = match &mut self.link {
             Some(link) => link,
             None => {
@@ -88,7 +117,7 @@ impl Courier {
                 return Ok(());
             }
         };
-        match link.send(chunk, &self.counts)? {
+        match link.send(&mut self.chunk, &self.counts)? {
             Step::Took if link.is_proven() => {
                 self.stuck_since = None;
                 self.recover();

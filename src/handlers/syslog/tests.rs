@@ -21,14 +21,15 @@ fn send(url: &str, messages: &[String]) -> Arc<SyslogCounts> {
     let (mut feed, chunks) = feed(Arc::clone(&counts));
     let stop = Arc::new(Stop::default());
     let target = SyslogTarget::parse(url).unwrap();
-    let courier = Courier::new(target, chunks, Arc::clone(&counts), Arc::clone(&stop));
+    let mut courier = Courier::new(target, chunks, Arc::clone(&counts), Arc::clone(&stop));
     for message in messages {
         assert!(feed.message(message.as_bytes()));
         feed.hand_over();
     }
     drop(feed);
     stop.at(Instant::now() + Duration::from_secs(30));
-    courier.run();
+    courier.begin();
+    while courier.step().is_continue() {}
     counts.close();
     assert_eq!(counts.sent() + counts.dropped(), messages.len() as u64);
     assert_eq!(counts.waiting_bytes(), 0);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{MemfdFlags, Mode};
 
 use super::{Place, SegmentStore};
+use crate::crash::{self, CrashPoint};
 use crate::files::{self, FileCall};
 use crate::journal::disk::{allocate, make_directory, random_id, refuse_beyond_limit, shortage};
 use crate::journal::error::JournalError;
@@ -105,6 +106,7 @@ impl SegmentStore {
         if let Some(mut segment) = segment.filter(fits) {
             match files::call(FileCall::Rename, || std::fs::rename(&old, &path)) {
                 Ok(()) => {
+                    crash::pass(CrashPoint::SegmentUnnamed);
                     segment.header = self.header(self.options.segment_bytes)?;
                     let named = self.name(&segment.header, &segment.file, &path);
                     if named.is_err() {
@@ -166,9 +168,11 @@ impl SegmentStore {
         path: &Path,
     ) -> Result<(), JournalError> {
         files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
+        crash::pass(CrashPoint::SegmentHeaded);
         let name = self.index.path(header.sequence);
         files::call(FileCall::Rename, || std::fs::rename(path, &name))
             .map_err(JournalError::io("rename", path))?;
+        crash::pass(CrashPoint::SegmentNamed);
         self.index.insert(header.sequence, file);
         Ok(())
     }

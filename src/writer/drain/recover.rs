@@ -12,6 +12,7 @@ use crate::handlers::notice;
 use crate::journal::JournalError;
 use crate::ring::LossReason;
 use crate::shared::Recovered;
+use crate::writer::keeper::lent;
 use crate::writer::recovery::Recovery;
 
 impl Drain {
@@ -23,13 +24,35 @@ impl Drain {
         self.recovery = recovery.map(Box::new);
     }
 
-    /// Brings a part of it home; puts `recovery` back if something is left.
-    pub(super) fn poll_recovery(
-        &mut self,
-        mut recovery: Box<Recovery>,
-    ) -> Result<DrainPoll, JournalError> {
+    /// Brings a part of it home.
+    pub(super) fn poll_recovery(&mut self) -> Result<DrainPoll, JournalError> {
+        let polled = lent(
+            self,
+            |drain| &mut drain.recovery,
+            |drain, recovery| match recovery {
+                Some(recovery) => drain.recover(recovery),
+                None => Ok((DrainPoll::Moved(0), true)),
+            },
+        );
+        let (done, all) = polled?;
+        if all {
+            self.end_recovery();
+        }
+        Ok(done)
+    }
+
+    /// All of it is home, or given up.
+    pub(super) fn end_recovery(&mut self) {
+        self.recovery = None;
+        self.appender.recalibrate(self.calibrator.current());
+        self.control.recovery_done();
+    }
+
+    /// Brings a part of it home; whether that was the last one.
+    fn recover(&mut self, recovery: &mut Recovery) -> Result<(DrainPoll, bool), JournalError> {
         let begins = recovery.begin();
         if begins {
+            self.salvaged_bytes = self.appender.published().1;
             self.appender.begin_pass(now_after_loads().0, None);
         }
         // Again, where other passes came in between because there was no file.
@@ -38,29 +61,34 @@ impl Drain {
             crash::pass(CrashPoint::RecoveryBegun);
         }
         let before = self.journal_bytes;
-        let mut stop = self.take_over(&mut recovery).err();
+        let mut stop = self.take_over(recovery).err();
         if matches!(stop, Some(Stop::Held)) {
             stop = self.release_views().err().or(stop);
         }
         let pass = Pass { flush: self.barrier, lane: 0, lane_bytes: 0 };
         if let Err(error) = self.publish(pass, false) {
-            recovery.current().into_iter().for_each(|ring| ring.rewind());
-            self.recovery = Some(recovery);
+            self.take_dead_again(recovery);
             self.broken = true;
             self.ring.ring().set_full_reason(LossReason::Disk);
             return Err(error);
         }
         crash::pass(CrashPoint::RecoveryPublished);
-        let all = self.settle(&mut recovery, stop.is_none());
-        if all {
-            self.appender.recalibrate(self.calibrator.current());
-            self.control.recovery_done();
-        } else {
-            self.recovery = Some(recovery);
-        }
+        let all = self.settle(recovery, stop.is_none());
+        self.recovery_panics = 0;
         let moved = self.journal_bytes - before;
         let held = matches!(stop, Some(Stop::Held)) && moved == 0;
-        Ok(if held { DrainPoll::Held } else { DrainPoll::Moved(moved.max(u64::from(!all))) })
+        let done =
+            if held { DrainPoll::Held } else { DrainPoll::Moved(moved.max(u64::from(!all))) };
+        Ok((done, all))
+    }
+
+    /// What was taken from the ring at hand since the last publication is taken again.
+    pub(super) fn take_dead_again(&mut self, recovery: &mut Recovery) {
+        if self.appender.published().1 > self.salvaged_bytes {
+            // As with the living ring: what was taken is published, and the ring does not know.
+            self.settle(recovery, false);
+        }
+        recovery.current().into_iter().for_each(|ring| ring.rewind());
     }
 
     /// Takes what one poll may take of the ring at hand.
@@ -126,7 +154,9 @@ impl Drain {
     /// that was the last one.
     fn settle(&mut self, recovery: &mut Recovery, ended: bool) -> bool {
         let Some(salvage) = recovery.current() else { return recovery.is_empty() };
-        match salvage.commit() {
+        let committed = salvage.commit();
+        self.salvaged_bytes = self.appender.published().1;
+        match committed {
             Ok(()) if ended => {
                 crash::pass(CrashPoint::RecoveryEnded);
                 if let Some(salvage) = recovery.part() {
@@ -139,7 +169,7 @@ impl Drain {
         recovery.current().is_none() && recovery.is_empty()
     }
 
-    fn part(&mut self, recovery: &mut Recovery, error: &std::io::Error) {
+    pub(super) fn part(&mut self, recovery: &mut Recovery, error: &std::io::Error) {
         if let Some(salvage) = recovery.part() {
             self.note_recovered(salvage.fail(error));
         }

@@ -1,0 +1,112 @@
+//! Rows 2 and 9: deaths in the janitor's work and while a ring is set aside, and panics of recovery.
+
+use std::os::unix::process::ExitStatusExt;
+
+use crate::acknowledged::Acknowledged;
+use crate::check::{check, in_order, journal, start_again, texts};
+use crate::kills::{Random, TIMES, builder_of, is_child, kill, start};
+use crate::support::{self, Desk, wait};
+use tapelog::testing::CrashPoint;
+
+#[test]
+fn row_02_a_death_while_a_segment_is_made_new_out_of_an_old_one_loses_nothing_of_the_logs() {
+    if is_child() {
+        return;
+    }
+    let test = "points::row_02_a_death_while_a_segment_is_made_new_out_of_an_old_one_loses_nothing_of_the_logs";
+    let rounds = support::times(TIMES, 50);
+    let mut random = Random::new();
+    // The fourth segment is the first that was another one before.
+    for (point, first) in [
+        (CrashPoint::SegmentUnnamed, 1),
+        (CrashPoint::SegmentHeaded, 4),
+        (CrashPoint::SegmentNamed, 4),
+    ] {
+        let (mut records, mut recovered) = (0, 0);
+        for round in 0..rounds {
+            let threads = 1 + (round % 3) as usize;
+            let desk = Desk::new();
+            let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
+            let work = format!("recycle@{point:?}#{}", first + random.below(2));
+            let status = wait(&mut start(test, &work, &desk, threads));
+            assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
+            let sure: Vec<u64> = (0..threads).map(|thread| acknowledged.of(thread)).collect();
+            // With more segments, because all that there are may have to be rendered yet.
+            recovered += start_again(builder_of(&desk)).recovered;
+            // The journal has let go of its oldest records; the logs have them all.
+            let counts = in_order("expert.log", texts(&desk.logs(), "expert.log").iter(), threads);
+            for (found, sure) in counts.iter().zip(&sure) {
+                assert!((*sure..=sure + 1).contains(found), "{point:?}: {counts:?} {sure:?}");
+            }
+            assert!(!journal(&desk.logs()).is_empty());
+            records += counts.iter().sum::<u64>();
+        }
+        println!(
+            "row 02: {} deaths at {point:?}, {records} records, {recovered} recovered",
+            rounds
+        );
+    }
+}
+
+#[test]
+fn row_02_a_death_while_a_ring_is_set_aside_leaves_it_to_the_next_start() {
+    if is_child() {
+        return;
+    }
+    let test = "points::row_02_a_death_while_a_ring_is_set_aside_leaves_it_to_the_next_start";
+    let rounds = support::times(TIMES, 50);
+    let mut random = Random::new();
+    for point in [CrashPoint::RingRefused, CrashPoint::RingSetAside] {
+        for _ in 0..rounds {
+            let desk = Desk::new();
+            kill((test, "fill"), &desk, 1, &mut random);
+            spoil_version(&desk);
+            let status = wait(&mut start(test, &format!("recover@{point:?}#1"), &desk, 1));
+            assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
+            let stats = start_again(builder_of(&desk));
+            assert_eq!(stats.recovered, 0);
+            let names = std::fs::read_dir(desk.ring_dir()).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names.len(), 1, "{names:?}");
+            assert!(names[0].to_string_lossy().ends_with(".ring.aside"), "{names:?}");
+        }
+        println!("row 02: {} deaths at {point:?}, each ring is set aside once", rounds);
+    }
+}
+
+/// Writes another version into the ring that a child has left: it is of no use.
+fn spoil_version(desk: &Desk) {
+    let mut names = std::fs::read_dir(desk.ring_dir()).unwrap().map(|entry| entry.unwrap().path());
+    let ring = names.find(|path| path.to_string_lossy().ends_with(".ring")).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(ring).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &99_u32.to_le_bytes(), 8).unwrap();
+}
+
+#[test]
+fn row_09_a_recovery_that_panics_at_any_point_goes_on() {
+    if is_child() {
+        return;
+    }
+    let test = "points::row_09_a_recovery_that_panics_at_any_point_goes_on";
+    let rounds = support::times(TIMES, 5);
+    let mut random = Random::new();
+    for point in [
+        CrashPoint::RecoveryBegun,
+        CrashPoint::FramesWritten,
+        CrashPoint::CursorWritten,
+        CrashPoint::RecoveryPublished,
+        CrashPoint::RecoveryNoted,
+        CrashPoint::RecoveryEnded,
+        CrashPoint::SegmentBegun,
+    ] {
+        for _ in 0..rounds {
+            let desk = Desk::new();
+            let acknowledged = kill((test, "fill"), &desk, 2, &mut random);
+            let work = format!("recover!{point:?}#{}", 1 + random.below(2));
+            assert!(wait(&mut start(test, &work, &desk, 2)).success(), "{point:?}");
+            start_again(builder_of(&desk));
+            check(&desk, 2, &acknowledged);
+        }
+        println!("row 09: {} recoveries panicked at {point:?}", rounds);
+    }
+}

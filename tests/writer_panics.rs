@@ -1,0 +1,414 @@
+//! A thread of the writer that panics goes on: nothing is lost, repeated or out of order, no call
+//! waits for it, and an entry tells where it was.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "getrusage of the calling thread")]
+
+mod support;
+
+#[path = "support/calls.rs"]
+mod calls;
+#[path = "recovery/check.rs"]
+mod check;
+
+use std::net::UdpSocket;
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
+use check::{check, in_order, mark, texts};
+use support::{Desk, PATIENCE, child, number, role, run, until};
+use tapelog::testing::{CrashPoint, capture, panic_at};
+use tapelog::{
+    Backtrace, Builder, Level, MetaLogger, SyncPolicy, Threading, context, error, info, try_info,
+};
+
+/// One wish at a time is granted in a process.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often a thread panics at each point.
+fn panics() -> u64 {
+    support::times("TEST_PANICS", 5)
+}
+
+/// Small parts, so that every point is passed soon. The engine's other entries are left out.
+fn builder(desk: &Desk, threading: Threading) -> Builder {
+    desk.builder()
+        .threading(threading)
+        .ring_bytes(1_u64 << 20)
+        .block_bytes(8_u32 << 10)
+        .journal_segment_bytes(512_u64 << 10)
+        .journal_segments(256_u32)
+        .log_max_file_size(256_u64 << 10)
+        .log_backup_count(1_000_u32)
+        .metrics_interval(Duration::ZERO)
+}
+
+/// What the producers did.
+#[derive(Debug, Default)]
+struct Load {
+    accepted: Vec<u64>,
+    calls: u64,
+}
+
+/// Logs with two threads while `meanwhile` runs, and holds the calls to 10 ms.
+fn load(log: &MetaLogger, meanwhile: impl FnOnce()) -> Load {
+    let stop = AtomicBool::new(false);
+    let per_microsecond = ticks_per_microsecond();
+    let (threads, control_max) = beside_empty_calls(|| {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..2)
+                .map(|thread| {
+                    let (log, stop) = (&log, &stop);
+                    scope.spawn(move || {
+                        let bound = log.bind(context! { strategy = "grid", thread });
+                        let (mut sequence, mut calls) = (0, Calls::new(per_microsecond));
+                        while !stop.load(Ordering::Relaxed) {
+                            let mark = mark(thread, sequence);
+                            let pushed = calls.time(|| try_info!(bound, "entry", sequence, mark)).0;
+                            sequence += u64::from(pushed.is_ok());
+                            if calls.timed.is_multiple_of(64) {
+                                thread::sleep(Duration::from_micros(300));
+                            }
+                        }
+                        (sequence, calls)
+                    })
+                })
+                .collect();
+            meanwhile();
+            stop.store(true, Ordering::Relaxed);
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        })
+    });
+    let mut load = Load::default();
+    for (accepted, calls) in threads {
+        calls.check(control_max);
+        load.accepted.push(accepted);
+        load.calls += calls.timed;
+    }
+    load
+}
+
+/// Has the thread that passes `point` panic so many times.
+fn panic_often(log: &MetaLogger, point: CrashPoint, times: u64) {
+    for done in 0..times {
+        panic_at(point, 1 + (done as u32 * 7) % 5);
+        until(&format!("a panic at {point:?}"), || log.stats().writer_panics > done);
+    }
+}
+
+/// `accepted + lost = calls` to the last, and every panic is told once.
+fn account(desk: &Desk, log: &MetaLogger, load: &Load, point: CrashPoint, thread: &str) {
+    let stats = log.stats();
+    let accepted: u64 = load.accepted.iter().sum();
+    assert_eq!(accepted + stats.lost.total(), load.calls, "{point:?}: {stats:?}");
+    assert_eq!(stats.writer_panics, panics(), "{point:?}");
+    let told = told(desk);
+    assert_eq!(told.len() as u64, panics(), "{point:?}: {told:?}");
+    assert_eq!(stats.accepted, accepted + panics(), "{point:?}: {stats:?}");
+    assert_eq!((stats.journaled, stats.shown), (stats.accepted, stats.accepted), "{point:?}");
+    for (at, line) in told.iter().enumerate() {
+        assert!(
+            line.contains("[CRITICAL ]") && line.contains(&format!("at {point:?}\"")),
+            "{line}"
+        );
+        assert!(line.contains(&format!(" thread={thread} ")), "{line}");
+        assert_eq!(number(line, "panics"), at as u64 + 1);
+    }
+}
+
+/// The entries that tell panics of the writer.
+fn told(desk: &Desk) -> Vec<String> {
+    let lines = desk.lines("errors.log").into_iter();
+    lines.filter(|line| line.contains("] logger.writer_panic ")).collect()
+}
+
+fn goes_on(point: CrashPoint, threading: Threading, thread: &str) {
+    let desk = Desk::new();
+    let (log, guard) = builder(&desk, threading).build().unwrap();
+    let load = load(&log, || panic_often(&log, point, panics()));
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    account(&desk, &log, &load, point, thread);
+    assert_eq!(check(&desk, 2, &load.accepted), load.accepted, "{point:?}");
+    println!(
+        "row 09: {} panics at {point:?} ({threading:?}), {} calls, {} lost",
+        panics(),
+        load.calls,
+        log.stats().lost.total()
+    );
+}
+
+#[test]
+fn row_09_the_drain_goes_on_after_a_panic_at_any_point() {
+    let _turn = turn();
+    for threading in [Threading::Dedicated, Threading::Shared] {
+        for point in [
+            CrashPoint::FramesWritten,
+            CrashPoint::CursorWritten,
+            CrashPoint::PassDone,
+            CrashPoint::SegmentBegun,
+        ] {
+            goes_on(point, threading, "tapelog-drain");
+        }
+    }
+}
+
+#[test]
+fn row_09_the_views_go_on_after_a_panic_at_any_point() {
+    let _turn = turn();
+    for threading in [Threading::Dedicated, Threading::Shared] {
+        for point in [
+            CrashPoint::EntriesRendered,
+            CrashPoint::BatchNoted,
+            CrashPoint::BatchWritten,
+            CrashPoint::FileRenamed,
+        ] {
+            goes_on(point, threading, "tapelog-view");
+        }
+    }
+}
+
+#[test]
+fn row_09_the_janitor_goes_on_after_a_panic_at_any_point() {
+    let _turn = turn();
+    for point in [CrashPoint::SegmentUnnamed, CrashPoint::SegmentHeaded, CrashPoint::SegmentNamed] {
+        let desk = Desk::new();
+        // Few segments, so that they are made anew out of old ones.
+        let (log, guard) =
+            builder(&desk, Threading::Dedicated).journal_segments(4_u32).build().unwrap();
+        let load = load(&log, || panic_often(&log, point, panics()));
+        log.flush(PATIENCE).unwrap();
+        drop(guard);
+        account(&desk, &log, &load, point, "tapelog-janitor");
+        let lines = texts(&desk.logs(), "expert.log");
+        assert_eq!(in_order("expert.log", lines.iter(), 2), load.accepted, "{point:?}");
+        let tapes = std::fs::read_dir(desk.logs().join("journal")).unwrap();
+        let tapes = tapes.filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_string_lossy().contains(".tape")
+        });
+        assert!(tapes.count() <= 4, "no segment is forgotten");
+        println!("row 09: {} panics at {point:?}, {} calls", panics(), load.calls);
+    }
+}
+
+#[test]
+fn row_09_the_syncer_goes_on_after_a_panic() {
+    let _turn = turn();
+    let desk = Desk::new();
+    let every = SyncPolicy::Interval(Duration::from_millis(10));
+    let (log, guard) = builder(&desk, Threading::Dedicated).sync(every).build().unwrap();
+    let point = CrashPoint::JournalSynced;
+    let load = load(&log, || panic_often(&log, point, panics()));
+    log.flush(PATIENCE).unwrap();
+    let before = log.stats().syncs;
+    until("another round", || log.stats().syncs > before);
+    drop(guard);
+    account(&desk, &log, &load, point, "tapelog-sync");
+    assert_eq!(log.stats().synced_records, log.stats().journaled);
+    println!("row 09: {} panics at {point:?}, {} syncs", panics(), log.stats().syncs);
+}
+
+#[test]
+fn row_09_every_message_goes_to_syslog_although_its_thread_panics() {
+    let _turn = turn();
+    let desk = Desk::new();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let url = format!("udp://{}", socket.local_addr().unwrap());
+    let builder = builder(&desk, Threading::Dedicated).syslog(url).syslog_level(Level::Info);
+    let (log, guard) = builder.build().unwrap();
+    let mut buffer = [0; 4096];
+    let mut sent = 0;
+    for done in 0..panics() {
+        panic_at(CrashPoint::MessagesTaken, 1);
+        while log.stats().writer_panics == done {
+            info!(log, "message", sent);
+            sent += 1;
+            thread::sleep(Duration::from_millis(1));
+        }
+        until("messages behind a panic", || log.stats().syslog_sent > sent);
+    }
+    log.flush(PATIENCE).unwrap();
+    let mut next = 0;
+    while next < sent {
+        let bytes = socket.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..bytes]).into_owned();
+        if text.contains("logger.writer_panic") {
+            continue;
+        }
+        assert!(text.contains(&format!("sent=\"{next}\"")), "{next}: {text}");
+        next += 1;
+    }
+    drop(guard);
+    assert_eq!(log.stats().syslog_dropped, 0);
+    assert_eq!(told(&desk).len() as u64, panics());
+    println!("row 09: {} panics of the syslog thread, {sent} messages, each came once", panics());
+}
+
+#[test]
+fn row_09_backtraces_have_names_again_after_a_panic_of_their_thread() {
+    let _turn = turn();
+    let desk = Desk::new();
+    let builder = builder(&desk, Threading::Dedicated).backtrace(Backtrace::Error);
+    let (log, guard) = builder.build().unwrap();
+    panic_at(CrashPoint::SymbolsAsked, 1);
+    let mut logged = 0;
+    until("a name", || {
+        error!(log, "traced", logged);
+        logged += 1;
+        log.flush(PATIENCE).unwrap();
+        let lines = desk.lines("errors.log").into_iter();
+        let mut traced = lines.filter(|line| line.contains("] traced "));
+        traced.next_back().unwrap().contains("row_09_backtraces_have_names")
+    });
+    drop(guard);
+    assert_eq!((log.stats().writer_panics, told(&desk).len()), (1, 1));
+    println!("row 09: 1 panic of the thread for names, {logged} entries until they were back");
+}
+
+/// A hook that has the next thread panic that comes to `point`, `times` times.
+fn panic_again(point: CrashPoint, times: u64) {
+    let left = AtomicU64::new(times - 1);
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !info.to_string().contains("a test asked for it") {
+            return before(info);
+        }
+        let again = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        if again.is_ok() {
+            panic_at(point, 1);
+        }
+    }));
+    panic_at(point, 1);
+}
+
+#[test]
+fn row_09_panics_in_a_row_back_off_and_calls_do_not_wait() {
+    let test = "row_09_panics_in_a_row_back_off_and_calls_do_not_wait";
+    if role().is_none() {
+        print!("{}", String::from_utf8_lossy(&run(child(test, "panics")).stdout));
+        return;
+    }
+    let desk = Desk::new();
+    let (log, guard) = builder(&desk, Threading::Dedicated).build().unwrap();
+    panic_again(CrashPoint::FramesWritten, u64::MAX);
+    let load = load(&log, || thread::sleep(Duration::from_secs(3)));
+    let panics = log.stats().writer_panics;
+    // 1 + 2 + … + 512 ms are a second, then one comes each second.
+    assert!((9..=13).contains(&panics), "{panics} panics in 3 s");
+    let _quiet = panic::take_hook();
+    panic_at(CrashPoint::RingSetAside, 1);
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    let (stats, accepted) = (log.stats(), load.accepted.iter().sum::<u64>());
+    assert_eq!(accepted + stats.lost.total(), load.calls);
+    assert!(stats.lost.full > 0, "the ring was full meanwhile: {stats:?}");
+    assert_eq!(check(&desk, 2, &load.accepted), load.accepted);
+    let lines = desk.lines("expert.log");
+    let gaps: u64 = lines
+        .iter()
+        .filter(|line| line.contains("logger.gap"))
+        .map(|line| number(line, "lost"))
+        .sum();
+    assert_eq!(gaps, stats.lost.total(), "all of them are told");
+    assert!(!told(&desk).is_empty());
+    println!("row 09: {panics} panics in a row in 3 s, {} calls, {gaps} lost and told", load.calls);
+}
+
+#[test]
+fn row_09_an_entry_whose_rendering_panics_is_shown_by_the_next_attempt() {
+    let _turn = turn();
+    let (log, captured) = capture();
+    for times in 1..=8 {
+        panic_at(CrashPoint::EntryShown, times);
+        for number in 0..8_u64 {
+            info!(log, "entry", number);
+        }
+        let entries = captured.entries();
+        let numbers = entries.iter().filter(|entry| entry.event == "entry");
+        let numbers: Vec<_> = numbers.map(|entry| entry.fields["number"].clone()).collect();
+        assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7"], "{times}");
+        assert_eq!(log.stats().writer_panics, u64::from(times));
+        captured.clear();
+    }
+}
+
+#[test]
+fn row_09_an_entry_that_can_never_be_rendered_is_left_out_and_told() {
+    let test = "row_09_an_entry_that_can_never_be_rendered_is_left_out_and_told";
+    if role().is_none() {
+        print!("{}", String::from_utf8_lossy(&run(child(test, "panics")).stdout));
+        return;
+    }
+    let (log, captured) = capture();
+    info!(log, "before");
+    log.flush(PATIENCE).unwrap();
+    panic_again(CrashPoint::EntryShown, 3);
+    for number in 0..8_u64 {
+        info!(log, "entry", number);
+    }
+    let entries = captured.entries();
+    let numbers = entries.iter().filter(|entry| entry.event == "entry");
+    let numbers: Vec<_> = numbers.map(|entry| entry.fields["number"].clone()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7"], "the first one panicked three times");
+    let gaps = entries.iter().filter(|entry| entry.event == "logger.gap").count();
+    // The panics have made entries, too.
+    until("all entries", || log.stats().accepted == 12);
+    log.flush(PATIENCE).unwrap();
+    let stats = log.stats();
+    assert_eq!((gaps, stats.unreadable, stats.writer_panics), (1, 1, 3), "{entries:#?}");
+    assert_eq!(stats.shown + stats.unreadable, stats.journaled);
+    println!("row 09: 3 panics over 1 entry, which is told; 7 others are there");
+}
+
+#[test]
+fn row_09_the_hosts_hook_comes_first_and_a_panic_is_told_once() {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    let test = "row_09_the_hosts_hook_comes_first_and_a_panic_is_told_once";
+    if role().is_none() {
+        let output = run(child(test, "panics"));
+        let notices = String::from_utf8_lossy(&output.stderr).matches("tapelog: thread").count();
+        assert_eq!(notices, 1, "{output:?}");
+        return;
+    }
+    let desk = Desk::new();
+    let (log, guard) = {
+        let errors = desk.logs().join("errors.log");
+        panic::set_hook(Box::new(move |_| {
+            let told = std::fs::read_to_string(&errors).unwrap_or_default();
+            let told = told.matches("logger.writer_panic").count() as u64;
+            assert_eq!(told, SEEN.fetch_add(1, Ordering::Relaxed), "the entry comes behind");
+        }));
+        builder(&desk, Threading::Dedicated).panic_hook(true).build().unwrap()
+    };
+    for (done, point) in [CrashPoint::PassDone, CrashPoint::FramesWritten, CrashPoint::PassDone]
+        .into_iter()
+        .enumerate()
+    {
+        let begun = Instant::now();
+        panic_at(point, 1);
+        until("a panic", || {
+            info!(log, "entry", done);
+            log.stats().writer_panics > done as u64
+        });
+        log.flush(PATIENCE).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for nobody");
+    }
+    drop(guard);
+    let lines = desk.lines("errors.log");
+    assert_eq!(
+        (SEEN.load(Ordering::Relaxed), lines.len(), told(&desk).len()),
+        (3, 3, 3),
+        "{lines:?}"
+    );
+    assert!(lines.iter().all(|line| line.contains(" location=src/crash.rs:")), "{lines:?}");
+    println!("row 09: 3 panics with panic_hook = true, each told once");
+}
