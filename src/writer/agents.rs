@@ -131,11 +131,11 @@ impl KeptDrain {
     /// Tells a failure of the medium once, until it works again.
     fn told(&mut self, polled: Result<DrainPoll, JournalError>) -> Drained {
         let failed_before = std::mem::replace(&mut self.failing, polled.is_err());
-        let outage = self.keeper.core().control.outage();
+        let control = &self.keeper.core().control;
         match polled {
             Ok(done) => {
                 if failed_before {
-                    outage.works(Part::Segment, 0);
+                    control.outage().works(Part::Segment, 0);
                 }
                 match done {
                     DrainPoll::Moved(bytes) => Drained::Moved(bytes),
@@ -144,11 +144,11 @@ impl KeptDrain {
             }
             Err(error) => {
                 let mut failure = FileError::from(&error);
-                if let Some(claim) = self.keeper.core().control.claim() {
+                if let Some(claim) = control.claim() {
                     failure.path = claim.directory().join("journal").join(failure.path);
                 }
                 let waiting = "records stay in the ring until it works again";
-                outage.failed(Part::Segment, failure, waiting);
+                control.outage().failed(Part::Segment, failure, waiting);
                 // The next segment may be better.
                 Drained::Waits(if failed_before { FAILED } else { Duration::ZERO })
             }

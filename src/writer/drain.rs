@@ -243,16 +243,6 @@ impl Drain {
         Ok(if held && moved == 0 { DrainPoll::Held } else { DrainPoll::Moved(moved) })
     }
 
-    /// Goes on in the next segment before this one is full, where the janitor says so: because there is
-    /// a file again, or one that is found by its name.
-    fn leave_early(&mut self) {
-        let first = self.supply.leave_before(self.appender.is_in_memory());
-        let behind = self.appender.sequence() < first;
-        if behind && self.pass.is_none() && matches!(self.roll(), Stop::Failed) {
-            self.broken = true;
-        }
-    }
-
     /// Goes on in a fresh segment after a failure.
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };

@@ -33,8 +33,9 @@ fn end(how: &str) {
             unsafe { nowhere.write_volatile(1) };
         }
         "term" => {
+            let pid = std::process::id().cast_signed();
             // SAFETY: sends a signal to this process.
-            unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+            unsafe { libc::kill(pid, libc::SIGTERM) };
             thread::sleep(PATIENCE);
         }
         "oom" => {

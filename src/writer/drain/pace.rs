@@ -69,4 +69,14 @@ impl Drain {
             self.control.update(true, |progress| progress.stuck += 1);
         }
     }
+
+    /// Goes on in the next segment before this one is full, where the janitor says so: because there is
+    /// a file again, or one that is found by its name.
+    pub(super) fn leave_early(&mut self) {
+        let first = self.supply.leave_before(self.appender.is_in_memory());
+        let behind = self.appender.sequence() < first;
+        if behind && self.pass.is_none() && matches!(self.roll(), Stop::Failed) {
+            self.broken = true;
+        }
+    }
 }
