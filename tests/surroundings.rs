@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use support::{Desk, PATIENCE, child, number, role, run};
-use tapelog::{MetaLogger, info};
+use tapelog::{MetaLogger, info, try_info};
 
 /// What is done to a log, and undone if it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -280,10 +280,10 @@ fn log_without_descriptors(directory: &Path) {
         .journal_segments(64_u32);
     let (log, guard) = builder.build().unwrap();
     limit(Resource::Nofile, 256);
-    let mut calls = 0_u64;
+    let (mut calls, mut accepted) = (0_u64, 0_u64);
     let mut log_some = |count: u64| {
         for _ in 0..count {
-            info!(log, "entry", number = calls);
+            accepted += u64::from(try_info!(log, "entry", number = calls).is_ok());
             calls += 1;
             if calls.is_multiple_of(64) {
                 std::thread::sleep(Duration::from_micros(200));
@@ -312,7 +312,9 @@ fn log_without_descriptors(directory: &Path) {
     log.flush(PATIENCE).unwrap();
     drop(guard);
     let stats = log.stats();
-    assert_eq!(stats.accepted + stats.lost.total(), calls);
+    assert_eq!(accepted + stats.lost.total(), calls);
+    // The engine's own entries tell what failed.
+    assert!(stats.accepted - accepted < 10, "{accepted}: {stats:?}");
     assert_eq!((stats.journaled, stats.shown), (stats.accepted, stats.accepted));
     assert!(without.degraded.is_some_and(|reason| reason.contains("os error 24")));
     println!(
@@ -364,7 +366,7 @@ fn row_14_a_start_with_few_descriptors_or_none_is_refused_or_degraded_and_harms_
         let builder = support::builder(&directory.join("logs")).ring_dir(directory.join("rings"));
         let (log, guard) = builder.metrics_interval(Duration::ZERO).build_or_console();
         let accepted = (0..1_000_u64)
-            .filter(|number| tapelog::try_info!(log, "entry", number = *number).is_ok())
+            .filter(|number| try_info!(log, "entry", number = *number).is_ok())
             .count() as u64;
         drop(guard);
         let stats = log.stats();
