@@ -324,10 +324,10 @@ mod tests {
         cursor.note(b"second", &logs, Skips { expert: 40, ..Skips::default() }).unwrap();
         let mut fallback = crate::handlers::StderrNotice::stderr();
         logs.expert.batch().line(|out| out.extend_from_slice(b"one"));
-        logs.expert.write(&mut fallback, |_, _, _| ());
+        logs.expert.write(Some(&mut fallback), |_, _, _| ());
         logs.expert.rotate();
         logs.expert.batch().line(|out| out.extend_from_slice(b"two"));
-        logs.expert.write(&mut fallback, |_, _, _| ());
+        logs.expert.write(Some(&mut fallback), |_, _, _| ());
 
         let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
         assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));

@@ -152,13 +152,14 @@ impl LogFile {
         }
     }
 
-    /// Writes the batch. While the log does not work, its lines go to `fallback`; when it works again,
-    /// the line that `tell` makes of the number of missing ones comes first.
+    /// Writes the batch; whether all of it is in the file. While the log does not work, its lines go to
+    /// `fallback`, if there is one; when it works again, the line that `tell` makes of the number of
+    /// missing ones comes first.
     pub(crate) fn write(
         &mut self,
-        fallback: &mut StderrNotice,
+        fallback: Option<&mut StderrNotice>,
         tell: impl FnOnce(u64, Option<&FileError>, &mut Batch),
-    ) {
+    ) -> bool {
         self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
             let why = self.control.outage().error_of(self.part);
@@ -171,7 +172,9 @@ impl LogFile {
         let taken = lent(self, |log| &mut log.batch, |log, batch| log.append(batch));
         let rest = (self.batch.lines() - taken) as u64;
         if rest > 0 {
-            fallback.write(&self.batch);
+            if let Some(fallback) = fallback {
+                fallback.write(&self.batch);
+            }
             self.missing += rest;
             self.missed += rest;
         }
@@ -182,6 +185,7 @@ impl LogFile {
         {
             self.control.outage().works(self.part, self.missed - before);
         }
+        rest == 0
     }
 
     /// Appends lines to the file: how many of them it took.

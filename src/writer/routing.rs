@@ -260,17 +260,22 @@ impl Outlets {
         if let Some(logs) = &mut self.logs {
             let form = self.forms.log();
             let ours = self.core.control.owns_directory();
-            for (log, form) in logs.each().into_iter().zip([form, Form::Json, form]) {
+            // What errors.log holds was in the batch of expert.log, too: it is shown once.
+            let mut shown = false;
+            let logs = logs.each().into_iter();
+            for (at, (log, form)) in logs.zip([form, Form::Json, form]).enumerate() {
                 log.look(ours);
                 if !log.is_due() {
                     continue;
                 }
                 let forms = &mut self.forms;
-                log.write(&mut self.fallback, |missing, why, lines| {
+                let fallback = (at < 2 || !shown).then_some(&mut self.fallback);
+                let whole = log.write(fallback, |missing, why, lines| {
                     if let Some(gap) = missed_lines(missing, why) {
                         lines.line(|out| forms.line(form, &gap.entry(), out));
                     }
                 });
+                shown |= at == 0 && !whole;
                 if let Some(fast) = log.take_fast_rotation() {
                     self.core.metrics.fast_rotations.note(fast);
                 }
