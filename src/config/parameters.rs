@@ -241,8 +241,8 @@ parameters! {
     panic_hook: bool = false,
         Flag, "true or false",
         "true", restart;
-    /// Whether SIGTERM and SIGINT flush the logs before they end the process, and SIGHUP reads the
-    /// configuration file again.
+    /// Whether SIGTERM and SIGINT flush the logs before they end the process, as `exit` with a live
+    /// guard does then, and SIGHUP reads the configuration file again.
     handle_signals: bool = false,
         Flag, "true or false",
         "true", restart;
