@@ -5,44 +5,21 @@
 
 mod support;
 
+#[path = "support/meddling.rs"]
+mod meddling;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{Read, Seek};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use meddling::Meddling;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use support::{Desk, PATIENCE, child, number, role, run};
 use tapelog::{MetaLogger, info, try_info};
-
-/// What is done to a log, and undone if it has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Meddling {
-    Truncated,
-    CopiedAndTruncated,
-    Unlinked,
-    Renamed,
-    RenamedAndCreated,
-    DirectoryRemoved,
-    Unreadable,
-    Immutable,
-    Locked,
-}
-
-const ALL: [Meddling; 9] = [
-    Meddling::Truncated,
-    Meddling::CopiedAndTruncated,
-    Meddling::Unlinked,
-    Meddling::Renamed,
-    Meddling::RenamedAndCreated,
-    Meddling::DirectoryRemoved,
-    Meddling::Unreadable,
-    Meddling::Immutable,
-    Meddling::Locked,
-];
 
 /// Someone who has every version of the log's file open, so that what is written to a file without
 /// a name is seen, too.
@@ -59,9 +36,9 @@ impl Witness {
         self.files.entry(file.metadata().unwrap().ino()).or_insert(file);
     }
 
-    fn truncate(&mut self) {
+    /// Before the file is truncated.
+    fn keep(&mut self) {
         self.cut.push_str(&fs::read_to_string(&self.log).unwrap());
-        File::options().write(true).open(&self.log).unwrap().set_len(0).unwrap();
     }
 
     fn numbers(&mut self) -> Vec<u64> {
@@ -75,11 +52,6 @@ impl Witness {
         numbers.sort_unstable();
         numbers
     }
-}
-
-fn chattr(flag: &str, path: &Path) -> bool {
-    let changed = Command::new("chattr").arg(flag).arg(path).output();
-    changed.is_ok_and(|output| output.status.success())
 }
 
 /// Logs until an entry that was made after this began stands in the log; how long that took.
@@ -102,49 +74,16 @@ fn back_in(log: &MetaLogger, path: &Path, next: &mut u64) -> Duration {
 fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u64) -> bool {
     let path = witness.log.clone();
     let aside = path.with_extension(format!("{next}"));
-    let mut entries = |count: u64| {
-        for _ in 0..count {
+    if matches!(what, Meddling::Truncated | Meddling::CopiedAndTruncated) {
+        witness.keep();
+    }
+    what.happen(&path, &aside, || {
+        for _ in 0..10 {
             info!(log, "entry", number = *next);
             *next += 1;
         }
         log.flush(PATIENCE).unwrap();
-    };
-    match what {
-        Meddling::Truncated => witness.truncate(),
-        Meddling::CopiedAndTruncated => {
-            fs::copy(&path, &aside).unwrap();
-            witness.truncate();
-        }
-        Meddling::Unlinked => fs::remove_file(&path).unwrap(),
-        Meddling::Renamed => fs::rename(&path, &aside).unwrap(),
-        Meddling::RenamedAndCreated => {
-            fs::rename(&path, &aside).unwrap();
-            fs::write(&path, "").unwrap();
-        }
-        Meddling::DirectoryRemoved => {
-            let directory = path.parent().unwrap();
-            fs::remove_dir_all(directory).unwrap();
-            entries(10);
-        }
-        Meddling::Unreadable => {
-            fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
-            entries(10);
-            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        }
-        Meddling::Immutable => {
-            if !chattr("+i", &path) {
-                return false;
-            }
-            entries(10);
-            assert!(chattr("-i", &path));
-        }
-        Meddling::Locked => {
-            let locked = File::open(&path).unwrap();
-            flock(&locked, FlockOperation::LockExclusive).unwrap();
-            entries(10);
-        }
-    }
-    true
+    })
 }
 
 #[test]
@@ -156,13 +95,14 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     let mut witness = Witness { log: path.clone(), files: BTreeMap::new(), cut: String::new() };
     let mut next = 0;
     let mut times: BTreeMap<Meddling, Vec<Duration>> = BTreeMap::new();
-    for round in 0..2 * ALL.len() + 2 {
-        let what = ALL[round * 4 % ALL.len()];
+    let rounds = support::times("TEST_MEDDLINGS", 20);
+    for round in 0..rounds as usize {
+        let what = Meddling::ALL[round * 4 % Meddling::ALL.len()];
         back_in(&log, &path, &mut next);
         log.flush(PATIENCE).unwrap();
         witness.look();
         if !meddle(what, &mut witness, &log, &mut next) {
-            println!("skipped: {what:?} cannot be done here");
+            println!("row 07: skipped: {what:?} cannot be done here");
             continue;
         }
         times.entry(what).or_default().push(back_in(&log, &path, &mut next));
@@ -176,11 +116,16 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     let own = stats.accepted - next;
     assert_eq!(stats.lost.total(), 0);
     assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "an entry stands twice");
-    println!("{next} entries, {} in files, {} missed", found.len(), stats.log_lines_missed);
+    let done: usize = times.values().map(Vec::len).sum();
+    println!(
+        "row 07: {done} times a live log was meddled with, {next} entries, {} in files, {} missed",
+        found.len(),
+        stats.log_lines_missed
+    );
     let accounted = found.len() as u64 + stats.log_lines_missed;
     assert!((next..=next + 2 * own).contains(&accounted), "{accounted} of {next}, {own} own");
     for (what, times) in times {
-        println!("{what:?}: back within {times:?}");
+        println!("{what:?}: {} times, back within {:?}", times.len(), times.iter().max());
         // The best of some: a busy machine may stop anybody for long.
         assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{what:?}");
     }

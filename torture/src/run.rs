@@ -110,6 +110,7 @@ fn run_one(test: &Test, program: &Path, wanted: Wanted) -> Result {
 /// How much the next run is asked for; none when enough is done.
 fn next(size: Size, wanted: Wanted, done: u64, elapsed: Duration) -> Option<u64> {
     let left = match (size, wanted) {
+        (Size::Once, Wanted::For(time)) => u64::from(elapsed < time),
         (Size::Once, _) => 1_u64.saturating_sub(done),
         (Size::Times { step, .. }, Wanted::For(time)) => u64::from(elapsed < time) * step,
         (Size::Times { step, .. }, Wanted::Times(times)) => times.saturating_sub(done).min(step),
@@ -123,11 +124,10 @@ fn next(size: Size, wanted: Wanted, done: u64, elapsed: Duration) -> Option<u64>
 /// The same in words.
 fn asked(size: Size, wanted: Wanted) -> String {
     match (size, wanted) {
+        (_, Wanted::For(time)) => format!("{} s", time.as_secs()),
         (Size::Once, _) => "once".to_owned(),
-        (Size::Times { .. }, Wanted::For(time)) => format!("{} s", time.as_secs()),
         (Size::Times { .. }, Wanted::Times(times)) => times.to_string(),
         (Size::Times { long, .. }, Wanted::Long) => long.to_string(),
-        (Size::Seconds { .. }, Wanted::For(time)) => format!("{} s", time.as_secs()),
         (Size::Seconds { long }, _) => format!("{long} s"),
     }
 }
@@ -200,7 +200,9 @@ mod tests {
         let minute = Wanted::For(Duration::from_secs(60));
         assert_eq!((next(TIMES, minute, 59), next(TIMES, minute, 60)), (Some(500), None));
         assert_eq!((next(SECONDS, minute, 0), next(SECONDS, minute, 60)), (Some(60), None));
-        assert_eq!((next(Size::Once, minute, 0), next(Size::Once, minute, 1)), (Some(1), None));
+        assert_eq!((next(Size::Once, minute, 9), next(Size::Once, minute, 60)), (Some(1), None));
+        assert_eq!((next(Size::Once, Wanted::Long, 0)), Some(1));
+        assert_eq!((next(Size::Once, Wanted::Long, 1)), None);
     }
 
     #[test]

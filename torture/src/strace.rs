@@ -56,6 +56,7 @@ fn log_until_told(directory: &Path) -> std::result::Result<(), String> {
     let builder = builder.ring_bytes(1_u64 << 20).block_bytes(16_u32 << 10);
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
     let builder = builder.log_max_file_size(256_u64 << 10).log_backup_count(3_u32);
+    let builder = builder.metrics_interval(Duration::ZERO).latency_warning(Duration::ZERO);
     let (log, guard) = builder.build().map_err(|error| error.to_string())?;
     let bound = log.bind(context! { strategy = "grid" });
     let told = std::thread::spawn(|| std::io::stdin().read_line(&mut String::new()));
@@ -91,7 +92,7 @@ fn log_until_told(directory: &Path) -> std::result::Result<(), String> {
     if stats.accepted + stats.lost.total() != calls {
         return Err(format!("{calls} calls, and {stats:?}"));
     }
-    println!("{calls} calls, {} lost, back in {} ms", stats.lost.total(), back.as_millis());
+    println!("{calls} calls, {} lost; back in {} ms", stats.lost.total(), back.as_millis());
     Ok(())
 }
 
@@ -120,14 +121,17 @@ pub(crate) fn run(wanted: Wanted) -> Result {
         result.outcome = Outcome::Skipped;
         return result;
     }
+    let mut slowest = 0;
     let combinations = CALLS.iter().flat_map(|calls| ERRORS.map(|error| (*calls, error)));
     for (at, (calls, error)) in (0..rounds).flat_map(|_| combinations.clone()).enumerate() {
         // All of them, or every second or third one.
         let which = 1 + at % 3;
         match inject(calls, error, which) {
             Ok(told) => {
-                result.figures.hear(ROW, &format!("row 06: 1 kind of failing calls; {told}"));
+                let (pushed, back) = told.split_once("; ").unwrap_or((&told, ""));
                 println!("  {calls} {error} 1+{which}: {told}");
+                result.figures.hear(ROW, &format!("row 06: 1 outage by strace, {pushed}"));
+                slowest = slowest.max(millis(back));
             }
             Err(problem) => {
                 println!("  FAILED: {calls} {error} 1+{which}: {problem}");
@@ -136,7 +140,13 @@ pub(crate) fn run(wanted: Wanted) -> Result {
         }
     }
     result.took = began.elapsed();
+    result.figures.hear(ROW, &format!("row 06: back within {slowest}ms at most"));
     result
+}
+
+/// The number in `back in 12 ms`.
+fn millis(told: &str) -> u64 {
+    told.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0)
 }
 
 /// Has calls fail for a while under a living logger; gives what it tells of itself afterwards.

@@ -22,7 +22,7 @@ mod system;
 use std::collections::VecDeque;
 
 pub(crate) use checkpoint::Checkpoint;
-use queue::{Given, Queues, Run};
+use queue::{Given, Pool, Queues, Run};
 use resolve::{Limits, Resolver};
 use state::{History, State};
 pub(crate) use system::TARGET as ENTRY_TARGET;
@@ -37,8 +37,6 @@ use crate::entry::Entry;
 const COST_MAX: u64 = 24 << 20;
 /// Lanes that are told apart; beyond it all are taken for new.
 const LANES_MAX: usize = 16 << 10;
-/// Emptied runs that are kept for their memory.
-const POOL_MAX: usize = 16;
 
 /// How an entry was given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub(crate) struct Merge {
     resolver: Resolver,
     next_position: Position,
     skip: u64,
-    pool: Vec<Run>,
+    pool: Pool,
     /// What was given out last.
     chosen: Option<Chosen>,
 }
@@ -100,7 +98,7 @@ impl Merge {
             resolver: Resolver::default(),
             next_position: checkpoint.position,
             skip: checkpoint.skip,
-            pool: Vec::new(),
+            pool: Pool::default(),
             chosen: None,
         }
     }
@@ -137,8 +135,7 @@ impl Merge {
         };
 
         let calibration = frame.dictionary.calibration();
-        let mut run = self.pool.pop().unwrap_or_else(|| Run::new(calibration));
-        run.reset(calibration);
+        let mut run = self.pool.take(calibration);
         run.frame = number;
         let lane = self.state.lanes.entry(key).or_default();
         lane.enter(header.position.generation);
@@ -147,7 +144,7 @@ impl Merge {
         let entries = run.items.len() as u64;
         let cost = self.history.complete(&self.state, entries, records.len() as u64);
         if run.items.is_empty() {
-            self.pool.push(run);
+            self.pool.keep(run);
         } else {
             self.open.push(key, run);
         }
@@ -226,9 +223,7 @@ impl Merge {
             let (history, pool) = (&mut self.history, &mut self.pool);
             let mut done = |run: Run| {
                 history.done(run.frame);
-                if pool.len() < POOL_MAX {
-                    pool.push(run);
-                }
+                pool.keep(run);
             };
             let sealed = self.sealed.front_mut();
             let (sealed, found) = match sealed {

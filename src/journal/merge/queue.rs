@@ -67,11 +67,48 @@ impl Run {
         self.next = 0;
     }
 
+    /// What it takes of the heap, whether it is in use or not.
+    fn heap_bytes(&self) -> usize {
+        let Run { bytes, items, sites, contexts, .. } = self;
+        bytes.capacity()
+            + items.capacity() * size_of::<Item>()
+            + (sites.capacity() + contexts.capacity()) * size_of::<Arc<()>>()
+    }
+
     /// The `count` entries that were given out last.
     fn last_given(&self, count: usize) -> Option<Given<'_>> {
         let items = self.items.get(self.next.checked_sub(count)?..self.next)?;
         let Run { bytes, sites, contexts, calibration, .. } = self;
         Some(Given { items: items.iter(), bytes, sites, contexts, calibration: *calibration })
+    }
+}
+
+/// Runs that are kept for their memory: enough for the ordinary, not for the longest backlog ever.
+const POOL_RUNS_MAX: usize = 16;
+const POOL_BYTES_MAX: usize = 1 << 20;
+
+/// Emptied runs.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Vec<Run>);
+
+impl Pool {
+    /// An empty run.
+    pub(super) fn take(&mut self, calibration: Calibration) -> Run {
+        match self.0.pop() {
+            Some(mut run) => {
+                run.reset(calibration);
+                run
+            }
+            None => Run::new(calibration),
+        }
+    }
+
+    /// Keeps a run, unless there are enough of them.
+    pub(super) fn keep(&mut self, run: Run) {
+        let bytes: usize = self.0.iter().chain([&run]).map(Run::heap_bytes).sum();
+        if self.0.len() < POOL_RUNS_MAX && bytes <= POOL_BYTES_MAX {
+            self.0.push(run);
+        }
     }
 }
 
@@ -224,5 +261,28 @@ impl Queues {
     /// The `count` entries that the last [`Queues::next`] gave out of lane `place`.
     pub(super) fn given(&self, place: u32, count: usize) -> Option<Given<'_>> {
         self.lanes.get(place as usize)?.runs.front()?.last_given(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_does_not_keep_what_the_longest_backlog_needed() {
+        let calibration =
+            Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
+        let mut pool = Pool::default();
+        let run = |bytes| Run { bytes: Vec::with_capacity(bytes), ..Run::new(calibration) };
+        [POOL_BYTES_MAX / 2, POOL_BYTES_MAX, POOL_BYTES_MAX / 2].map(|size| pool.keep(run(size)));
+        assert_eq!(pool.0.len(), 2);
+        pool.keep(run(1));
+        assert_eq!(pool.0.len(), 2);
+        for _ in 0..3 {
+            let run = pool.take(calibration);
+            assert!(run.bytes.is_empty() && run.bytes.capacity() < POOL_BYTES_MAX);
+        }
+        (0..100).for_each(|_| pool.keep(run(64)));
+        assert_eq!(pool.0.len(), POOL_RUNS_MAX);
     }
 }

@@ -1,0 +1,185 @@
+//! Everything that goes wrong around the trading loop, one after the other, at random.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tapelog::MetaLogger;
+use tapelog::testing::{FileCall, fail_every, hold_drain};
+
+use crate::FILES;
+use crate::meddling::Meddling;
+use crate::support::disk::{Disk, fill};
+use crate::support::{PATIENCE, child};
+use crate::trader::{Pushed, burst};
+
+const ERRNOS: [i32; 7] =
+    [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::EINTR, libc::EMFILE, libc::EROFS, libc::EACCES];
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// Something is done to a live log.
+    Meddled,
+    /// The disk is filled, and freed.
+    DiskFilled,
+    /// File system calls fail.
+    CallsFailed,
+    /// A second process wants the directory.
+    SecondProcess,
+    /// The drain takes nothing.
+    DrainHeld,
+    /// Another thread fills the ring.
+    RingFilled,
+    /// All logs are rotated.
+    Rotated,
+}
+
+const ALL: [Trouble; 7] = [
+    Trouble::Meddled,
+    Trouble::DiskFilled,
+    Trouble::CallsFailed,
+    Trouble::SecondProcess,
+    Trouble::DrainHeld,
+    Trouble::RingFilled,
+    Trouble::Rotated,
+];
+
+/// Makes trouble, and keeps the books.
+#[derive(Debug)]
+pub(crate) struct Troubles {
+    log: MetaLogger,
+    logs: PathBuf,
+    /// What is put away, on the same disk.
+    aside: PathBuf,
+    /// The disk that may be filled, if there is one.
+    disk: Option<PathBuf>,
+    random: u64,
+    /// How often each trouble was made.
+    pub(crate) made: BTreeMap<String, u64>,
+    pub(crate) skipped: BTreeSet<String>,
+    /// What the calls of bursts came to.
+    pub(crate) pushed: Pushed,
+}
+
+impl Troubles {
+    pub(crate) fn new(log: &MetaLogger, home: &Path, logs: &Path, disk: Option<&Disk>) -> Self {
+        let aside = home.join("aside");
+        fs::create_dir_all(&aside).unwrap();
+        let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
+        println!("seed {seed}");
+        Self {
+            log: log.clone(),
+            logs: logs.to_owned(),
+            aside,
+            disk: disk.map(|disk| disk.path().to_owned()),
+            random: seed,
+            made: BTreeMap::new(),
+            skipped: BTreeSet::new(),
+            pushed: Pushed::default(),
+        }
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 11) as usize % end
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    fn millis(&mut self, from: usize, to: usize) -> Duration {
+        Duration::from_millis((from + self.below(to - from)) as u64)
+    }
+
+    /// Makes each kind of trouble once, and the longest backlogs that there can be: buffers are as long
+    /// afterwards as they will ever be.
+    pub(crate) fn begin(&mut self) {
+        for trouble in ALL {
+            self.make(trouble);
+        }
+        for _ in 0..4 {
+            let held = hold_drain(&self.log);
+            self.pushed.add(burst(&self.log, Duration::from_millis(200)));
+            drop(held);
+            self.log.flush(PATIENCE).unwrap();
+        }
+    }
+
+    /// Makes trouble until then.
+    pub(crate) fn go_on_until(&mut self, deadline: Instant) {
+        while Instant::now() < deadline {
+            let trouble = self.one_of(&ALL);
+            let what = self.make(trouble);
+            *self.made.entry(what).or_default() += 1;
+            let pause = self.millis(20, 400);
+            thread::sleep(pause);
+        }
+    }
+
+    /// Makes one kind of trouble, and ends it; gives its name.
+    fn make(&mut self, trouble: Trouble) -> String {
+        let lasts = self.millis(20, 400);
+        match trouble {
+            Trouble::Meddled => return self.meddle(lasts),
+            Trouble::DiskFilled => {
+                if let Some(disk) = &self.disk {
+                    let ballast = disk.join("ballast");
+                    fill(&ballast);
+                    thread::sleep(lasts);
+                    fs::remove_file(&ballast).unwrap();
+                }
+            }
+            Trouble::CallsFailed => {
+                let (call, errno) = (self.one_of(&FileCall::ALL), self.one_of(&ERRNOS));
+                // An interrupted call is made again at once: it must not fail for ever.
+                let every = 1 + u64::from(errno == libc::EINTR) + self.below(3) as u64;
+                let fault = fail_every(call, errno, every);
+                thread::sleep(lasts);
+                drop(fault);
+                return format!("{call:?} failed");
+            }
+            Trouble::SecondProcess => {
+                let role = self.logs.display().to_string();
+                let told = crate::support::run(child(crate::TEST, &role));
+                let told = String::from_utf8_lossy(&told.stdout).into_owned();
+                // Where the directory was taken away, there may be nothing to be told of.
+                assert!(told.contains("refused: "), "{told}");
+            }
+            Trouble::DrainHeld => {
+                let held = hold_drain(&self.log);
+                thread::sleep(lasts);
+                drop(held);
+            }
+            Trouble::RingFilled => self.pushed.add(burst(&self.log, lasts / 4)),
+            Trouble::Rotated => self.log.rotate(),
+        }
+        format!("{trouble:?}")
+    }
+
+    /// Does something to one of the logs.
+    fn meddle(&mut self, lasts: Duration) -> String {
+        let (what, log) = (self.one_of(&Meddling::ALL), self.one_of(&FILES));
+        let path = self.logs.join(log);
+        // It is not there while the views cannot make it.
+        let there = fs::metadata(&path).is_ok();
+        // The directory that all of them are in has the journal, too: taken_files.rs.
+        let whole = what == Meddling::DirectoryRemoved && path.parent() == Some(&self.logs);
+        let done = there && !whole && {
+            let aside = self.aside.join("log");
+            let done = what.happen(&path, &aside, || thread::sleep(lasts));
+            // Nothing is there where nothing was put away.
+            let _missing = fs::remove_file(&aside);
+            if !done {
+                self.skipped.insert(format!("a log {what:?}"));
+            }
+            done
+        };
+        if done { format!("{what:?}") } else { "nothing".to_owned() }
+    }
+}
