@@ -116,12 +116,12 @@ fn row_06_what_failed_is_named_in_the_statistics_and_by_an_entry_when_it_is_over
     info!(log, "there");
     log.flush(PATIENCE).unwrap();
     assert_eq!((log.stats().file_errors, log.stats().file_error), (0, None));
-    // A log alone: the journal is written through a mapping, its next segment is there already, and
-    // the cursor has its turn first.
+    // A log alone: the journal is written through a mapping, its next segments are there already,
+    // and the cursor has its turn first.
     let journal = desk.logs().join("journal");
     let segments = || fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().file_name());
     let tapes = || segments().filter(|name| name.to_string_lossy().ends_with(".tape")).count();
-    until("the next segment", || tapes() == 2);
+    until("the next segments", || tapes() == 3);
     let fault = fail(FileCall::Write, libc::ENOSPC, u64::MAX);
     let missing = 5;
     for number in 0..missing {
