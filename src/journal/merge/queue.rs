@@ -274,7 +274,9 @@ mod tests {
             Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
         let mut pool = Pool::default();
         let run = |bytes| Run { bytes: Vec::with_capacity(bytes), ..Run::new(calibration) };
-        [POOL_BYTES_MAX / 2, POOL_BYTES_MAX, POOL_BYTES_MAX / 2].map(|size| pool.keep(run(size)));
+        for size in [POOL_BYTES_MAX / 2, POOL_BYTES_MAX, POOL_BYTES_MAX / 2] {
+            pool.keep(run(size));
+        }
         assert_eq!(pool.0.len(), 2);
         pool.keep(run(1));
         assert_eq!(pool.0.len(), 2);
