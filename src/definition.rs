@@ -172,6 +172,13 @@ impl SiteDefinition {
         Ok(site)
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = self.fields.iter().map(|field| size_of::<Field>() + field.name.len());
+        let texts = 2 * self.text.len() + self.target.len() + self.file.len();
+        size_of::<Self>() + texts + names.sum::<usize>() + self.template.len() * size_of::<Piece>()
+    }
+
     /// Notes whether one of the fields is the entry's category.
     pub(crate) fn note_category(&mut self) {
         self.has_category = self.fields.iter().any(|field| &*field.name == CATEGORY);

@@ -241,12 +241,18 @@ impl<'a> Names<'a> {
 /// How many plans are kept: some 100 call sites with some 40 contexts each.
 const SLOTS: usize = 4096;
 
+/// Bytes that plans and their definitions take at most. Ordinary ones take a third of it.
+const BYTES_MAX: usize = 16 << 20;
+
 /// The plans of the pairs of call site and context that were seen last.
 ///
-/// A table in which every pair has one place, so that it stays bounded without ever being emptied
-/// as a whole. A kept plan keeps its definitions alive: an address stands for one definition only.
+/// A table in which every pair has one place, so that it stays bounded. It is emptied as a whole only
+/// if definitions are much larger than any log call makes them. A kept plan keeps its definitions
+/// alive: an address stands for one definition only.
 pub(super) struct PlanCache {
     slots: Box<[Option<Box<Kept>>]>,
+    /// Bytes that were kept since it was empty.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -267,17 +273,35 @@ impl std::fmt::Debug for PlanCache {
 
 impl PlanCache {
     pub(super) fn new() -> Self {
-        Self { slots: std::iter::repeat_with(|| None).take(SLOTS).collect() }
+        Self { slots: std::iter::repeat_with(|| None).take(SLOTS).collect(), bytes: 0 }
     }
 
     /// The plan of the entry's pair, made by `make` if it is not at hand.
     #[inline]
     pub(super) fn get(&mut self, entry: &Entry<'_>, make: impl FnOnce() -> Plan) -> &Plan {
-        let slot = &mut self.slots[place(entry)];
-        if !slot.as_ref().is_some_and(|kept| kept.serves(entry)) {
-            *slot = None;
+        let place = place(entry);
+        if !self.slots[place].as_ref().is_some_and(|kept| kept.serves(entry)) {
+            self.forget(place);
         }
-        &slot.get_or_insert_with(|| Kept::new(entry, make())).plan
+        let Self { slots, bytes } = self;
+        let make = || {
+            let kept = Kept::new(entry, make());
+            *bytes += kept.bytes();
+            kept
+        };
+        &slots[place].get_or_insert_with(make).plan
+    }
+
+    /// Makes room in a place, and in all of them if too much is kept.
+    #[cold]
+    fn forget(&mut self, place: usize) {
+        if let Some(kept) = self.slots[place].take() {
+            self.bytes -= kept.bytes();
+        }
+        if self.bytes > BYTES_MAX {
+            self.slots.fill_with(|| None);
+            self.bytes = 0;
+        }
     }
 }
 
@@ -302,6 +326,13 @@ impl Kept {
             calibration: has_ticks.then_some(entry.calibration),
             plan,
         })
+    }
+
+    /// What it takes, its definitions included although others may share them.
+    fn bytes(&self) -> usize {
+        let context = self.context.as_ref().map_or(0, |context| context.bytes().len());
+        let steps = self.plan.steps.capacity() * size_of::<Step>();
+        self.plan.constants.capacity() + steps + self.site.bytes() + 4 * context
     }
 
     #[inline]

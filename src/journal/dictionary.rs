@@ -53,6 +53,11 @@ fn fixed_bytes(site: &SiteDefinition) -> Option<u32> {
     u32::try_from(sum).ok()
 }
 
+/// What it costs that a table of `known` places gets one with this number.
+fn table_cost<T>(known: usize, place: usize) -> usize {
+    (place + 1).saturating_sub(known) * size_of::<T>()
+}
+
 /// A slot's current and previous context.
 type Slot = [Option<(u32, Arc<ContextDefinition>)>; 2];
 
@@ -174,7 +179,8 @@ impl Dictionary {
             Some(site) if *site.bytes == *bytes => site.clone(),
             _ => Site::decode(bytes)?,
         };
-        self.spend(site.cost())?;
+        let known = self.rings.get(&ring_id).map_or(0, |ring| ring.sites.len());
+        self.spend(site.cost() + table_cost::<Option<Site>>(known, id as usize))?;
         let sites = &mut self.ring(ring_id)?.sites;
         if sites.len() <= id as usize {
             sites.resize(id as usize + 1, None);
@@ -193,7 +199,9 @@ impl Dictionary {
             Some((_, context)) => Arc::clone(context),
             None => Arc::new(ContextDefinition::decode(bytes).ok()?),
         };
-        self.spend(512 + bytes.len() + 64 * context.iter().count())?;
+        let known = self.rings.get(&ring_id).map_or(0, |ring| ring.contexts.len());
+        let table = table_cost::<Slot>(known, slot);
+        self.spend(512 + bytes.len() + 64 * context.iter().count() + table)?;
         let contexts = &mut self.ring(ring_id)?.contexts;
         if contexts.len() <= slot {
             contexts.resize(slot + 1, [None, None]);

@@ -89,7 +89,7 @@ impl Made {
 
 /// One segment of the frames at the front of `rest`, up to the first end frame. Their lengths are
 /// bounded, their use, their place and their checksum are put right.
-fn sealed(form: u8, sequence: u64, rest: &mut &[u8]) -> Vec<u8> {
+pub(super) fn sealed(form: u8, sequence: u64, rest: &mut &[u8]) -> Vec<u8> {
     let header = SegmentHeader {
         sequence,
         use_id: USE_ID,

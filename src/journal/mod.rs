@@ -29,6 +29,7 @@ mod holdings;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod hostile;
 mod index;
+mod kept;
 mod layout;
 mod mapping;
 mod merge;

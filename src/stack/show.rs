@@ -12,6 +12,8 @@ use crate::record::{Encode, Fields, LogValue, Sink, TypeCode, Value};
 
 /// Addresses and sites that are remembered.
 const KEPT_MAX: usize = 8192;
+/// Bytes that the sites with backtraces take at most.
+const SITE_BYTES_MAX: usize = 4 << 20;
 
 /// The functions at an address, the innermost first; none if nothing is known of it.
 pub(crate) type Functions = Arc<[String]>;
@@ -44,6 +46,7 @@ pub(crate) struct Shower<L> {
     found: Found,
     /// What is shown of a stored site, with the stored one, by the place of that.
     sites: HashMap<usize, [Arc<SiteDefinition>; 2]>,
+    site_bytes: usize,
     site: Option<Arc<SiteDefinition>>,
     arguments: Vec<u8>,
 }
@@ -64,6 +67,7 @@ impl<L: LookUp> Shower<L> {
             modules: None,
             found: Found::new(),
             sites: HashMap::new(),
+            site_bytes: 0,
             site: None,
             arguments: Vec::new(),
         }
@@ -139,10 +143,13 @@ impl<L: LookUp> Shower<L> {
 
     /// The stored site with one field for a backtrace in place of two.
     fn site_of(&mut self, stored: &Arc<SiteDefinition>) -> Arc<SiteDefinition> {
-        if self.sites.len() > KEPT_MAX {
+        if self.site_bytes > SITE_BYTES_MAX {
             self.sites.clear();
+            self.site_bytes = 0;
         }
-        let known = self.sites.entry(Arc::as_ptr(stored).addr()).or_insert_with(|| {
+        let Self { sites, site_bytes, .. } = self;
+        let known = sites.entry(Arc::as_ptr(stored).addr()).or_insert_with(|| {
+            *site_bytes += 2 * stored.bytes();
             let mut site = SiteDefinition::clone(stored);
             site.has_backtrace = false;
             site.fields.truncate(site.fields.len().saturating_sub(2));

@@ -12,16 +12,18 @@ use crate::ring::{PushError, Ring};
 /// Four producers and a drain that works all the while: after the gate, one pass takes everything
 /// that was accepted, in order; what comes later is refused; accepted + lost = pushed.
 ///
-/// Caught: a gate that does not wait for `busy`; one that does not look whether a limit was set again.
+/// Caught: a gate that does not wait for `busy`, does not look whether a limit was set again, sets no
+/// limit, or is not noted; a lane retired without a look at its chain, or with the look at its state
+/// behind that at its chain.
 pub fn shutdown_drains_what_many_producers_were_told_is_accepted() {
-    check("shutdown, four producers", 1_500, || closes_the_gate(4, 1, 12));
+    check("shutdown, four producers", 5_000, || closes_the_gate(4, 1, 12));
 }
 
 /// The same with threads that end and begin anew, more of them than lanes.
 ///
-/// Caught: as above; a lane retired without a look at its chain.
+/// Caught: the same.
 pub fn shutdown_while_threads_come_and_go_loses_nothing() {
-    check("shutdown, threads that come and go", 1_500, || closes_the_gate(3, 3, 4));
+    check("shutdown, threads that come and go", 5_000, || closes_the_gate(3, 3, 4));
 }
 
 /// `threads` threads push `pushes` records, drop their handle and begin anew, `lives` times.

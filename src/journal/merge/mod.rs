@@ -35,6 +35,8 @@ use crate::entry::Entry;
 
 /// Memory that waiting entries may take before they are given out early.
 const COST_MAX: u64 = 24 << 20;
+/// What a byte of a definition inside a record counts: decoded, it takes that much at most.
+const INLINE_COST: u64 = 8;
 /// Lanes that are told apart; beyond it all are taken for new.
 const LANES_MAX: usize = 16 << 10;
 
@@ -142,7 +144,8 @@ impl Merge {
         self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
 
         let entries = run.items.len() as u64;
-        let cost = self.history.complete(&self.state, entries, records.len() as u64);
+        let bytes = records.len() as u64 + INLINE_COST * run.inline_bytes;
+        let cost = self.history.complete(&self.state, entries, bytes);
         if run.items.is_empty() {
             self.pool.keep(run);
         } else {

@@ -37,6 +37,8 @@ pub(super) struct Run {
     pub(super) sites: Vec<Arc<SiteDefinition>>,
     pub(super) contexts: Vec<Arc<ContextDefinition>>,
     pub(super) calibration: Calibration,
+    /// Bytes of the definitions inside its records.
+    pub(super) inline_bytes: u64,
     /// The frame's number in the history.
     pub(super) frame: u64,
     /// The first item that was not given out.
@@ -52,6 +54,7 @@ impl Run {
             sites: Vec::new(),
             contexts: Vec::new(),
             calibration,
+            inline_bytes: 0,
             frame: 0,
             next: 0,
         }
@@ -64,6 +67,7 @@ impl Run {
         self.sites.clear();
         self.contexts.clear();
         self.calibration = calibration;
+        self.inline_bytes = 0;
         self.next = 0;
     }
 

@@ -1,7 +1,6 @@
 //! From the records of a frame to entries: what ids and stamps mean is settled while the
 //! dictionary is the one of the frame.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::parts::{Parts, arguments_match, split};
@@ -11,10 +10,8 @@ use super::system::System;
 use crate::clock::Calibration;
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::journal::dictionary::{Dictionary, Site};
+use crate::journal::kept::Kept;
 use crate::record::{GAP_SITE, Gap, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
-
-/// Inline definitions that are kept decoded.
-const INLINE_KEPT_MAX: usize = 256;
 
 /// The limits of a frame's keys.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +26,8 @@ pub(super) struct Limits {
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     system: System,
-    inline_sites: HashMap<Box<[u8]>, Option<InlineSite>>,
-    inline_contexts: HashMap<Box<[u8]>, Option<Arc<ContextDefinition>>>,
+    inline_sites: Kept<Option<InlineSite>>,
+    inline_contexts: Kept<Option<Arc<ContextDefinition>>>,
     sites: Cache,
     contexts: Cache,
 }
@@ -152,7 +149,10 @@ impl Resolver {
             return Some(place);
         }
         let (definition, shape) = match parts.site_inline {
-            Some(bytes) => self.inline_site(bytes)?,
+            Some(bytes) => {
+                run.inline_bytes += bytes.len() as u64;
+                self.inline_site(bytes)?
+            }
             None => {
                 let site = dictionary.site(ring_id, id)?;
                 (Arc::clone(&site.definition), site.fixed_bytes)
@@ -168,15 +168,9 @@ impl Resolver {
     }
 
     fn inline_site(&mut self, bytes: &[u8]) -> Option<InlineSite> {
-        if let Some(known) = self.inline_sites.get(bytes) {
-            return known.clone();
-        }
-        if self.inline_sites.len() >= INLINE_KEPT_MAX {
-            self.inline_sites.clear();
-        }
-        let decoded = Site::decode(bytes).map(|site| (site.definition, site.fixed_bytes));
-        self.inline_sites.insert(bytes.into(), decoded.clone());
-        decoded
+        let decode =
+            |bytes: &[u8]| Site::decode(bytes).map(|site| (site.definition, site.fixed_bytes));
+        self.inline_sites.get(bytes, decode).clone()
     }
 
     /// One more than the place of the record's context in the run, 0 for none.
@@ -196,7 +190,10 @@ impl Resolver {
             return place;
         }
         let found = match parts.context_inline {
-            Some(bytes) => self.inline_context(bytes),
+            Some(bytes) => {
+                run.inline_bytes += bytes.len() as u64;
+                self.inline_context(bytes)
+            }
             None => dictionary.context(ring_id, id).cloned(),
         };
         let Some(context) = found.or_else(|| self.system.undefined_context(id)) else { return 0 };
@@ -209,15 +206,8 @@ impl Resolver {
     }
 
     fn inline_context(&mut self, bytes: &[u8]) -> Option<Arc<ContextDefinition>> {
-        if let Some(known) = self.inline_contexts.get(bytes) {
-            return known.clone();
-        }
-        if self.inline_contexts.len() >= INLINE_KEPT_MAX {
-            self.inline_contexts.clear();
-        }
-        let decoded = ContextDefinition::decode(bytes).ok().map(Arc::new);
-        self.inline_contexts.insert(bytes.into(), decoded.clone());
-        decoded
+        let decode = |bytes: &[u8]| ContextDefinition::decode(bytes).ok().map(Arc::new);
+        self.inline_contexts.get(bytes, decode).clone()
     }
 
     /// An entry that tells of a record which cannot be read.

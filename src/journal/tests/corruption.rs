@@ -54,7 +54,7 @@ fn is_told(line: &str) -> bool {
 }
 
 /// Nothing but the expected lines, in their order; whether something is missing.
-fn check(read: &[String], expected: &[String], what: &str) -> bool {
+pub(super) fn check(read: &[String], expected: &[String], what: &str) -> bool {
     let mut rest = expected.iter();
     for line in read.iter().filter(|line| !is_told(line)) {
         assert!(rest.any(|expected| expected == line), "{what}: {line:?} is wrong: {read:#?}");

@@ -4,7 +4,9 @@ mod support;
 
 mod corruption;
 mod crashes;
+mod flips;
 mod live;
+mod memory;
 mod oddities;
 mod order;
 mod round_trip;

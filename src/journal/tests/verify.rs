@@ -80,7 +80,7 @@ fn problems(index: &SegmentIndex) -> Vec<String> {
 }
 
 /// Offset, length and kind of the frames of a segment.
-fn frames(bytes: &[u8]) -> Vec<(usize, usize, u16)> {
+pub(super) fn frames(bytes: &[u8]) -> Vec<(usize, usize, u16)> {
     let end = get_u32(bytes, 512) as usize;
     let mut at = 4096;
     let mut found = Vec::new();

@@ -1,45 +1,27 @@
 //! What stands in a frame with records: do the frame's numbers agree with them, and can each be
 //! decoded with what its segment defines?
 
-use std::collections::HashMap;
-
 use crate::definition::ContextDefinition;
 use crate::journal::dictionary::{Dictionary, Site};
 use crate::journal::frame::{FrameHeader, Kind, RunHeader, run_flags};
+use crate::journal::kept::Kept;
 use crate::journal::merge::parts::{Parts, arguments_match, split};
 use crate::record::{GAP_SITE, Gap, INLINE, RECORD_HEADER_BYTES, RecordHeader, TimeKind};
-
-/// Inline definitions that are kept decoded.
-const INLINE_KEPT_MAX: usize = 256;
 
 /// What is decoded of the definitions that records carry themselves.
 #[derive(Debug, Default)]
 pub(super) struct Inline {
-    sites: HashMap<Box<[u8]>, Option<Site>>,
-    contexts: HashMap<Box<[u8]>, bool>,
+    sites: Kept<Option<Site>>,
+    contexts: Kept<bool>,
 }
 
 impl Inline {
     fn site(&mut self, bytes: &[u8]) -> Option<&Site> {
-        if !self.sites.contains_key(bytes) {
-            if self.sites.len() >= INLINE_KEPT_MAX {
-                self.sites.clear();
-            }
-            self.sites.insert(bytes.into(), Site::decode(bytes));
-        }
-        self.sites.get(bytes)?.as_ref()
+        self.sites.get(bytes, Site::decode).as_ref()
     }
 
     fn is_context(&mut self, bytes: &[u8]) -> bool {
-        if let Some(&known) = self.contexts.get(bytes) {
-            return known;
-        }
-        if self.contexts.len() >= INLINE_KEPT_MAX {
-            self.contexts.clear();
-        }
-        let sound = ContextDefinition::decode(bytes).is_ok();
-        self.contexts.insert(bytes.into(), sound);
-        sound
+        *self.contexts.get(bytes, |bytes| ContextDefinition::decode(bytes).is_ok())
     }
 }
 
