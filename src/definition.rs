@@ -224,7 +224,7 @@ fn template(text: &str, fields: &[Field]) -> Vec<Piece> {
 }
 
 /// A decoded context: named values that stand on every entry of a logger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ContextDefinition {
     bytes: Box<[u8]>,
     fields: SmallVec<[(Field, u32); 8]>,

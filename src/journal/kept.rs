@@ -29,8 +29,9 @@ impl<T> Kept<T> {
                 self.made.clear();
                 self.bytes = bytes.len();
             }
+            self.made.insert(bytes.into(), make(bytes));
         }
-        self.made.entry(bytes.into()).or_insert_with(|| make(bytes))
+        &self.made[bytes]
     }
 }
 

@@ -35,8 +35,6 @@ use crate::entry::Entry;
 
 /// Memory that waiting entries may take before they are given out early.
 const COST_MAX: u64 = 24 << 20;
-/// What a byte of a definition inside a record counts: decoded, it takes that much at most.
-const INLINE_COST: u64 = 8;
 /// Lanes that are told apart; beyond it all are taken for new.
 const LANES_MAX: usize = 16 << 10;
 
@@ -144,8 +142,7 @@ impl Merge {
         self.resolver.resolve(&mut run, lane, key.0, records, frame.dictionary, limits);
 
         let entries = run.items.len() as u64;
-        let bytes = records.len() as u64 + INLINE_COST * run.inline_bytes;
-        let cost = self.history.complete(&self.state, entries, bytes);
+        let cost = self.history.complete(&self.state, entries, records.len() as u64);
         if run.items.is_empty() {
             self.pool.keep(run);
         } else {
@@ -177,6 +174,7 @@ impl Merge {
 
     /// Makes everything due that waits.
     fn seal(&mut self) {
+        self.put_back();
         self.history.seal();
         if self.open.waiting() > 0 {
             let queues = std::mem::take(&mut self.open);
@@ -210,8 +208,28 @@ impl Merge {
 
     /// Chooses the next entries that are due, as [`Merge::next_entries`]; whether there are any.
     pub(crate) fn prepare(&mut self, most: usize) -> bool {
+        self.put_back();
         self.chosen = self.step(most);
+        if let Some((run, resolver, count)) = self.chosen_run() {
+            resolver.bring(run, count);
+        }
         self.chosen.is_some()
+    }
+
+    /// What was chosen is no longer at hand: what was decoded for it is given up.
+    fn put_back(&mut self) {
+        if let Some((run, resolver, _)) = self.chosen_run() {
+            resolver.put_back(run);
+        }
+        self.chosen = None;
+    }
+
+    /// The run of what is chosen, and how many of its entries are.
+    #[inline]
+    fn chosen_run(&mut self) -> Option<(&mut Run, &mut Resolver, usize)> {
+        let Chosen { sealed, place, count } = self.chosen?;
+        let queues = if sealed { &mut self.sealed.front_mut()?.0 } else { &mut self.open };
+        Some((queues.first_run(place)?, &mut self.resolver, count))
     }
 
     /// The entries that the last [`Merge::prepare`] has chosen.

@@ -1,5 +1,7 @@
 //! What a record is made of: its definitions, where it carries them, and its arguments.
 
+use std::ops::Range;
+
 use crate::definition::SiteDefinition;
 use crate::journal::bytes::get_u32;
 use crate::record::{Fields, Flags, INLINE, RECORD_HEADER_BYTES, RecordHeader};
@@ -36,6 +38,20 @@ pub(crate) fn split(header: RecordHeader, at: usize, record: &[u8]) -> Option<Pa
 }
 
 impl<'a> Parts<'a> {
+    /// Where the inline definition of the context stands in the run.
+    pub(crate) fn context_at(&self) -> Range<usize> {
+        self.start - self.context_inline.map_or(0, <[u8]>::len)..self.start
+    }
+
+    /// Where the inline definition of the site stands in the run.
+    pub(crate) fn site_at(&self) -> Range<usize> {
+        let end = match self.context_inline {
+            Some(context) => self.start - context.len() - 4,
+            None => self.start,
+        };
+        end - self.site_inline.map_or(0, <[u8]>::len)..end
+    }
+
     fn take_inline(&mut self) -> Option<&'a [u8]> {
         let rest = self.arguments.get(4..)?;
         let length = get_u32(self.arguments, 0) as usize;

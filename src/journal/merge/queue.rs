@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Release;
@@ -37,12 +38,31 @@ pub(super) struct Run {
     pub(super) sites: Vec<Arc<SiteDefinition>>,
     pub(super) contexts: Vec<Arc<ContextDefinition>>,
     pub(super) calibration: Calibration,
-    /// Bytes of the definitions inside its records.
-    pub(super) inline_bytes: u64,
+    /// The definitions inside its records, in the order of the items.
+    pub(super) inline: Vec<Inline>,
+    /// Those of them that are decoded at the moment.
+    pub(super) brought: Range<usize>,
     /// The frame's number in the history.
     pub(super) frame: u64,
     /// The first item that was not given out.
-    next: usize,
+    pub(super) next: usize,
+}
+
+/// A definition inside a record. Decoded it takes several times its bytes; so it is only while its
+/// entry is being resolved and while it is being given out.
+#[derive(Debug)]
+pub(super) struct Inline {
+    pub(super) item: usize,
+    pub(super) what: Defines,
+    /// Where it stands in the run's bytes.
+    pub(super) bytes: Range<usize>,
+}
+
+/// What is defined, and its place in the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Defines {
+    Site(usize),
+    Context(usize),
 }
 
 impl Run {
@@ -54,7 +74,8 @@ impl Run {
             sites: Vec::new(),
             contexts: Vec::new(),
             calibration,
-            inline_bytes: 0,
+            inline: Vec::new(),
+            brought: 0..0,
             frame: 0,
             next: 0,
         }
@@ -67,15 +88,17 @@ impl Run {
         self.sites.clear();
         self.contexts.clear();
         self.calibration = calibration;
-        self.inline_bytes = 0;
+        self.inline.clear();
+        self.brought = 0..0;
         self.next = 0;
     }
 
     /// What it takes of the heap, whether it is in use or not.
     fn heap_bytes(&self) -> usize {
-        let Run { bytes, items, sites, contexts, .. } = self;
+        let Run { bytes, items, sites, contexts, inline, .. } = self;
         bytes.capacity()
             + items.capacity() * size_of::<Item>()
+            + inline.capacity() * size_of::<Inline>()
             + (sites.capacity() + contexts.capacity()) * size_of::<Arc<()>>()
     }
 
@@ -260,6 +283,12 @@ impl Queues {
         }
         self.current = self.heads.pop().map(|Reverse((_, place))| place);
         self.current
+    }
+
+    /// The run of lane `place` that is being given out.
+    #[inline]
+    pub(super) fn first_run(&mut self, place: u32) -> Option<&mut Run> {
+        self.lanes.get_mut(place as usize)?.runs.front_mut()
     }
 
     /// The `count` entries that the last [`Queues::next`] gave out of lane `place`.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::parts::{Parts, arguments_match, split};
-use super::queue::{Item, LATE, Run};
+use super::queue::{Defines, Inline, Item, LATE, Run};
 use super::state::LaneState;
 use super::system::System;
 use crate::clock::Calibration;
@@ -90,6 +90,48 @@ impl Resolver {
             self.record(run, &mut shapes, lane, (ring_id, dictionary), at, header, record, stamp);
             at += record.len();
         }
+        run.brought = 0..run.inline.len();
+        self.put_back(run);
+    }
+
+    /// Decodes the definitions inside the records of the `count` entries that were given out last.
+    #[inline]
+    pub(super) fn bring(&mut self, run: &mut Run, count: usize) {
+        if !run.inline.is_empty() {
+            self.decode(run, count);
+        }
+    }
+
+    fn decode(&mut self, run: &mut Run, count: usize) {
+        let place = |item| run.inline.partition_point(|inline| inline.item < item);
+        run.brought = place(run.next - count)..place(run.next);
+        let Run { inline, bytes, sites, contexts, .. } = run;
+        for Inline { what, bytes: at, .. } in &inline[run.brought.clone()] {
+            let bytes = &bytes[at.clone()];
+            // They were decoded before: that cannot fail now.
+            match *what {
+                Defines::Site(place) => {
+                    sites[place] = self
+                        .inline_site(bytes)
+                        .map_or_else(|| self.system.undecodable(), |(site, _)| site);
+                }
+                Defines::Context(place) => {
+                    contexts[place] =
+                        self.inline_context(bytes).unwrap_or_else(|| self.system.no_context());
+                }
+            }
+        }
+    }
+
+    /// Gives up what is decoded of the definitions inside the run's records.
+    #[inline]
+    pub(super) fn put_back(&mut self, run: &mut Run) {
+        for inline in &run.inline[std::mem::take(&mut run.brought)] {
+            match inline.what {
+                Defines::Site(place) => run.sites[place] = self.system.undecodable(),
+                Defines::Context(place) => run.contexts[place] = self.system.no_context(),
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the inner loop's state, all of it distinct")]
@@ -150,8 +192,10 @@ impl Resolver {
         }
         let (definition, shape) = match parts.site_inline {
             Some(bytes) => {
-                run.inline_bytes += bytes.len() as u64;
-                self.inline_site(bytes)?
+                let found = self.inline_site(bytes)?;
+                let what = Defines::Site(run.sites.len());
+                run.inline.push(Inline { item: run.items.len(), what, bytes: parts.site_at() });
+                found
             }
             None => {
                 let site = dictionary.site(ring_id, id)?;
@@ -190,10 +234,10 @@ impl Resolver {
             return place;
         }
         let found = match parts.context_inline {
-            Some(bytes) => {
-                run.inline_bytes += bytes.len() as u64;
-                self.inline_context(bytes)
-            }
+            Some(bytes) => self.inline_context(bytes).inspect(|_| {
+                let what = Defines::Context(run.contexts.len());
+                run.inline.push(Inline { item: run.items.len(), what, bytes: parts.context_at() });
+            }),
             None => dictionary.context(ring_id, id).cloned(),
         };
         let Some(context) = found.or_else(|| self.system.undefined_context(id)) else { return 0 };

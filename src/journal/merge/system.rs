@@ -20,6 +20,7 @@ pub(super) struct System {
     /// By the set of fields, so that equal ones share a definition.
     gaps: HashMap<u8, Arc<SiteDefinition>>,
     undefined: HashMap<u32, Arc<ContextDefinition>>,
+    no_context: Arc<ContextDefinition>,
 }
 
 impl System {
@@ -30,6 +31,11 @@ impl System {
             Arc::new(site("logger.undecodable", Level::Error, false, &fields))
         });
         Arc::clone(made)
+    }
+
+    /// A context without fields.
+    pub(super) fn no_context(&self) -> Arc<ContextDefinition> {
+        Arc::clone(&self.no_context)
     }
 
     /// A context that says that it is not defined.
