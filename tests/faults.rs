@@ -100,11 +100,22 @@ fn row_06_what_could_not_be_synced_is_written_again_before_it_counts_as_synced()
     let stats = log.stats();
     assert_eq!(stats.synced_records, 1, "{stats:?}");
     assert!(stats.sync_errors > failed_before.max(1), "it was tried again: {stats:?}");
-    drop(unwritten);
+    drop((unwritten, unsynced));
     log.wait_synced(PATIENCE).unwrap();
     assert!(log.stats().synced_records >= 2);
-    drop((guard, unsynced));
-    println!("row 06: 1 failed sync, {} attempts until it counted", stats.sync_errors);
+    // One that the caller asked for is told to the caller, and stands in the stats as well.
+    let unsynced = fail(FileCall::Sync, libc::EIO, 1);
+    let known = log.stats().file_errors;
+    log.sync().unwrap_err();
+    let told = log.stats();
+    assert!(told.file_errors > known && told.sync_errors > stats.sync_errors, "{told:?}");
+    let error = told.file_error.expect("it names the file");
+    assert!(error.to_string().contains("cannot sync") && error.errno == Some(libc::EIO), "{error}");
+    drop(unsynced);
+    log.sync().unwrap();
+    assert!(log.stats().file_error.is_some_and(|error| error.until.is_some()), "it is over");
+    drop(guard);
+    println!("row 06: 2 failed syncs, {} attempts until the first counted", stats.sync_errors);
 }
 
 #[test]

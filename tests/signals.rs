@@ -76,6 +76,8 @@ fn assert_journal_whole(desk: &Desk, last: u64, how: &str) {
 
 /// Logs numbers for ever and tells each one that was accepted.
 fn log_and_tell(directories: &str) -> ! {
+    // In the background of a script it is ignored, and would stay so.
+    set(libc::SIGINT, libc::SIG_DFL);
     let (log, _guard) = builder(directories).handle_signals(true).build().unwrap();
     let mut out = std::io::stdout().lock();
     let mut n = 0;
@@ -224,6 +226,8 @@ fn a_handler_of_the_host_decides_and_the_logs_are_flushed() {
 fn after_the_end_and_in_a_forked_child_a_signal_does_what_it_always_does() {
     let test = "after_the_end_and_in_a_forked_child_a_signal_does_what_it_always_does";
     if let Some(role) = role() {
+        // In the background of a script it is ignored, and would stay so.
+        set(libc::SIGINT, libc::SIG_DFL);
         let directories = role.split_once(' ').unwrap().1;
         let (log, guard) = builder(directories).handle_signals(true).build().unwrap();
         info!(log, "tick", n = 1);

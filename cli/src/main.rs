@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod new;
+mod progress;
 mod recover;
 mod tune;
 mod verify;

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use indicatif::ProgressBar;
 use tapelog::recovery::{RecoveredRing, recover};
 
 use crate::config::Sources;
 use crate::failure::Failure;
+use crate::progress::shown;
 
 /// The exit code when something could not be brought home.
 const INCOMPLETE: u8 = 3;
+const SPINNER: &str = "{spinner} recovering, {elapsed}";
 
 /// Brings what a killed program left in memory into its journal and its logs, without starting it.
 ///
@@ -31,7 +35,11 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let recovery = recover(arguments.sources.builder().log_dir(&arguments.directory))?;
+    let bar = shown(ProgressBar::no_length(), SPINNER);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let recovery = recover(arguments.sources.builder().log_dir(&arguments.directory));
+    bar.finish_and_clear();
+    let recovery = recovery?;
     for ring in &recovery.rings {
         tell(ring);
     }

@@ -1,13 +1,13 @@
 //! `tapelog verify`: is a journal whole?
 
-use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tapelog::reading::{Finding, Journal, RepairPlace, SegmentReport, SegmentState, Verification};
 
 use crate::failure::{Failure, outln};
+use crate::progress::shown;
 
 /// The exit code when a part of the journal is damaged or missing.
 const DAMAGED: u8 = 3;
@@ -58,13 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn verify(journal: &Journal) -> Result<Verification, Failure> {
-    let bar = ProgressBar::new(0);
-    if !stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style.progress_chars("=> "));
-    }
+    let bar = shown(ProgressBar::new(0), BAR);
     let verification = journal.verify(&mut |at| {
         bar.set_length(at.total_bytes);
         bar.set_position(at.bytes);

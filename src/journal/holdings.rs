@@ -8,8 +8,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
+use super::error::JournalError;
 use super::frame::{FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader, read_calibration};
 use super::index::SegmentIndex;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, cursor_of};
@@ -33,11 +38,14 @@ pub(crate) struct Tail {
     rings: Vec<RingSize>,
     /// Newest first.
     segments: Vec<Written>,
+    /// What of it could not be opened although it is ours, and why.
+    failure: Option<JournalError>,
 }
 
 #[derive(Debug)]
 struct Written {
     sequence: u64,
+    path: PathBuf,
     file: Arc<File>,
     /// The ring of the engine that wrote it, if that can be read.
     writer: Option<u64>,
@@ -64,40 +72,56 @@ pub(crate) struct Holdings {
 }
 
 impl Tail {
-    /// Opens what is to be read for these rings. What cannot be opened is left out.
+    /// Opens what is to be read for these rings. What is no segment of ours is left out.
     pub(crate) fn open(index: &SegmentIndex, rings: Vec<RingSize>) -> Tail {
         let mut left: HashMap<u64, usize> =
             rings.iter().map(|&(ring, _)| (ring, OWN_SEGMENTS)).collect();
-        let mut segments = Vec::new();
-        for sequence in index.sequences().unwrap_or_default().into_iter().rev() {
+        let (mut segments, mut failure) = (Vec::new(), None);
+        let sequences = index.sequences().unwrap_or_else(|error| {
+            failure = Some(error);
+            Vec::new()
+        });
+        for sequence in sequences.into_iter().rev() {
             if left.values().all(|left| *left == 0) || segments.len() >= SEGMENTS_MAX {
                 break;
             }
-            let Ok(Some(file)) = index.open(sequence) else { continue };
+            let file = match index.open(sequence) {
+                Ok(Some(file)) => file,
+                Err(error) if may_pass(&error) => {
+                    failure = Some(error);
+                    break;
+                }
+                Ok(None) | Err(_) => continue,
+            };
             let writer = index.header(sequence).map(|header| header.writer);
             if is_published(&file)
                 && let Some(left) = writer.and_then(|writer| left.get_mut(&writer))
             {
                 *left = left.saturating_sub(1);
             }
-            segments.push(Written { sequence, file, writer });
+            segments.push(Written { sequence, path: index.path(sequence), file, writer });
         }
-        Tail { rings, segments }
+        Tail { rings, segments, failure }
     }
 
     /// Reads it all.
-    pub(crate) fn read(self) -> Holdings {
+    ///
+    /// # Errors
+    /// A part of it cannot be read now: what the rings hold may be in it.
+    pub(crate) fn read(self) -> Result<Holdings, JournalError> {
+        self.failure.map_or(Ok(()), Err)?;
         let mut holdings = Holdings::default();
         let mut buffer = Vec::new();
         // Of rings whose last own segments were long enough.
         let mut enough: Vec<u64> = Vec::new();
-        for Written { sequence, file, writer } in self.segments {
+        for Written { sequence, path, file, writer } in self.segments {
             let own = self.rings.iter().find(|(ring, _)| Some(*ring) == writer);
             if writer.is_some_and(|writer| enough.contains(&writer)) {
                 continue;
             }
             let opened = SegmentReader::open(sequence, file, std::mem::take(&mut buffer));
-            let Ok((Opened::Reader(mut segment), _)) = opened else { continue };
+            let failed = JournalError::io::<io::Error>("read", &path);
+            let (Opened::Reader(mut segment), _) = opened.map_err(failed)? else { continue };
             // Nobody writes it any more: its writer is dead, or has ended.
             segment.accept_tail();
             if let Some(&(ring, bytes)) = own
@@ -107,9 +131,12 @@ impl Tail {
                 holdings.find_line(&mut segment, ring, definition);
             }
             holdings.read(&mut segment, &self.rings);
+            if let Some(error) = segment.take_failure() {
+                return Err(JournalError::io("read", &path)(error));
+            }
             buffer = segment.into_buffer();
         }
-        holdings
+        Ok(holdings)
     }
 }
 
@@ -207,6 +234,13 @@ impl Holdings {
             _ => {}
         }
     }
+}
+
+/// Whether a segment could not be opened for a reason that is not its own.
+fn may_pass(error: &JournalError) -> bool {
+    let JournalError::Io { source, .. } = error else { return false };
+    let errno = source.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::IO | Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 /// Whether a segment's cursor tells of frames.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::control::{Progress, Unfinished};
 use super::core::Core;
+use super::file_error::FileError;
+use super::outage::Part;
 use crate::config::SyncPolicy;
 use crate::files;
 use crate::handlers::HandlerError;
@@ -66,8 +68,26 @@ impl Core {
         if !self.is_on_disk()? {
             return Ok(());
         }
-        self.sync_journal()?;
-        self.control.sync_logs(timeout)
+        let outcome = self.sync_journal().and_then(|()| self.control.sync_logs(timeout));
+        self.note_sync(&outcome, "a power cut may take what is not synced; call `sync()` again");
+        outcome
+    }
+
+    /// Counts a failure to sync, which stands in the stats until syncing works again; `risk` is told
+    /// with it.
+    pub(crate) fn note_sync(&self, outcome: &Result<(), SyncError>, risk: &str) {
+        match outcome {
+            Ok(()) => self.control.outage().works(Part::Syncing, 0),
+            Err(SyncError::Io { path, source }) => {
+                let error = FileError::new("sync", path, source);
+                self.control.sync_failed(error.to_string());
+                self.control.outage().failed(Part::Syncing, error, risk);
+            }
+            // Nothing has failed.
+            Err(SyncError::Unfinished(_) | SyncError::Closed) => {}
+            // What is in memory alone has failed elsewhere.
+            Err(error) => self.control.sync_failed(error.to_string()),
+        }
     }
 
     /// Waits until everything accepted so far is in the journal, and that on the disk, where the

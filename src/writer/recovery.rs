@@ -26,6 +26,8 @@ pub(crate) struct Recovery {
     waiting: VecDeque<Stray>,
     tail: Option<Tail>,
     holdings: Holdings,
+    /// Why the journal cannot be read now.
+    failure: Option<String>,
     current: Option<Box<Salvage>>,
 }
 
@@ -36,6 +38,7 @@ impl Recovery {
             waiting: rings.into(),
             tail: Some(tail),
             holdings: Holdings::default(),
+            failure: None,
             current: None,
         }
     }
@@ -45,7 +48,10 @@ impl Recovery {
         let Some(tail) = self.tail.take() else { return false };
         // Without it nothing can be brought home once: who panics over it leaves the rings alone.
         let waiting = std::mem::take(&mut self.waiting);
-        self.holdings = tail.read();
+        match tail.read() {
+            Ok(holdings) => self.holdings = holdings,
+            Err(error) => self.failure = Some(error.to_string()),
+        }
         self.waiting = waiting;
         true
     }
@@ -64,6 +70,12 @@ impl Recovery {
         fallback: Calibration,
     ) -> Result<Option<Calibration>, Recovered> {
         let Some(stray) = self.waiting.pop_front() else { return Ok(None) };
+        if let Some(error) = &self.failure {
+            let reason = format!(
+                "what the journal has of it is not known: {error}; the next start tries again"
+            );
+            return Err(Recovered::failed(stray.path, stray.ring.identity().pid, reason));
+        }
         let id = stray.ring.identity().id;
         let line = self.holdings.line(id).unwrap_or(fallback);
         let salvage = Salvage::new(stray, &self.holdings, line)?;

@@ -11,7 +11,7 @@ use crate::config::SyncPolicy;
 use crate::crash::{self, CrashPoint};
 use crate::handlers::sync_log;
 use crate::journal::Position;
-use crate::shared::{Core, FileError, Part, Progress, SyncError};
+use crate::shared::{Core, Progress, SyncError};
 
 /// How soon a disk that refused is asked again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -146,27 +146,9 @@ impl Syncer {
 
     /// Counts an outcome; a failure is told once, until it works again.
     fn note(&mut self, outcome: Result<(), SyncError>) -> bool {
-        let control = &self.core.control;
-        match outcome {
-            Ok(()) => {
-                if self.retry_at.take().is_some() {
-                    control.outage().works(Part::Syncing, 0);
-                }
-                true
-            }
-            Err(error) => {
-                if let SyncError::Io { path, source } = &error {
-                    let error = FileError::new("sync", path, source);
-                    control.sync_failed(error.to_string());
-                    let risk = "it is tried again, and a power cut may take what is not synced";
-                    control.outage().failed(Part::Syncing, error, risk);
-                } else {
-                    // What is in memory alone has failed elsewhere.
-                    control.sync_failed(error.to_string());
-                }
-                self.retry_at = Some(Instant::now() + RETRY);
-                false
-            }
-        }
+        let risk = "it is tried again, and a power cut may take what is not synced";
+        self.core.note_sync(&outcome, risk);
+        self.retry_at = outcome.is_err().then(|| Instant::now() + RETRY);
+        outcome.is_ok()
     }
 }

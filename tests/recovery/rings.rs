@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::check::{journal, start_again};
 use crate::support::{self, Desk, PATIENCE, child, number, role, wait};
 use tapelog::recovery::{RingState, rings};
-use tapelog::testing::{CrashPoint, die_at, hold_drain};
+use tapelog::testing::{CrashPoint, FileCall, die_at, fail, hold_drain};
 use tapelog::{Builder, context, error, info, trade, try_info};
 
 /// Records of the child that holds its drain.
@@ -35,6 +35,10 @@ fn is_child() -> bool {
         let point = CrashPoint::ALL.into_iter().find(|known| format!("{known:?}") == point);
         die_at(point.unwrap(), 1);
         start_again(builder);
+        return true;
+    }
+    if work == "unreadable" {
+        start_with_an_unreadable_journal(builder);
         return true;
     }
     let (log, _guard) = builder.build().unwrap();
@@ -74,6 +78,19 @@ fn is_child() -> bool {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
         .unwrap();
     true
+}
+
+/// What a ring holds may be in the journal already: without that, nothing is taken from it.
+fn start_with_an_unreadable_journal(builder: Builder) {
+    let fault = fail(FileCall::Read, libc::EIO, u64::MAX);
+    let (log, guard) = builder.build().unwrap();
+    support::until("the recovery is given up", || !log.stats().recovering);
+    assert!(fault.failed() > 0);
+    drop(fault);
+    info!(log, "later");
+    log.flush(PATIENCE).unwrap();
+    assert_eq!(log.stats().recovered, 0);
+    drop(guard);
 }
 
 /// Has a child do its work and die.
@@ -163,6 +180,27 @@ fn row_02_losses_that_nobody_told_are_told_once_however_often_recovery_dies() {
         assert_eq!(lost, 1_000, "after {deaths:?}");
         assert_eq!(journal(&desk.logs()), lines);
     }
+}
+
+#[test]
+fn row_06_a_ring_waits_where_the_journal_cannot_be_read() {
+    if is_child() {
+        return;
+    }
+    let test = "rings::row_06_a_ring_waits_where_the_journal_cannot_be_read";
+    let desk = Desk::new();
+    die(test, &desk, "log");
+    let (logs, rings) = (desk.logs(), desk.ring_dir());
+    let role = format!("unreadable {} {}", logs.display(), rings.display());
+    let run = child(test, &role).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let told = desk.lines("errors.log");
+    let told =
+        told.iter().find(|line| line.contains("logger.recovery_failed")).expect("it is told");
+    assert!(told.contains("os error 5") && told.contains(".tape"), "{told}");
+    ring_of(&desk);
+    assert_eq!(start_again(builder_of(&desk)).recovered, HELD + 2);
+    assert_whole(&desk);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! The progress bar: on stderr, if that is a terminal.
 
-use std::io::{IsTerminal, stderr};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::market::Market;
+use crate::progress::shown;
 
 const BAR: &str = "{msg} [{bar:40}] {percent:>3} %";
 const SPINNER: &str = "{spinner} {msg} {elapsed}";
@@ -23,16 +22,9 @@ impl Progress {
     pub(super) fn new(market: &Market) -> Self {
         let (_, total) = market.position();
         let bar = match total {
-            Some(total) => ProgressBar::new(total),
-            None => ProgressBar::no_length(),
+            Some(total) => shown(ProgressBar::new(total), BAR),
+            None => shown(ProgressBar::no_length(), SPINNER),
         };
-        if !stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        let template = if total.is_some() { BAR } else { SPINNER };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
         bar.set_message("replaying");
         Progress { bar, reported: 0 }
     }
