@@ -1,22 +1,24 @@
 //! Parts of an entry as strings of their own, for who looks at entries instead of lines.
 
 use super::escape;
-use super::plan::UNDECODABLE;
+use super::plan::{StoredValue, starts};
 use super::values::Values;
 use crate::definition::Piece;
 use crate::entry::Entry;
-use crate::record::Value;
+use crate::record::{TypeCode, Value};
 
 /// The event's text with its placeholders filled in.
 pub(crate) fn event_text(entry: &Entry<'_>) -> String {
-    let fields: Vec<_> = entry.fields().map_while(Result::ok).collect();
+    let starts = starts(entry);
     let mut out = Vec::new();
     for piece in entry.template() {
         match piece {
             Piece::Text(text) => escape::message(&mut out, text),
             Piece::Field(index) => {
-                let value =
-                    fields.get(*index).map_or(Value::from(UNDECODABLE), |(_, value)| *value);
+                let start = starts.get(*index).map_or(usize::MAX, |start| *start as usize);
+                let bytes = entry.arguments.get(start..).unwrap_or_default();
+                let code = entry.site.fields.get(*index).map_or(TypeCode::STR, |field| field.code);
+                let value = entry.resolve(StoredValue { code, bytes }.decode());
                 Values::new().message(&mut out, &value, entry.calibration);
             }
         }

@@ -136,7 +136,7 @@ impl Plan {
 }
 
 /// What is shown in place of a value that cannot be decoded.
-pub(super) const UNDECODABLE: &str = "<undecodable>";
+const UNDECODABLE: &str = "<undecodable>";
 
 /// A value in its stored form: the bytes begin with it.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +155,7 @@ impl<'a> StoredValue<'a> {
 /// Where the values of the call's fields begin; past the end of the arguments for those that
 /// cannot be found.
 #[inline]
-fn starts(entry: &Entry<'_>) -> SmallVec<[u32; 16]> {
+pub(super) fn starts(entry: &Entry<'_>) -> SmallVec<[u32; 16]> {
     let mut starts = SmallVec::new();
     let mut start = 0_u32;
     for field in &entry.site.fields {
