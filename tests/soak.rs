@@ -72,6 +72,8 @@ fn calm(log: &MetaLogger, signs: &Signs) -> Taken {
         thread::sleep(Duration::from_millis(10));
     }
     log.flush(PATIENCE).unwrap();
+    // Memory that took the place of the disk is given back when that is looked at.
+    thread::sleep(Duration::from_millis(300));
     let taken = Taken::now();
     signs.pause.store(false, Ordering::Relaxed);
     taken
@@ -192,7 +194,8 @@ fn soak() {
     let rate = traded.calls.timed as f64 / took.as_secs_f64();
     let bound = bounds.0 + bounds.1;
     let memory: Vec<_> = tenths.iter().map(|taken| taken.resident_kib).collect();
-    let descriptors: Vec<_> = tenths.iter().map(|taken| taken.descriptors).collect();
+    let heap: Vec<_> = tenths.iter().map(|taken| taken.heap_kib).collect();
+    let descriptors: Vec<_> = tenths.iter().map(|taken| taken.descriptors as u64).collect();
     let rows = [
         ("calls", format!("{calls}; the trading loop's {rate:.0} per second")),
         ("accepted, lost", format!("{}, {}: {:?}", pushed.accepted, pushed.refused, stats.lost)),
@@ -200,6 +203,7 @@ fn soak() {
         ("longest empty call", format!("{:.0} us", micros(traded.control_max))),
         ("over 10 ms", format!("{} excused, {} slow", traded.calls.excused, traded.calls.slow)),
         ("descriptors", format!("{descriptors:?} at each tenth")),
+        ("heap, KiB", format!("{heap:?} at each tenth")),
         ("memory, KiB", format!("{memory:?} at each tenth")),
         ("disk, KiB", format!("at most {} of {}", disk_max >> 10, bound >> 10)),
         ("logs", format!("{} lines missed, {lines} at the end", stats.log_lines_missed)),
@@ -223,8 +227,11 @@ fn soak() {
     accounted(pushed, &stats);
     assert!(verified.is_intact(), "{verified:?}");
     assert!(disk_max <= bound, "{disk_max} bytes on the disk, at most {bound} were promised");
-    assert!(descriptors[9] <= descriptors[0], "{descriptors:?} descriptors");
-    assert!(memory[9] <= memory[0] + 1_024, "{memory:?} KiB");
+    // Caches that are bounded, above all those of plans for lines, fill up in the first half.
+    let before = |values: &[u64]| values[..5].iter().max().copied().unwrap();
+    assert!(descriptors[9] <= before(&descriptors), "{descriptors:?} descriptors");
+    assert!(memory[9] <= before(&memory) + 1_024, "{memory:?} KiB");
+    assert!(heap[9] <= before(&heap) + 1_024, "{heap:?} KiB");
 }
 
 /// Has the others stop when it is dropped.

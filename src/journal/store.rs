@@ -347,6 +347,18 @@ impl SegmentStore {
         idle.chain(outside).max().unwrap_or_default().max(self.newest_before)
     }
 
+    /// Gives the memory back that took the place of the disk, as far as no view needs it any more.
+    pub(crate) fn release_memory(&mut self, oldest_needed: u64) {
+        let index = &self.index;
+        self.memory.idle.retain(|segment| {
+            let needed = segment.header.sequence >= oldest_needed;
+            if !needed {
+                index.remove(segment.header.sequence);
+            }
+            needed
+        });
+    }
+
     /// Why the disk gives no segment; none: it does.
     pub(crate) fn trouble(&self) -> Option<&JournalError> {
         self.trouble.as_ref()

@@ -258,6 +258,7 @@ impl Janitor {
         if self.store.trouble().is_some() || progress.journal_in_memory {
             return;
         }
+        self.store.release_memory(self.desk.shared.oldest_needed());
         if let Some(gap) = self.gap.take() {
             let records = progress.in_memory_records - gap.records_before;
             self.core.control.outage().works(Part::Journal, records);

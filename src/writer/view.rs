@@ -2,6 +2,7 @@
 
 mod mend;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -427,6 +428,8 @@ impl View {
                     outage.works(Part::Cursor, 0);
                 }
             }
+            // Its directory is missing: the janitor makes it anew, or tells why it cannot.
+            Err(error) if error.kind() == ErrorKind::NotFound => self.cursor_failed = true,
             Err(error) => {
                 self.cursor_failed = true;
                 let error = FileError::new("write to", cursor.file_path(), &error);

@@ -19,6 +19,8 @@ pub(crate) fn bytes_below(directory: &Path) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) resident_kib: u64,
+    /// What is allocated and not freed.
+    pub(crate) heap_kib: u64,
     pub(crate) descriptors: usize,
 }
 
@@ -33,6 +35,9 @@ impl Taken {
         // Who looks at the disk meanwhile has directories open for a moment.
         let count = |_| fs::read_dir("/proc/self/fd").unwrap().count();
         let descriptors = (0..100).map(count).min().unwrap();
-        Self { resident_kib, descriptors }
+        // SAFETY: reads the allocator's counts.
+        let heap = unsafe { libc::mallinfo2() };
+        let heap_kib = (heap.uordblks + heap.hblkhd) as u64 >> 10;
+        Self { resident_kib, heap_kib, descriptors }
     }
 }

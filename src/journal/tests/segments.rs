@@ -301,4 +301,16 @@ fn row_05_segments_in_memory_take_the_place_of_files_and_are_no_damage_afterward
     let gap = format!("[expired {}..={}]", before + 1, newest.sequence - 1);
     assert!(read.contains(&gap), "{gap}");
     assert!(!read.iter().any(|line| line.starts_with("[damaged")));
+    // What a view may still read stays; the rest is given back.
+    let (known, mut store) = (writer.index, writer.store);
+    let in_memory = || {
+        let held = known.sequences().unwrap();
+        held.into_iter().filter(|sequence| (before + 1..newest.sequence).contains(sequence)).count()
+    };
+    let held = in_memory();
+    assert!(held > 0);
+    store.release_memory(before + 1);
+    assert_eq!(in_memory(), held);
+    store.release_memory(u64::MAX);
+    assert_eq!(in_memory(), 0);
 }

@@ -107,6 +107,12 @@ mod tests {
                 && ends.may_be_behind("to\u{212a}en".as_bytes())
         );
         assert!(!ends.may_end(b'c', b'e') && !ends.may_end(b'1', b'2'));
+        // The last letter may stand alone; and an `m` has the bit of a `-`.
+        for joint in *b"_- " {
+            assert!(ends.may_end(joint, b'2') && ends.may_end(joint, b'N'));
+        }
+        let ends = NameMask::new(["coma", "a_b_c_d_e_f_g_h_i_j"]);
+        assert!(ends.ends().may_end(b'm', b'a') && ends.ends().may_end(b'-', b'a'));
     }
 
     #[test]

@@ -227,6 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_seen_wherever_it_stands() {
+        let (names, texts) = (NameMask::new(["pin"]), Texts::new([]));
+        let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+        let secrets =
+            [key, "Bearer a1b2c3d4", "bearer a1b2c3d4e5f6g7h8", "pin=7", "token: q1", "ws://:p@h"];
+        let filler = "the order of ten lots was sent, and nothing came back from there; ".repeat(2);
+        let mut seen = 0;
+        for secret in secrets {
+            for (before, behind) in (0..80).flat_map(|before| (0..40).map(move |at| (before, at))) {
+                let text = format!("{} {secret} {}", &filler[..before], &filler[..behind]);
+                let mut found = Spans::new();
+                texts.find(&names, text.as_bytes(), &|_| false, &mut found);
+                assert!(found.len() == 1 && !is_clean(text.as_bytes(), names.ends()), "{text}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, secrets.len() * 80 * 40);
+    }
+
+    #[test]
     fn ordinary_texts_need_no_search() {
         let names = NameMask::new([]);
         for text in [
@@ -234,6 +254,9 @@ mod tests {
             "BTCUSDT",
             "O-51",
             "BUY price",
+            "qty=3 px=7.5",
+            "side=BUY qty=3 at 7",
+            "side=BUY and qty=3 at 70000.5 1",
             "order accepted by the exchange, 3 fills",
             "5f0c1d1e-9b1f-4c42-9c39-0f8e7d6c5b4a",
             "side=BUY price: 70000.5 at 12:30:05 qty=1",
