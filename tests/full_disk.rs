@@ -245,6 +245,7 @@ fn row_05_the_reserve_is_left_to_others_and_told_once() {
         fs::remove_file(&ballast).unwrap();
         let took = back(&log, &disk.join("logs"), &mut load);
         println!("back within {took:?}");
+        until("the end of the shortage", || log.stats().degraded.is_none());
         assert_eq!(log.stats().lost.total(), 0);
         return drop(guard);
     }

@@ -267,6 +267,11 @@ mod tests {
             ("wss://ann:s3cret@host:9443/ws", "wss://ann:***@host:9443/ws"),
             ("'passwd' => 'pw1'", "'passwd' => '***'"),
             ("pässword=1 token=ключ", "pässword=1 token=***"),
+            ("secret: A([1, (2), {3}], 4) end", "secret: A(***) end"),
+            (r#"token: Token { id: [7, (8)], raw: "}" } end"#, "token: Token {***} end"),
+            ("token=//host/abc x", "token=*** x"),
+            ("token=:abc x", "token=*** x"),
+            ("mnemonic: abandon ability ab zoo", "mnemonic: *** ab zoo"),
         ] {
             assert_eq!(shown(text), expected);
         }
@@ -279,6 +284,8 @@ mod tests {
             "tokens=3 secretary: Joe signature_ok=true",
             "token=None secret: null password=",
             "http://host:8080/path?limit=5",
+            "http://ann@host:80/a",
+            "http://a/b:c@d",
             "order-id: O-51 price=70000.5 side=\"BUY\"",
             "token=*** at 12:00",
             "a == b, c != d, e => f",
