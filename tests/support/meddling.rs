@@ -1,9 +1,11 @@
 //! What others do to a live log: the rotation of logrotate, and worse.
 
 use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -19,6 +21,16 @@ pub(crate) enum Meddling {
     Unreadable,
     Immutable,
     Locked,
+}
+
+/// Does it; again, where a rotation or the engine's own repair came in between.
+fn done(mut call: impl FnMut() -> io::Result<()>) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = call() {
+        let passing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty);
+        assert!(passing && Instant::now() < deadline, "{error}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 impl Meddling {
@@ -37,27 +49,27 @@ impl Meddling {
     /// Does it to a log, which must be there; what is put away goes to `aside`. While it lasts,
     /// `meanwhile` happens. False if this machine does not let it be done.
     pub(crate) fn happen(self, log: &Path, aside: &Path, meanwhile: impl FnOnce()) -> bool {
-        let truncate = || File::options().write(true).open(log).unwrap().set_len(0).unwrap();
+        let truncate = || done(|| File::options().write(true).open(log)?.set_len(0));
         match self {
             Meddling::Truncated => truncate(),
             Meddling::CopiedAndTruncated => {
-                fs::copy(log, aside).unwrap();
+                done(|| fs::copy(log, aside).map(drop));
                 truncate();
             }
-            Meddling::Unlinked => fs::remove_file(log).unwrap(),
-            Meddling::Renamed => fs::rename(log, aside).unwrap(),
+            Meddling::Unlinked => done(|| fs::remove_file(log)),
+            Meddling::Renamed => done(|| fs::rename(log, aside)),
             Meddling::RenamedAndCreated => {
-                fs::rename(log, aside).unwrap();
+                done(|| fs::rename(log, aside));
                 fs::write(log, "").unwrap();
             }
             Meddling::DirectoryRemoved => {
-                fs::remove_dir_all(log.parent().unwrap()).unwrap();
+                done(|| fs::remove_dir_all(log.parent().unwrap()));
                 meanwhile();
             }
             Meddling::Unreadable => {
-                fs::set_permissions(log, Permissions::from_mode(0o0)).unwrap();
+                done(|| fs::set_permissions(log, Permissions::from_mode(0o0)));
                 meanwhile();
-                fs::set_permissions(log, Permissions::from_mode(0o600)).unwrap();
+                done(|| fs::set_permissions(log, Permissions::from_mode(0o600)));
             }
             Meddling::Immutable => {
                 if !chattr("+i", log) {
