@@ -94,13 +94,28 @@ pub(crate) fn files(log: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// A log. While a line is being written, a reader may see a part of it: it is read again then.
+fn whole(path: &Path) -> String {
+    let read = || fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let is_whole = |text: &str| text.is_empty() || text.ends_with('\n');
+    let mut text = read();
+    for _ in 0..100 {
+        if is_whole(&text) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        text = read();
+    }
+    assert!(is_whole(&text), "{path:?} ends inside a line");
+    text
+}
+
 /// The lines of a log in the order they were written, rotated files included. Every file must
 /// consist of whole lines.
 pub(crate) fn lines(log: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     for path in files(log) {
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        assert!(text.is_empty() || text.ends_with('\n'), "{path:?} ends inside a line");
+        let text = whole(&path);
         assert!(!text.contains('\0'), "{path:?} holds a NUL");
         lines.extend(text.lines().map(str::to_owned));
     }
