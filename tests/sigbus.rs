@@ -92,8 +92,10 @@ fn row_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
     });
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
-    assert_eq!(stats.accepted, pushed);
-    assert_eq!(stats.journaled, pushed, "every accepted record was written");
+    // What the engine says of a file that failed for a second is an entry, too.
+    let own = stats.accepted - pushed;
+    assert!(own <= 20, "{own}: {stats:?}");
+    assert_eq!(stats.journaled, stats.accepted, "every accepted record was written");
     assert!(stats.sigbus_caught >= 20, "{stats:?}");
     info!(log, "entry", number = u64::MAX);
     drop(guard);
@@ -101,7 +103,11 @@ fn row_07_a_truncated_live_segment_kills_nobody_and_loses_nothing_untold() {
     assert_eq!(seen.pop(), Some(u64::MAX), "the logs go on");
     // What a log lacks stood in a part of the file that was cut before the view had read it.
     let lacking = pushed - seen.len() as u64;
-    assert_eq!(lacking, stats.unreadable, "what is missing is counted");
+    let counted = lacking..=lacking + own;
+    assert!(
+        counted.contains(&stats.unreadable),
+        "what is missing is counted: {lacking}, {stats:?}"
+    );
     let gaps = desk.lines("expert.log").iter().filter(|line| line.contains("logger.gap")).count();
     println!(
         "{pushed} records, {lacking} cut away, {gaps} gaps told, {} holes",
