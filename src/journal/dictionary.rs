@@ -58,6 +58,10 @@ fn table_cost<T>(known: usize, place: usize) -> usize {
     (place + 1).saturating_sub(known) * size_of::<T>()
 }
 
+fn context_cost(context: &ContextDefinition) -> usize {
+    512 + context.bytes().len() + 64 * context.iter().count()
+}
+
 /// A slot's current and previous context.
 type Slot = [Option<(u32, Arc<ContextDefinition>)>; 2];
 
@@ -67,11 +71,40 @@ struct RingDictionary {
     contexts: Vec<Slot>,
 }
 
+impl RingDictionary {
+    /// Takes what stands in no place of its own from an older one, up to so many bytes.
+    fn adopt(&mut self, older: RingDictionary, mut budget: usize) {
+        let mut spend = |cost: usize| {
+            let left = budget.checked_sub(cost);
+            budget = left.unwrap_or(budget);
+            left.is_some()
+        };
+        let missing = older.sites.len().saturating_sub(self.sites.len());
+        if spend(missing * size_of::<Option<Site>>()) {
+            self.sites.resize(self.sites.len() + missing, None);
+        }
+        for (place, site) in self.sites.iter_mut().zip(older.sites) {
+            if place.is_none() {
+                *place = site.filter(|site| spend(site.cost()));
+            }
+        }
+        let missing = older.contexts.len().saturating_sub(self.contexts.len());
+        if spend(missing * size_of::<Slot>()) {
+            self.contexts.resize(self.contexts.len() + missing, [None, None]);
+        }
+        for ([current, _], [context, _]) in self.contexts.iter_mut().zip(older.contexts) {
+            if current.is_none() {
+                *current = context.filter(|(_, context)| spend(context_cost(context)));
+            }
+        }
+    }
+}
+
 /// The definitions in force.
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     rings: HashMap<u64, RingDictionary>,
-    /// Those of the segment before: what is defined again in the same words is not decoded again,
+    /// Those of the segments before: what is defined again in the same words is not decoded again,
     /// and formatters find the plans they made for it.
     before: HashMap<u64, RingDictionary>,
     cost: usize,
@@ -82,7 +115,12 @@ pub(crate) struct Dictionary {
 impl Dictionary {
     /// Starts a new segment: everything is defined anew.
     pub(super) fn start_segment(&mut self) {
-        self.before = std::mem::take(&mut self.rings);
+        let mut older = std::mem::replace(&mut self.before, std::mem::take(&mut self.rings));
+        // What the writer did not use in that segment it may use again.
+        if let Some(older) = older.remove(&self.writer) {
+            let budget = BUDGET_BYTES.saturating_sub(self.cost);
+            self.before.entry(self.writer).or_default().adopt(older, budget);
+        }
         self.cost = 0;
         self.calibration = None;
     }
@@ -201,7 +239,7 @@ impl Dictionary {
         };
         let known = self.rings.get(&ring_id).map_or(0, |ring| ring.contexts.len());
         let table = table_cost::<Slot>(known, slot);
-        self.spend(512 + bytes.len() + 64 * context.iter().count() + table)?;
+        self.spend(context_cost(&context) + table)?;
         let contexts = &mut self.ring(ring_id)?.contexts;
         if contexts.len() <= slot {
             contexts.resize(slot + 1, [None, None]);
@@ -210,8 +248,7 @@ impl Dictionary {
         let replaced = current.replace((id, context));
         let forgotten = std::mem::replace(previous, replaced.filter(|(defined, _)| *defined != id));
         if let Some((_, context)) = forgotten {
-            let cost = 512 + context.bytes().len() + 64 * context.iter().count();
-            self.cost = self.cost.saturating_sub(cost);
+            self.cost = self.cost.saturating_sub(context_cost(&context));
         }
         Some(())
     }
