@@ -237,3 +237,73 @@ fn a_limit_at_the_call_counts_the_calls_of_all_threads() {
     assert_eq!((of("counted"), of("timed")), (80, 1));
     assert_eq!(PASSED.load(Ordering::Relaxed), 80, "what is left out is not evaluated");
 }
+
+#[test]
+fn a_processor_reads_values_of_every_type_and_where_they_come_from() {
+    static SEEN: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let desk = Desk::new();
+    let look = |event: &mut Event<'_>| {
+        let mut seen = SEEN.lock().unwrap();
+        for (name, value) in event.fields() {
+            seen.push(format!(
+                "{name} {value} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                value.is_none(),
+                value.as_str(),
+                value.as_i128(),
+                value.as_u64(),
+                value.as_i64(),
+                value.as_f64(),
+                value.as_bool(),
+                value.as_time(),
+            ));
+        }
+        seen.push(format!("{} {} {:?}", event.file(), event.line(), event.category()));
+        event.set("category", "trade");
+        seen.push(format!("{:?} {event:?}", event.category()));
+        Verdict::Keep
+    };
+    let call = line!() + 2;
+    let (lines, _) = shown(&desk, desk.builder().processor(look), |log| {
+        info!(
+            log,
+            "every type",
+            none = Option::<u8>::None,
+            text = "BTC",
+            small = 7_u8,
+            negative = -7_i64,
+            wide = u128::from(u64::MAX) + 1,
+            deep = i128::MIN,
+            half = 0.5_f32,
+            price = 1.25,
+            yes = true,
+            at = UnixNanos(1_500_000_000)
+        );
+    });
+    let seen = SEEN.lock().unwrap();
+    let wide = 1_i128 << 64;
+    let expected = [
+        "none null true None None None None None None None".to_owned(),
+        "text BTC false Some(\"BTC\") None None None None None None".to_owned(),
+        "small 7 false None Some(7) Some(7) Some(7) Some(7.0) None None".to_owned(),
+        "negative -7 false None Some(-7) None Some(-7) Some(-7.0) None None".to_owned(),
+        format!("wide {wide} false None Some({wide}) None None Some({:?}) None None", wide as f64),
+        format!(
+            "deep {0} false None Some({0}) None None Some({1:?}) None None",
+            i128::MIN,
+            i128::MIN as f64
+        ),
+        "half 0.5 false None None None None Some(0.5) None None".to_owned(),
+        "price 1.25 false None None None None Some(1.25) None None".to_owned(),
+        "yes true false None None None None None Some(true) None".to_owned(),
+    ];
+    assert_eq!(seen[..9], expected);
+    assert!(seen[9].ends_with("None None None None None None Some(UnixNanos(1500000000))"));
+    assert_eq!(seen[10], format!("{} {call} General", file!()));
+    assert!(
+        seen[11].starts_with("Trade Event {") && seen[11].contains("every type"),
+        "{}",
+        seen[11]
+    );
+    assert!(seen[11].contains("(\"price\", FieldValue(1.25))"), "{}", seen[11]);
+    assert!(lines[0].ends_with("category=trade") && desk.lines("trades.log").len() == 1);
+}

@@ -1,27 +1,25 @@
 //! The writing end of the journal; owned by the drain.
 
+mod frames;
+mod segments;
+
 use std::borrow::Cow;
 use std::io;
 
 use smallvec::SmallVec;
 
-use super::bytes::put_u64;
 use super::defined::{Defined, Needed};
-use super::error::{AppendError, JournalError};
+use super::error::AppendError;
 use super::frame::{
-    BARRIER_BYTES, CALIBRATION_BYTES, CLEAN_END, END_BYTES, FrameHeader, Kind, LanePosition,
-    RECORDS_HEADER_BYTES, RunHeader, STEPPED, definition_frame_bytes, run_flags, write_calibration,
-    write_definition,
+    BARRIER_BYTES, CALIBRATION_BYTES, END_BYTES, Kind, LanePosition, RECORDS_HEADER_BYTES,
+    RunHeader, definition_frame_bytes, run_flags, write_definition,
 };
-use super::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
-use super::position::{Position, Progress};
+use super::layout::FIRST_OFFSET;
 use super::screen::Screen;
-use super::segment::{Prepared, Retired, Segment};
+use super::segment::{Prepared, Segment};
 use super::survey::{PassEnd, Survey, survey};
 use super::urgent::is_urgent;
 use crate::clock::{Calibration, now};
-use crate::files::{self, FileCall};
-use crate::record::{GAP_RECORD_BYTES, Gap, TimeKind};
 
 /// A run is at most this long.
 pub(crate) const RUN_BYTES_MAX: usize = 1 << 20;
@@ -355,237 +353,6 @@ impl Appender {
         }
     }
 
-    /// Appends what a silent lane has lost.
-    ///
-    /// # Errors
-    /// As [`Appender::append_run`].
-    pub(crate) fn append_gap(&mut self, gap: &Gap) -> Result<(), AppendError> {
-        self.append_gap_of(self.segment.header.writer, gap)
-    }
-
-    /// Appends what a lane of some ring has lost.
-    ///
-    /// # Errors
-    /// As [`Appender::append_run`].
-    pub(crate) fn append_gap_of(&mut self, ring_id: u64, gap: &Gap) -> Result<(), AppendError> {
-        self.ready()?;
-        let length = RECORDS_HEADER_BYTES + GAP_RECORD_BYTES as usize;
-        if !self.has_room(length) {
-            return Err(AppendError::Full);
-        }
-        let header = RunHeader {
-            position: LanePosition {
-                ring_id,
-                lane: gap.lane,
-                generation: gap.generation,
-                serial: 0,
-                offset: 0,
-            },
-            pass: self.pass,
-            pass_ticks: self.pass_ticks,
-            boundary: self.boundary,
-            first_time: gap.ticks,
-            last_time: gap.ticks,
-        };
-        let mut record = [0; GAP_RECORD_BYTES as usize];
-        gap.write(&mut record);
-        let flags = run_flags(Some(TimeKind::OwnTicks), Some(TimeKind::OwnTicks));
-        self.write_frame(Kind::GAP, flags, 1, length, |frame| {
-            header.write(frame);
-            frame[RECORDS_HEADER_BYTES..].copy_from_slice(&record);
-        })?;
-        Ok(())
-    }
-
-    /// Appends the order to give out everything in front of it: a flush.
-    ///
-    /// # Errors
-    /// As [`Appender::append_run`].
-    pub(crate) fn append_barrier(&mut self) -> Result<(), AppendError> {
-        self.ready()?;
-        if !self.has_room(BARRIER_BYTES) {
-            return Err(AppendError::Full);
-        }
-        self.write_barrier()
-    }
-
-    /// Appends a barrier to a segment that is full while no other one can be had, so that the views
-    /// give out what waits for its order and need this segment alone. There is always room for it.
-    /// Returns whether the segment did not have it yet.
-    ///
-    /// # Errors
-    /// [`AppendError::Failed`] if the segment cannot be written.
-    pub(crate) fn append_early_barrier(&mut self) -> Result<bool, AppendError> {
-        self.ready_or_due()?;
-        if std::mem::replace(&mut self.released, true) {
-            return Ok(false);
-        }
-        self.write_barrier().map(|()| true)
-    }
-
-    fn write_barrier(&mut self) -> Result<(), AppendError> {
-        let (ring_id, pass) = (self.segment.header.writer, self.pass);
-        let (pass_ticks, boundary) = (self.pass_ticks, self.boundary);
-        self.write_frame(Kind::BARRIER, 0, 0, BARRIER_BYTES, |frame| {
-            put_u64(frame, 32, ring_id);
-            put_u64(frame, 40, pass);
-            put_u64(frame, 48, pass_ticks);
-            put_u64(frame, 56, boundary);
-        })
-    }
-
-    /// Ends the segment and goes on in the next one. Everything written so far is published.
-    ///
-    /// # Errors
-    /// If the segment's end could not be written, `next` comes back with the reason: call
-    /// [`Appender::abandon`] with it, and append again what the unfinished pass had appended.
-    pub(crate) fn roll(
-        &mut self,
-        next: Prepared,
-    ) -> Result<Retired, Box<(Prepared, JournalError)>> {
-        match self.seal(next.sequence(), 0) {
-            Ok(()) => Ok(self.switch(next)),
-            Err(error) => Err(Box::new((next, error))),
-        }
-    }
-
-    /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
-    /// has appended since the last publication is not in the journal.
-    pub(crate) fn abandon(&mut self, next: Prepared) -> Retired {
-        self.cut_unpublished();
-        self.switch(next)
-    }
-
-    /// Takes back what the unfinished pass has left in the file: it is written again elsewhere, and
-    /// a reader of the whole file would find it twice.
-    fn cut_unpublished(&self) {
-        let file = &self.segment.file;
-        let published = u64::from(self.published);
-        let found = files::call(FileCall::Stat, || file.metadata());
-        if found.is_ok_and(|found| found.len() > published) {
-            // A medium that takes neither frames nor this can show them twice, but loses none.
-            let _ = files::call(FileCall::SetLength, || file.set_len(published));
-        }
-    }
-
-    fn switch(&mut self, next: Prepared) -> Retired {
-        let segment = std::mem::replace(&mut self.segment, next.segment);
-        let published = self.published > FIRST_OFFSET;
-        let failure = self.failure.map(Failure::again);
-        self.end = FIRST_OFFSET;
-        self.published = FIRST_OFFSET;
-        self.last_definition = 0;
-        self.released = false;
-        self.next_index = 1;
-        self.failure = None;
-        self.defined.truncate(1);
-        self.defined.iter_mut().for_each(Defined::clear);
-        self.calibration_due = true;
-        self.open_segment();
-        Retired { segment, published, failure }
-    }
-
-    /// Writes the end frame and publishes it.
-    fn seal(&mut self, next_sequence: u64, flags: u16) -> Result<(), JournalError> {
-        let written = self.ready_or_due().and_then(|()| {
-            self.write_frame(Kind::END, flags, 0, END_BYTES, |frame| {
-                put_u64(frame, 32, next_sequence);
-            })
-        });
-        match written {
-            Ok(()) => self.publish(),
-            Err(AppendError::Failed(source)) => Err(self.error(source)),
-            Err(_) => Err(self.error(io::ErrorKind::Other.into())),
-        }
-    }
-
-    /// Publishes what the pass has written.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`]: what the pass has appended since the last publication may be missing;
-    /// see [`Appender::abandon`].
-    pub(crate) fn end_pass(&mut self) -> Result<Progress, JournalError> {
-        if let Some(failure) = self.failure {
-            return Err(self.error(failure.again()));
-        }
-        self.index_pass()?;
-        self.publish()?;
-        let urgent = std::mem::take(&mut self.urgent);
-        Ok(Progress { urgent, ..self.progress() })
-    }
-
-    /// Ends the journal cleanly: everything is to be given out, and the segment is cut to what is
-    /// written.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`] if the end could not be written or the file not cut.
-    pub(crate) fn finish(mut self) -> Result<Progress, JournalError> {
-        if let Err(AppendError::Failed(source)) =
-            self.ready_or_due().and_then(|()| self.write_barrier())
-        {
-            return Err(self.error(source));
-        }
-        self.seal(self.sequence() + 1, CLEAN_END)?;
-        let progress = self.progress();
-        let path = std::path::PathBuf::from(super::index::file_name(self.sequence()));
-        let Segment { file, writer, mapping, .. } = self.segment;
-        drop((writer, mapping));
-        files::call(FileCall::SetLength, || file.set_len(progress.position.offset))
-            .map_err(JournalError::io("cut", &path))?;
-        Ok(progress)
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            position: Position { sequence: self.sequence(), offset: self.end.into() },
-            pass: self.pass,
-            pass_ticks: self.pass_ticks,
-            boundary: self.boundary.max(self.pass_ticks.saturating_sub(self.window_ticks)),
-            bytes: self.bytes,
-            records: self.records,
-            urgent: false,
-        }
-    }
-
-    /// Fills the index entries of the parts that the pass has reached.
-    fn index_pass(&mut self) -> Result<(), JournalError> {
-        let reached = IndexEntry::number(self.end, self.segment.header.segment_bytes);
-        if self.next_index > reached {
-            return Ok(());
-        }
-        let entry = IndexEntry {
-            unix_nanos: self.calibration.to_unix(self.pass_ticks).0,
-            offset: self.end,
-            last_definition: self.last_definition,
-        };
-        let bytes = entry.encode(self.segment.header.use_id);
-        while self.next_index <= reached && self.next_index < INDEX_ENTRIES {
-            let place = IndexEntry::place(self.next_index);
-            let put = self.segment.writer.put_header(place, &bytes);
-            put.map_err(|source| self.failed(source))?;
-            self.next_index += 1;
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self) -> Result<(), JournalError> {
-        let published = self.segment.writer.publish(self.end.into());
-        published.map_err(|source| self.failed(source))?;
-        self.published = self.end;
-        (self.published_records, self.published_bytes) = (self.records, self.bytes);
-        Ok(())
-    }
-
-    fn open_segment(&mut self) {
-        let opening = OpeningLine::encode(self.calibration, self.segment.header.use_id);
-        if let Err(source) = self.segment.writer.put_header(OpeningLine::OFFSET, &opening) {
-            self.failure = Some(Failure::of(&source));
-        }
-        // A failure is kept and reported by the first append.
-        let _ = self.write_calibration();
-        self.opened = self.end;
-    }
-
     /// Fails if an earlier write failed; else makes sure that the calibration is written.
     fn ready(&mut self) -> Result<(), AppendError> {
         self.ready_or_due()?;
@@ -608,70 +375,6 @@ impl Appender {
         self.clock = || 0;
     }
 
-    /// Puts `file` in the place of the segment's own.
-    #[cfg(test)]
-    pub(super) fn break_for_test(&mut self, file: std::fs::File) {
-        self.segment.writer = Box::new(super::writer::PlainWriter::new(std::sync::Arc::new(file)));
-    }
-
-    /// Writes a frame that this version knows nothing of.
-    #[cfg(test)]
-    pub(super) fn append_unknown_for_test(&mut self, kind: u16, length: usize) {
-        self.write_frame(Kind(kind), 0, 0, length, |frame| frame[32..].fill(7)).expect("written");
-    }
-
-    fn write_calibration(&mut self) -> Result<(), AppendError> {
-        let (line, writer) = (self.calibration, self.segment.header.writer);
-        let flags = if line.stepped { STEPPED } else { 0 };
-        self.write_frame(Kind::CALIBRATION, flags, 0, CALIBRATION_BYTES, |frame| {
-            write_calibration(frame, line, writer);
-        })?;
-        self.calibration_due = false;
-        // The step is told once, not again at the opening of each segment.
-        self.calibration.stepped = false;
-        Ok(())
-    }
-
-    /// Writes one frame, whose room was checked.
-    fn write_frame(
-        &mut self,
-        kind: Kind,
-        flags: u16,
-        count: u32,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<(), AppendError> {
-        let header = FrameHeader {
-            length: length as u32,
-            kind,
-            flags,
-            count,
-            use_id: self.segment.header.use_id,
-            previous_definition: self.last_definition,
-            offset: self.end,
-        };
-        match self.segment.writer.room(self.end, length) {
-            Ok(frame) => {
-                fill(frame);
-                header.seal(frame);
-            }
-            Err(source) => {
-                self.failure = Some(Failure::of(&source));
-                return Err(AppendError::Failed(source));
-            }
-        }
-        if kind.is_definition() {
-            self.last_definition = self.end;
-        }
-        self.end += length as u32;
-        self.bytes += length as u64;
-        Ok(())
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        (bytes + RESERVE_BYTES) as u64 <= self.room()
-    }
-
     /// The definitions of a ring; other rings than the writer's are met while one is recovered.
     fn defined_of(&mut self, ring_id: u64) -> usize {
         match self.defined.iter().position(|defined| defined.ring_id() == ring_id) {
@@ -685,16 +388,6 @@ impl Appender {
                 self.defined.len() - 1
             }
         }
-    }
-
-    fn failed(&mut self, source: io::Error) -> JournalError {
-        self.failure = Some(Failure::of(&source));
-        self.error(source)
-    }
-
-    fn error(&self, source: io::Error) -> JournalError {
-        let name = super::index::file_name(self.sequence());
-        JournalError::io("write", std::path::Path::new(&name))(source)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The segments of a journal: names, room on the disk, preparation ahead, recycling.
 
 mod make;
+mod recycle;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::guard::Guard;
 use super::index::SegmentIndex;
 use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
-use super::segment::{Populate, Prepared, Retired, Segment};
+use super::segment::{Populate, Prepared, Segment};
 use super::segment_reader::has_first_frame;
 use crate::files::{self, FileCall};
 
@@ -347,18 +347,6 @@ impl SegmentStore {
         idle.chain(outside).max().unwrap_or_default().max(self.newest_before)
     }
 
-    /// Gives the memory back that took the place of the disk, as far as no view needs it any more.
-    pub(crate) fn release_memory(&mut self, oldest_needed: u64) {
-        let index = &self.index;
-        self.memory.idle.retain(|segment| {
-            let needed = segment.header.sequence >= oldest_needed;
-            if !needed {
-                index.remove(segment.header.sequence);
-            }
-            needed
-        });
-    }
-
     /// Why the disk gives no segment; none: it does.
     pub(crate) fn trouble(&self) -> Option<&JournalError> {
         self.trouble.as_ref()
@@ -378,142 +366,6 @@ impl SegmentStore {
             self.rest.push_front(rest);
         }
         true
-    }
-
-    /// Takes a written segment back, to be recycled as the youngest. One that was given up before
-    /// anything was published in it is the next to be used again: a disk that takes no write must
-    /// not cost what it has taken before. Until [`SegmentStore::prepare_file`] has success, segments
-    /// are made in memory then.
-    pub(crate) fn recycle(&mut self, retired: impl Into<Retired>) {
-        let Retired { mut segment, published, failure } = retired.into();
-        segment.writer.reset();
-        let sequence = segment.header.sequence;
-        if segment.in_memory {
-            self.memory.outside = self.memory.outside.saturating_sub(1);
-            self.memory.idle.push_back(segment);
-            return;
-        }
-        if !self.outside.remove(&sequence) {
-            // Its name was another engine's in the meantime.
-            return self.orphans.push(sequence);
-        }
-        let sound = segment.holes() == 0;
-        let void = !published && failure.is_some();
-        if let Some(source) = failure.filter(|_| sound) {
-            self.trouble = Some(JournalError::io("write", &self.index.path(sequence))(source));
-            self.refusing = true;
-        }
-        // One with holes is made anew.
-        let idle = Idle { sequence, segment: sound.then_some(segment), void };
-        if void {
-            self.index.set_void(sequence);
-            return self.idle.push_front(idle);
-        }
-        self.idle.push_back(idle);
-        // Those that are void take their places again, too, now that the disk takes what is written.
-        self.idle.make_contiguous().sort_unstable_by_key(|idle| idle.sequence);
-    }
-
-    /// Removes a prepared segment that will not be written.
-    pub(crate) fn discard(&mut self, prepared: Prepared) {
-        let sequence = prepared.sequence();
-        let named = if prepared.is_in_memory() {
-            self.memory.outside = self.memory.outside.saturating_sub(1);
-            true
-        } else {
-            self.outside.remove(&sequence) && !self.is_misplaced(sequence)
-        };
-        drop(prepared);
-        self.index.set_void(sequence);
-        if self.refusing || !named {
-            // The directory, or the name, may be another engine's.
-            return self.index.remove(sequence);
-        }
-        // What cannot be removed says nothing, and is removed by the next start.
-        let _ = self.remove(sequence);
-    }
-
-    /// The newest segment that is prepared or being written whose name leads to another file by now,
-    /// or to none: what is written there is found by nobody.
-    pub(crate) fn newest_misplaced(&self) -> Option<u64> {
-        self.outside.iter().copied().rev().find(|&sequence| self.is_misplaced(sequence))
-    }
-
-    /// Whether an open segment's name leads to another file, or to none.
-    fn is_misplaced(&self, sequence: u64) -> bool {
-        let Some(held) = self.index.held(sequence).and_then(|file| file.metadata().ok()) else {
-            return false;
-        };
-        match std::fs::symlink_metadata(self.index.path(sequence)) {
-            Ok(named) => (named.dev(), named.ino()) != (held.dev(), held.ino()),
-            Err(error) => {
-                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-            }
-        }
-    }
-
-    /// Removes segments that are too many, because the configuration has changed.
-    fn trim(&mut self, oldest_needed: u64) -> Result<(), JournalError> {
-        while self.idle.len() + self.outside.len() > self.options.segments as usize {
-            let Some(oldest) = self.idle.front() else { break };
-            if oldest.sequence >= oldest_needed {
-                break;
-            }
-            self.remove(oldest.sequence)?;
-            self.idle.pop_front();
-        }
-        Ok(())
-    }
-
-    fn remove(&self, sequence: u64) -> Result<(), JournalError> {
-        self.index.remove(sequence);
-        if let Place::Directory { .. } = self.options.place {
-            let path = self.index.path(sequence);
-            match files::call(FileCall::Remove, || std::fs::remove_file(&path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(JournalError::io("remove", &path)(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A segment in memory, if they are not too many.
-    fn memory_segment(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
-        if self.memory.idle.len() + self.memory.outside < self.memory.segments {
-            return self.fresh_memory().map(Some);
-        }
-        let oldest = self.memory.idle.front().map(|segment| segment.header.sequence);
-        if oldest.is_none_or(|oldest| oldest >= oldest_needed) {
-            return Ok(None);
-        }
-        let Some(segment) = self.memory.idle.pop_front() else { return Ok(None) };
-        self.index.remove(segment.header.sequence);
-        self.renew_memory(segment).map(Some)
-    }
-
-    /// The oldest segment made new, if it is not needed. One that others do not let go of (an
-    /// immutable file) is passed over.
-    fn recycled(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
-        let mut first_error = None;
-        for at in 0..self.idle.len() {
-            // A void one in front may still be passed by the views.
-            if self.idle[at].sequence >= oldest_needed {
-                continue;
-            }
-            let segment = self.idle[at].segment.take();
-            let sequence = self.idle[at].sequence;
-            match self.renew(sequence, segment) {
-                Ok(renewed) => {
-                    self.idle.remove(at);
-                    return Ok(Some(renewed));
-                }
-                // If its name is still there, the next call tries again.
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        first_error.map_or(Ok(None), Err)
     }
 }
 

@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::control::{Progress, Unfinished};
 use super::core::Core;
 use super::file_error::FileError;
 use super::outage::Part;
+use super::progress::{Progress, Unfinished};
 use crate::config::SyncPolicy;
 use crate::files;
 use crate::handlers::HandlerError;
