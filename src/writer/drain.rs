@@ -402,6 +402,9 @@ impl Drain {
         crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
         crash::pass(CrashPoint::CursorWritten);
+        if self.appender.in_memory_records() != self.in_memory_seen {
+            self.ring.ring().note_in_memory(self.appender.in_memory_records());
+        }
         self.keep_published();
         crash::pass(CrashPoint::PassDone);
         let flushed = complete && pass.flush > self.barrier;
