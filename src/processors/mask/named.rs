@@ -61,7 +61,12 @@ pub(super) fn each_named(
             _ if text[sign] == b':' && sign > 0 && text[sign - 1] == b':' => None,
             _ => value_of_name(names, text, sign, is_field),
         };
-        if let Some((span, treatment)) = secret {
+        // A placeholder's value is a field, and masked as one.
+        let is_place = |value: &[u8]| match value {
+            [b'{', name @ .., b'}'] => std::str::from_utf8(name).is_ok_and(is_field),
+            _ => false,
+        };
+        if let Some((span, treatment)) = secret.filter(|(span, _)| !is_place(&text[span.clone()])) {
             done = span.end;
             found(span, treatment);
         }
@@ -384,7 +389,12 @@ mod tests {
     fn a_placeholder_is_no_value() {
         let (names, texts) = (NameMask::new([]), Texts::new([]));
         let mut found = Spans::default();
-        texts.find(&names, b"password={p} token={hunter2}", &|name| name == "p", &mut found);
-        assert_eq!((found.len(), found[0].clone()), (1, 20..27));
+        for text in
+            ["password={p} ", "token='{p}' ", "ws://u:{p}@h/ ", "Authorization: Bearer {p} "]
+        {
+            let text = format!("{text}token={{hunter2}}");
+            texts.find(&names, text.as_bytes(), &|name| name == "p", &mut found);
+            assert_eq!((found.len(), &text[found[0].clone()]), (1, "hunter2"), "{text}");
+        }
     }
 }
