@@ -283,6 +283,7 @@ impl Drain {
     fn mask_contexts(&mut self) {
         let changes = self.masking.changes();
         if std::mem::replace(&mut self.mask_changes, changes) != changes {
+            // ORDERING: SeqCst, between the count of changes above and the contexts below.
             // PAIRS WITH: the fence in `Bound::new`: who did not see the change there has
             //   published its context before this.
             // IF WEAKENED: see there.
