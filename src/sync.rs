@@ -38,6 +38,8 @@ static REGISTERED: AtomicU32 = AtomicU32::new(0);
 pub(crate) fn register_heavy_fence() {
     if membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok() {
         // ORDERING: Relaxed, a hint of its own; registering twice is harmless.
+        // PAIRS WITH: the load in `heavy_fence`; who misses it waits instead.
+        // IF WEAKENED: it is the weakest already.
         REGISTERED.store(1, Ordering::Relaxed);
     }
 }
@@ -57,8 +59,13 @@ pub(crate) fn light_fence() {
 /// store buffers drain in well under a microsecond, and a context switch is a full fence.
 pub(crate) fn heavy_fence() {
     // ORDERING: SeqCst, this thread's own half of the fence.
+    // PAIRS WITH: `light_fence`, which `membarrier` makes a full fence on the other side.
+    // IF WEAKENED: the gate may look at `busy` before others see its limit (loom-tests has its own
+    //   fence for this one: `shutdown_drains_everything`).
     std::sync::atomic::fence(Ordering::SeqCst);
     // ORDERING: Relaxed, see `register_heavy_fence`.
+    // PAIRS WITH: the store there.
+    // IF WEAKENED: it is the weakest already.
     let registered = REGISTERED.load(Ordering::Relaxed) != 0;
     if !registered || membarrier(MembarrierCommand::PrivateExpedited).is_err() {
         std::thread::sleep(FENCE_WAIT);
@@ -109,6 +116,8 @@ impl Plain64 {
     #[inline(always)]
     pub(crate) fn get(&self) -> u64 {
         // ORDERING: Relaxed, ownership is handed over elsewhere (see the type).
+        // PAIRS WITH: the store in `set`.
+        // IF WEAKENED: it is the weakest already.
         self.0.load(Ordering::Relaxed)
     }
 
@@ -116,6 +125,8 @@ impl Plain64 {
     #[inline(always)]
     pub(crate) fn set(&self, value: u64) {
         // ORDERING: Relaxed, ownership is handed over elsewhere (see the type).
+        // PAIRS WITH: the load in `get`.
+        // IF WEAKENED: it is the weakest already.
         self.0.store(value, Ordering::Relaxed);
     }
 }
@@ -129,14 +140,14 @@ impl Plain32 {
     /// Reads the word; the caller owns it or got it from its owner.
     #[inline(always)]
     pub(crate) fn get(&self) -> u32 {
-        // ORDERING: Relaxed, ownership is handed over elsewhere (see the type).
+        // ORDERING: Relaxed, as in `Plain64::get`.
         self.0.load(Ordering::Relaxed)
     }
 
     /// Writes the word; the caller owns it.
     #[inline(always)]
     pub(crate) fn set(&self, value: u32) {
-        // ORDERING: Relaxed, ownership is handed over elsewhere (see the type).
+        // ORDERING: Relaxed, as in `Plain64::set`.
         self.0.store(value, Ordering::Relaxed);
     }
 }

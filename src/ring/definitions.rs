@@ -46,6 +46,8 @@ impl Definitions {
         let free = region.table::<AtomicU64>(geometry.bitmap_offset, words);
         for slot in 0..slots {
             // ORDERING: Relaxed, nobody else sees the ring yet.
+            // PAIRS WITH: the exchange in `claim_slot`, of who was handed the ring.
+            // IF WEAKENED: it is the weakest already.
             free[slot / 64].fetch_or(1 << (slot % 64), Ordering::Relaxed);
         }
         Definitions {
@@ -71,6 +73,9 @@ impl Definitions {
             return false;
         };
         // ORDERING: Relaxed, only whether it is 0 matters.
+        // PAIRS WITH: the exchange below. The record that is pushed next shows the drain as much:
+        //   its Acquire load in `site` finds the entry, too.
+        // IF WEAKENED: it is the weakest already.
         if entry.load(Ordering::Relaxed) != 0 {
             return true;
         }
@@ -97,6 +102,8 @@ impl Definitions {
     fn claim_site_heap(&self, length: usize) -> Option<u32> {
         let word = &self.site_heap_used[0];
         // ORDERING: Relaxed, the number alone is what counts; the index publishes the bytes.
+        // PAIRS WITH: the exchange below, by other threads.
+        // IF WEAKENED: it is the weakest already.
         let mut used = word.load(Ordering::Relaxed);
         loop {
             let end = usize::try_from(used).ok()?.checked_add(length)?.next_multiple_of(8);
@@ -141,13 +148,15 @@ impl Definitions {
         let slot = self.claim_slot()?;
         let tag = &self.tags[slot as usize];
         // ORDERING: Relaxed, the claim's Acquire has shown the tag that freed the slot.
+        // PAIRS WITH: the store in `free_slots`.
+        // IF WEAKENED: it is the weakest already.
         let generation = high(tag.load(Ordering::Relaxed));
         let start = slot as usize * self.geometry.slot_bytes as usize;
         // SAFETY: the slot was claimed, and the drain freed it only after it was last read.
         unsafe { self.slots.write(start, bytes) };
         let length = u32::try_from(bytes.len()).ok()?;
         // ORDERING: Release, publishes the definition's bytes.
-        // PAIRS WITH: the Acquire load in `context`.
+        // PAIRS WITH: the Acquire load in `find`.
         // IF WEAKENED: nothing for a record's own context, which the record's commit publishes as
         //   well; but who asks for an id that it was not given sees half of a definition
         //   (loom-tests: `a_context_is_defined_before_it_is_read`).
@@ -158,6 +167,8 @@ impl Definitions {
     fn claim_slot(&self) -> Option<u32> {
         for (index, word) in self.free.iter().enumerate() {
             // ORDERING: Relaxed, only a guess that the exchange below confirms.
+            // PAIRS WITH: the additions in `free_slots` and `wipe_free_slots`.
+            // IF WEAKENED: it is the weakest already; a free slot not seen yet is passed by.
             let mut bits = word.load(Ordering::Relaxed);
             while bits != 0 {
                 let bit = bits.trailing_zeros();
@@ -243,6 +254,8 @@ impl Definitions {
             let length = u32::try_from(changed.len()).unwrap_or(0);
             // ORDERING: Relaxed, only the drain reads the length; others look at the generation,
             // which stays.
+            // PAIRS WITH: the load in `find`, by the drain itself.
+            // IF WEAKENED: it is the weakest already.
             tag.store(join(high(known), length << 1 | 1), Ordering::Relaxed);
         }
         self.wipe_free_slots();
@@ -279,6 +292,8 @@ impl Definitions {
     /// Whether a slot is retired.
     pub(super) fn any_retired(&self) -> bool {
         // ORDERING: Relaxed, a guess: nothing is read behind it.
+        // PAIRS WITH: the Release in `retire_context`.
+        // IF WEAKENED: it is the weakest already; a slot not seen yet waits a little longer.
         self.retired.iter().any(|word| word.load(Ordering::Relaxed) != 0)
     }
 
@@ -304,11 +319,15 @@ impl Definitions {
                 rest &= rest - 1;
                 let tag = &self.tags[slot];
                 // ORDERING: Relaxed, published by the Release below; the drain owns the slot.
+                // PAIRS WITH: the load in `define_context`, behind the claim.
+                // IF WEAKENED: they are the weakest already.
                 let generation = high(tag.load(Ordering::Relaxed)) + 1;
                 tag.store(join(generation & 0xFFFF, 0), Ordering::Relaxed);
             }
             if bits != 0 {
                 // ORDERING: Relaxed, these bits cannot be set again before the slot is free.
+                // PAIRS WITH: the next addition in `retire_context`, by who claimed the slot.
+                // IF WEAKENED: it is the weakest already.
                 self.retired[index].fetch_and(!bits, Ordering::Relaxed);
                 // ORDERING: Release, publishes the tags, the cleared bits and that the drain has
                 // read the slots for the last time.

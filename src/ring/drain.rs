@@ -239,8 +239,10 @@ impl RingDrain {
         for (cursor, entry) in self.lanes.iter_mut().zip(self.ring.lanes.iter()) {
             let now = cursor.now.get();
             if (now.block, now.offset) != (cursor.kept.block, cursor.kept.offset) {
-                // ORDERING: Release, before the blocks are given back: who reads a dead process's
-                // ring begins here, and must find the block still the lane's.
+                // ORDERING: Release, behind what was taken; the Release in `Pool::give_back` has it
+                // stand before the blocks are free.
+                // PAIRS WITH: nothing in this process; `DeadRing::lane` reads it after a kill.
+                // IF WEAKENED: after a kill right here, what is nowhere else may count as taken.
                 entry.drained.store(join(now.offset, now.block), Ordering::Release);
             }
             cursor.kept = now;
@@ -284,6 +286,8 @@ impl RingDrain {
         let entry = self.entry(lane);
         // ORDERING: Relaxed for both, published by the Release operations below. `first` goes
         // before `drained` and the give-back: without it, the lane is empty to recovery.
+        // PAIRS WITH: the Acquire exchange in `LaneEntry::acquire`; after a kill, `DeadRing::lane`.
+        // IF WEAKENED: they are the weakest already.
         entry.first.store(0, Ordering::Relaxed);
         entry.drained.store(0, Ordering::Relaxed);
         self.ring.folded.fold(losses);
@@ -305,6 +309,8 @@ impl RingDrain {
         let header = self.ring.blocks.header(block);
         // ORDERING: Relaxed for both: nothing is read behind them. Who asks about a closed lane, or
         // about what was committed before a loss, has looked at the state or the loss with Acquire.
+        // PAIRS WITH: the Release stores in `LaneHandle::link`, `push_hot` and `finish`.
+        // IF WEAKENED: they are the weakest already.
         let next = header.next.load(Ordering::Relaxed);
         let committed = header.committed.load(Ordering::Relaxed);
         position.block != 0 && next == 0 && low(committed) == position.offset

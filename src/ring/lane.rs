@@ -46,6 +46,8 @@ impl LaneEntry {
     /// Takes a free lane; `Some` is its generation.
     pub(crate) fn acquire(&self) -> Option<u32> {
         // ORDERING: Relaxed, only a guess that the exchange below confirms.
+        // PAIRS WITH: the Release store in `release`.
+        // IF WEAKENED: it is the weakest already; a lane that is not seen free yet is passed by.
         let state = self.state.load(Ordering::Relaxed);
         if low(state) != FREE {
             return None;
@@ -81,12 +83,16 @@ impl LaneEntry {
     /// Whether a producer holds the lane.
     pub(crate) fn active(&self) -> bool {
         // ORDERING: Relaxed, for statistics only.
+        // PAIRS WITH: the exchange in `acquire` and the store in `close`.
+        // IF WEAKENED: it is the weakest already.
         low(self.state.load(Ordering::Relaxed)) == ACTIVE
     }
 
     /// The lane's generation, for the drain.
     pub(crate) fn generation(&self) -> u32 {
         // ORDERING: Relaxed, only the drain changes it.
+        // PAIRS WITH: the store in `release`, by the drain itself.
+        // IF WEAKENED: it is the weakest already.
         high(self.state.load(Ordering::Relaxed))
     }
 
@@ -154,6 +160,8 @@ impl Private {
         self.sampling.begin(geometry.sample_bytes);
         // ORDERING: Relaxed for all: the caller owns the lane, and the gate, which alone looks in
         // from outside, does so behind a heavy fence.
+        // PAIRS WITH: the loads in `LaneHandle::push_hot` and `set_limit`, by the owner itself.
+        // IF WEAKENED: they are the weakest already.
         self.untold.store(0, Ordering::Relaxed);
         self.busy.store(0, Ordering::Relaxed);
         self.limit.store(0, Ordering::Relaxed);
@@ -177,6 +185,8 @@ impl Process {
     /// Marks the process that made the ring.
     pub(crate) fn begin(&self) {
         // ORDERING: Relaxed, nobody else sees the ring yet.
+        // PAIRS WITH: the load in `forked`, of who was handed the ring.
+        // IF WEAKENED: it is the weakest already.
         self.alive.store(1, Ordering::Relaxed);
     }
 
@@ -184,19 +194,25 @@ impl Process {
     #[inline]
     pub(crate) fn forked(&self) -> bool {
         // ORDERING: Relaxed, in one process the word never changes.
+        // PAIRS WITH: the store in `begin`; in a forked child, nothing: its page is zeroed.
+        // IF WEAKENED: it is the weakest already.
         self.alive.load(Ordering::Relaxed) == 0
     }
 
     /// Whether the gate is closed.
     pub(crate) fn gate_closed(&self) -> bool {
-        // ORDERING: Relaxed. The caller has stored `busy` before and has a light fence between.
+        // ORDERING: Relaxed. A push has stored `busy` before and has a light fence between; to the
+        // drain it is a hint: what it misses, it tells a pass later.
         // PAIRS WITH: the store in `close_gate` and the heavy fence of the thread that closes.
+        // IF WEAKENED: it is the weakest already.
         self.gate.load(Ordering::Relaxed) != 0
     }
 
     /// Closes the gate; the caller lets a heavy fence follow.
     pub(crate) fn close_gate(&self) {
         // ORDERING: Relaxed, ordered by the heavy fence that follows.
+        // PAIRS WITH: the load in `gate_closed`.
+        // IF WEAKENED: it is the weakest already; without the fence, see `Ring::close_gate`.
         self.gate.store(1, Ordering::Relaxed);
     }
 }

@@ -125,12 +125,16 @@ impl LossCounters {
     /// Counts one loss.
     pub(crate) fn count(&self, reason: LossReason, trade: bool, now_ticks: u64) {
         // ORDERING: Relaxed for the times: they only describe, and `by_reason` publishes them.
+        // PAIRS WITH: the loads in `totals`.
+        // IF WEAKENED: they are the weakest already.
         if !self.unreported() {
             self.first_ticks.store(now_ticks, Ordering::Relaxed);
         }
         self.last_ticks.store(now_ticks, Ordering::Relaxed);
         if trade {
             // ORDERING: Relaxed, published by the Release addition below.
+            // PAIRS WITH: the load in `totals`.
+            // IF WEAKENED: it is the weakest already.
             self.trade.fetch_add(1, Ordering::Relaxed);
         }
         // ORDERING: Release, publishes the trade count and the times written above.
@@ -139,6 +143,8 @@ impl LossCounters {
         //   and no later one would make it good (loom-tests: `a_loss_is_counted_in_its_kind`).
         self.by_reason[reason.index()].fetch_add(1, Ordering::Release);
         // ORDERING: Relaxed, see `unreported`.
+        // PAIRS WITH: the load in `total`.
+        // IF WEAKENED: it is the weakest already.
         self.total.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -150,8 +156,10 @@ impl LossCounters {
         let by_reason = std::array::from_fn(|i| self.by_reason[i].load(Ordering::Acquire));
         Losses {
             by_reason,
-            // ORDERING: Acquire, see `Folded::read_with`; it is at least as new as what the loads
-            // above have seen. Relaxed for the times: they only describe.
+            // ORDERING: Acquire, at least as new as what the loads above have seen. Relaxed for the
+            // times: they only describe.
+            // PAIRS WITH: the Release operations in `Folded::fold` and `reset`.
+            // IF WEAKENED: see `Folded::read_with`.
             trade: self.trade.load(Ordering::Acquire),
             first_ticks: self.first_ticks.load(Ordering::Relaxed),
             last_ticks: self.last_ticks.load(Ordering::Relaxed),
@@ -161,6 +169,8 @@ impl LossCounters {
     /// How many were lost, as far as this thread sees.
     pub(crate) fn total(&self) -> u64 {
         // ORDERING: Relaxed, a number of its own.
+        // PAIRS WITH: the addition in `count`.
+        // IF WEAKENED: it is the weakest already.
         self.total.load(Ordering::Relaxed)
     }
 
@@ -168,12 +178,16 @@ impl LossCounters {
     pub(crate) fn unreported(&self) -> bool {
         // ORDERING: Relaxed, a thread sees its own additions; for the drain, a loss that it does
         // not see yet is one that it will see in its next pass or after the gate is closed.
+        // PAIRS WITH: the maximum in `mark_reported`.
+        // IF WEAKENED: it is the weakest already.
         self.total() > self.reported.load(Ordering::Relaxed)
     }
 
     /// Notes that a gap record told these losses.
     pub(crate) fn mark_reported(&self, losses: &Losses) {
         // ORDERING: Relaxed, a number of its own; the largest wins, since totals only grow.
+        // PAIRS WITH: the load in `unreported`; after a kill, `DeadRing::lane`.
+        // IF WEAKENED: it is the weakest already.
         self.reported.fetch_max(losses.total(), Ordering::Relaxed);
     }
 
@@ -189,6 +203,8 @@ impl LossCounters {
         for word in words {
             // ORDERING: Release, stays behind the odd number in `Folded::fold`. For the next owner
             // of the lane, the Release store of its state publishes it.
+            // PAIRS WITH: the Acquire loads in `totals`.
+            // IF WEAKENED: see `Folded::fold`; and after a kill, losses might be told again.
             word.store(0, Ordering::Release);
         }
     }
@@ -223,11 +239,16 @@ impl Folded {
         let others = [(&self.counters.trade, losses.trade)];
         for (word, count) in words.chain(others) {
             // ORDERING: Release, stays behind the odd number.
+            // PAIRS WITH: the Acquire loads in `totals`.
+            // IF WEAKENED: as above.
             word.fetch_add(count, Ordering::Release);
         }
         // ORDERING: Relaxed, a time only describes.
+        // PAIRS WITH: the load in `totals`.
+        // IF WEAKENED: it is the weakest already.
         self.counters.last_ticks.fetch_max(losses.last_ticks, Ordering::Relaxed);
         lane.reset();
+        // ORDERING: Release for the even number, as above.
         self.sequence.fetch_add(1, Ordering::Release);
     }
 
@@ -235,9 +256,10 @@ impl Folded {
     pub(crate) fn read_with(&self, lanes: impl Fn() -> Losses) -> Losses {
         let mut sum = Losses::default();
         for attempt in 0..FOLD_TRIES_MAX {
-            // ORDERING: Acquire, before the counters are read; the loads in `totals` are Acquire
-            // as well, so that the second look at the sequence stays behind them.
+            // ORDERING: Acquire for both: the counters are read behind the first look, and, by the
+            // Acquire loads in `totals`, the second look stays behind them.
             // PAIRS WITH: the additions in `fold`.
+            // IF WEAKENED: a retired lane counts twice, or not at all, for a moment.
             let before = self.sequence.load(Ordering::Acquire);
             sum = self.counters.totals();
             sum.add(&lanes());

@@ -230,6 +230,8 @@ impl Ring {
 
     fn note_lane(&self, lane: u32) {
         // ORDERING: Relaxed, a number of its own: the lane's entry is found through its own words.
+        // PAIRS WITH: the load in `lanes_used`.
+        // IF WEAKENED: it is the weakest already.
         self.lanes_used.fetch_max(lane + 1, Ordering::Relaxed);
     }
 
@@ -237,6 +239,8 @@ impl Ring {
     fn lanes_used(&self) -> u32 {
         // ORDERING: Relaxed. A new lane may be seen a pass later; but not behind the gate, whose
         // heavy fence, or the Acquire load of a lane's `busy`, shows it to the last drain.
+        // PAIRS WITH: the maximum in `note_lane`.
+        // IF WEAKENED: it is the weakest already.
         self.lanes_used.load(Ordering::Relaxed)
     }
 
@@ -312,11 +316,15 @@ impl Ring {
     /// Says what a full ring is to be put down to from now on: `Full`, `ViewLag` or `Disk`.
     pub(crate) fn set_full_reason(&self, reason: LossReason) {
         // ORDERING: Relaxed, a hint of its own.
+        // PAIRS WITH: the load in `full_reason`.
+        // IF WEAKENED: it is the weakest already.
         self.full_reason.store(reason as u32, Ordering::Relaxed);
     }
 
     fn full_reason(&self) -> LossReason {
         // ORDERING: Relaxed, a hint of its own.
+        // PAIRS WITH: the store in `set_full_reason`.
+        // IF WEAKENED: it is the weakest already.
         let index = self.full_reason.load(Ordering::Relaxed) as usize;
         LossReason::ALL.get(index).copied().unwrap_or(LossReason::Full)
     }

@@ -26,6 +26,8 @@ impl Pool {
             let before = u32::try_from(index * 64).unwrap_or(u32::MAX);
             let bits = mask_below(geometry.blocks.saturating_sub(before));
             // ORDERING: Relaxed, nobody else sees the ring yet.
+            // PAIRS WITH: the exchange in `clear_lowest`, of who was handed the ring.
+            // IF WEAKENED: it is the weakest already.
             word.store(bits, Ordering::Relaxed);
         }
         Pool {
@@ -69,6 +71,8 @@ impl Pool {
     fn clear_lowest(&self, index: u32, admitted: u64) -> Option<u32> {
         let word = &self.words[index as usize];
         // ORDERING: Relaxed, only a guess that the exchange below confirms.
+        // PAIRS WITH: the Release addition in `give_back`.
+        // IF WEAKENED: it is the weakest already; a free block that is not seen yet is passed by.
         let mut bits = word.load(Ordering::Relaxed);
         while bits & admitted != 0 {
             let bit = (bits & admitted).trailing_zeros();
@@ -97,7 +101,9 @@ impl Pool {
 
     /// Number of free blocks, the reserve included.
     pub(crate) fn free(&self) -> u32 {
-        // ORDERING: Relaxed, a statistic.
+        // ORDERING: Relaxed, a statistic; and a hint to who waits, and looks again.
+        // PAIRS WITH: the exchange in `clear_lowest` and the addition in `give_back`.
+        // IF WEAKENED: it is the weakest already.
         self.words.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
     }
 
@@ -110,6 +116,8 @@ impl Pool {
     /// before each of them sees every peak and costs the producers nothing.
     pub(crate) fn note_used(&self) {
         // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the load in `used_max`.
+        // IF WEAKENED: it is the weakest already.
         self.used_max.fetch_max(self.blocks - self.free(), Ordering::Relaxed);
     }
 
@@ -117,6 +125,8 @@ impl Pool {
     pub(crate) fn used_max(&self) -> u32 {
         self.note_used();
         // ORDERING: Relaxed, a statistic.
+        // PAIRS WITH: the maximum in `note_used`.
+        // IF WEAKENED: it is the weakest already.
         self.used_max.load(Ordering::Relaxed)
     }
 }

@@ -70,11 +70,11 @@ impl<'a> Busy<'a> {
     #[inline(always)]
     fn enter(own: &'a Private) -> Self {
         // ORDERING: Relaxed, made visible by the fence.
-        own.busy.store(1, Ordering::Relaxed);
         // PAIRS WITH: the heavy fence in `Ring::close_gate`: either this push sees the limit that
         //   the gate stored, or the gate sees `busy`.
-        // IF WEAKENED: a record is committed behind the last drain's back
+        // IF WEAKENED: without the fence, a record is committed behind the last drain's back
         //   (loom-tests: `shutdown_drains_everything`).
+        own.busy.store(1, Ordering::Relaxed);
         light_fence();
         Busy(own)
     }
@@ -116,6 +116,8 @@ impl LaneHandle {
         // SAFETY: `front` leads into a table that `ring` keeps mapped.
         let front = unsafe { self.front.as_ref() };
         // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
+        // PAIRS WITH: the store in `Busy::enter`, or for a shared handle that in `always_busy`.
+        // IF WEAKENED: it is the weakest already.
         if front.busy.load(Ordering::Relaxed) != 0 {
             return false;
         }
@@ -123,6 +125,8 @@ impl LaneHandle {
         let cursor = front.cursor.get();
         let end = cursor.wrapping_add(RECORD + u64::from(len));
         // ORDERING: Relaxed, a limit takes effect through the fences; see `Busy::enter`.
+        // PAIRS WITH: the stores in `set_limit`, `count_loss` and `Ring::close_gate`.
+        // IF WEAKENED: it is the weakest already.
         let limit = front.limit.load(Ordering::Relaxed);
         // In 64 bits no length can carry into the upper half.
         if u64::from(low(cursor)) + u64::from(len) > u64::from(limit) {
@@ -173,7 +177,7 @@ impl LaneHandle {
     #[cold]
     pub(crate) fn pass_limit(&self, len: u32, may_claim: bool) -> Option<Passed> {
         let own = self.own();
-        // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
+        // ORDERING: Relaxed, as in `push_hot`.
         if self.shared || own.lane.get() == 0 || own.busy.load(Ordering::Relaxed) != 0 {
             return None;
         }
@@ -269,7 +273,9 @@ impl LaneHandle {
         // The next push takes the cold path and tells the loss. When this one is nested in another
         // push that is just setting a limit: that one looks for losses after it has done so.
         light_fence();
-        // ORDERING: Relaxed for both, read by the same thread; the shared lane takes no heed of them.
+        // ORDERING: Relaxed for both, read by the same thread; the shared lane takes no heed.
+        // PAIRS WITH: the looks behind the fences in `finish` and `set_limit`, and in `push_hot`.
+        // IF WEAKENED: they are the weakest already; without the fences, the loss is told late.
         self.own().untold.store(1, Ordering::Relaxed);
         self.own().limit.store(0, Ordering::Relaxed);
     }
@@ -287,7 +293,7 @@ impl LaneHandle {
     fn enter(&self) -> Result<Busy<'_>, PushError> {
         let own = self.own();
         if !self.shared {
-            // ORDERING: Relaxed, the thread reads what it wrote itself, or its signal handler.
+            // ORDERING: Relaxed, as in `push_hot`.
             let nested = own.busy.load(Ordering::Relaxed) != 0;
             return if nested { Err(PushError::Reentrant) } else { Ok(Busy::enter(own)) };
         }
@@ -374,6 +380,8 @@ impl LaneHandle {
         header.generation.set(own.generation.get());
         header.serial.set(serial);
         // ORDERING: Relaxed for both, published by the link below.
+        // PAIRS WITH: the loads in `RingDrain::peek`, which follow the link.
+        // IF WEAKENED: they are the weakest already.
         header.next.store(0, Ordering::Relaxed);
         header.committed.store(cursor, Ordering::Relaxed);
         let link = match current {
@@ -424,6 +432,8 @@ impl LaneHandle {
         }
         // ORDERING: Relaxed for both, between this thread and its signal handler: a nested push that
         // is refused behind the fence sets the mark again, one before it is seen in the counters.
+        // PAIRS WITH: the store in `count_loss`, which stands behind a fence as well.
+        // IF WEAKENED: they are the weakest already; without the fence, a nested loss is told late.
         own.untold.store(0, Ordering::Relaxed);
         light_fence();
         if losses.unreported() {
@@ -438,9 +448,11 @@ impl LaneHandle {
     fn set_limit(&self, own: &Private, limit: u32) {
         // ORDERING: Relaxed. If the gate was closed meanwhile, it looks at the limit again once
         // it has seen `busy` cleared.
+        // PAIRS WITH: the second look at it in `Ring::wait_for_producers`.
+        // IF WEAKENED: it is the weakest already.
         own.limit.store(limit, Ordering::Relaxed);
         light_fence();
-        // ORDERING: Relaxed for both, as above.
+        // ORDERING: Relaxed for both, as in `finish`.
         if own.untold.load(Ordering::Relaxed) != 0 {
             // A nested push was refused before the limit was set.
             own.limit.store(0, Ordering::Relaxed);
@@ -473,6 +485,8 @@ fn ordinary_limit(own: &Private, cursor: u64) -> u32 {
 /// The state that no push gets past: the front of every shared handle.
 pub(super) fn always_busy(front: &Private) {
     // ORDERING: Relaxed, nobody else sees the ring yet.
+    // PAIRS WITH: the load in `LaneHandle::push_hot`, of who was handed the ring.
+    // IF WEAKENED: it is the weakest already.
     front.busy.store(1, Ordering::Relaxed);
 }
 

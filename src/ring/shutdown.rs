@@ -19,10 +19,12 @@ impl Ring {
         loop {
             for private in &self.privates[..self.geometry.lanes as usize] {
                 // ORDERING: Relaxed, made visible by the fence.
+                // PAIRS WITH: the load in `LaneHandle::push_hot`.
+                // IF WEAKENED: it is the weakest already.
                 private.limit.store(0, Ordering::Relaxed);
             }
-            // PAIRS WITH: the light fence in `LaneHandle::push_hot`: a push that still saw the
-            //   old limit, or the open gate, has its `busy` seen below.
+            // PAIRS WITH: the light fence in `Busy::enter`: a push that still saw the old limit, or
+            //   the open gate, has its `busy` seen below.
             // IF WEAKENED: a push goes on behind the gate
             //   (loom-tests: `shutdown_drains_everything`).
             heavy_fence();
@@ -53,6 +55,9 @@ impl Ring {
                 pause();
             }
             // ORDERING: Relaxed, ordered behind the load of `busy`.
+            // PAIRS WITH: the store in `LaneHandle::set_limit`.
+            // IF WEAKENED: it is the weakest already; without this look, pushes go on behind it
+            //   (loom-tests: `shutdown_drains_everything`).
             reopened |= private.limit.load(Ordering::Relaxed) != 0;
         }
         (busy, reopened)

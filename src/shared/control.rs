@@ -320,6 +320,8 @@ impl Control {
     /// Notes that nothing renders: what is in the journal counts as shown.
     pub(crate) fn set_without_views(&self) {
         // ORDERING: Relaxed, set once before the writer's threads start.
+        // PAIRS WITH: the load in `without_views`.
+        // IF WEAKENED: it is the weakest already.
         self.without_views.store(true, Ordering::Relaxed);
     }
 

@@ -87,6 +87,11 @@ fn name_of(path: &Path, build: Option<String>) -> String {
 }
 
 /// Takes one module down; 0 asks for the next one.
+///
+/// # Safety
+///
+/// The loader calls it, through `dl_iterate_phdr`: `info` describes a loaded module as long as the
+/// call lasts. `told` points to a `Vec<Told>` that nobody else uses meanwhile.
 unsafe extern "C" fn on_module(
     info: *mut libc::dl_phdr_info,
     _size: usize,

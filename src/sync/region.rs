@@ -109,6 +109,8 @@ impl Region {
                 // atomic, and the mapping outlives this reference.
                 let word = unsafe { word.as_ref() };
                 // ORDERING: Relaxed, nobody else sees the region yet.
+                // PAIRS WITH: nothing: it changes no bit, and is there for the page.
+                // IF WEAKENED: it is the weakest already.
                 word.fetch_or(0, Ordering::Relaxed);
             }
         }
@@ -302,6 +304,8 @@ impl<H: ArenaItem> BlockCell<H> {
     /// Points the cell at a block; only the owner of the cell calls it.
     pub(crate) fn set(&self, blocks: &Blocks<H>, block: u32) {
         // ORDERING: Relaxed, the cell has one owner at a time, like `Plain64`.
+        // PAIRS WITH: the load in `open`.
+        // IF WEAKENED: it is the weakest already.
         self.start.store(blocks.address(block), Ordering::Relaxed);
     }
 
@@ -314,6 +318,8 @@ impl<H: ArenaItem> BlockCell<H> {
     #[inline(always)]
     pub(crate) unsafe fn open(&self, offset: u32, length: u32) -> (Slot<'_>, &H) {
         // ORDERING: Relaxed, the cell has one owner at a time.
+        // PAIRS WITH: the store in `set`.
+        // IF WEAKENED: it is the weakest already.
         let block = self.start.load(Ordering::Relaxed);
         let start = block.wrapping_add(offset as usize);
         own_soon(start.wrapping_add(AHEAD_BYTES));
