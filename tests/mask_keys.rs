@@ -33,6 +33,7 @@ fn sites_and_contexts_follow_the_names_that_are_in_force() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let bound = log.bind(context! { vault = "v-81423", pin = 90_210_u64, short = true });
+    let last = log.bind(context! { desk = 7, vault = "which ends with t-70707" });
     let long = log.bind(context! { vault = "v-81423", filler = "x".repeat(510) });
     log_pin(&bound, "p-11111");
     log.flush(PATIENCE).unwrap();
@@ -53,10 +54,11 @@ fn sites_and_contexts_follow_the_names_that_are_in_force() {
     }
     assert_eq!(count(&desk.logs(), "v-81423"), before, "nothing new");
     assert_eq!(count(&desk.ring_dir(), "v-81423"), 0, "no bound context has it any more");
+    assert_eq!(count(&desk.ring_dir(), "t-70707"), 0, "nor is its end left behind");
 
     log.set_mask_keys(&["-pin"; 1]).unwrap();
     log_pin(&log, "p-55555");
-    drop((bound, inner, long));
+    drop((bound, inner, long, last));
     drop(guard);
     let lines = desk.lines("expert.log");
     assert!(lines[0].contains("pin=p-11111") && lines[0].contains("vault=v-81423"));

@@ -249,9 +249,11 @@ impl Definitions {
             if changed.len() > slot_bytes {
                 changed = vec![0, 0];
             }
+            let length = u32::try_from(changed.len()).unwrap_or(0);
+            // Nothing of what stood there is to be left behind it.
+            changed.resize(slot_bytes, 0);
             // SAFETY: as above; nobody but the drain reads the bytes of a published slot.
             unsafe { self.slots.write(start, &changed) };
-            let length = u32::try_from(changed.len()).unwrap_or(0);
             // ORDERING: Relaxed, only the drain reads the length; others look at the generation,
             // which stays.
             // PAIRS WITH: the load in `find`, by the drain itself.

@@ -284,12 +284,14 @@ impl RingDrain {
             return;
         }
         let entry = self.entry(lane);
-        // ORDERING: Relaxed for both, published by the Release operations below. `first` goes
-        // before `drained` and the give-back: without it, the lane is empty to recovery.
+        // ORDERING: Relaxed, published by the Release operations below.
         // PAIRS WITH: the Acquire exchange in `LaneEntry::acquire`; after a kill, `DeadRing::lane`.
-        // IF WEAKENED: they are the weakest already.
+        // IF WEAKENED: it is the weakest already.
         entry.first.store(0, Ordering::Relaxed);
-        entry.drained.store(0, Ordering::Relaxed);
+        // ORDERING: Release, behind `first`: without that one, the lane is empty to recovery.
+        // PAIRS WITH: as above.
+        // IF WEAKENED: after a kill in between, recovery might begin at blocks that are given back.
+        entry.drained.store(0, Ordering::Release);
         self.ring.folded.fold(losses);
         let position = self.lanes[lane as usize].now.get();
         if let Some(block) = position.block.checked_sub(1) {

@@ -185,10 +185,11 @@ impl LossCounters {
 
     /// Notes that a gap record told these losses.
     pub(crate) fn mark_reported(&self, losses: &Losses) {
-        // ORDERING: Relaxed, a number of its own; the largest wins, since totals only grow.
+        // ORDERING: Release, behind the gap record that tells them. The largest wins, since totals
+        // only grow.
         // PAIRS WITH: the load in `unreported`; after a kill, `DeadRing::lane`.
-        // IF WEAKENED: it is the weakest already.
-        self.reported.fetch_max(losses.total(), Ordering::Relaxed);
+        // IF WEAKENED: after a kill in between, nobody might tell them.
+        self.reported.fetch_max(losses.total(), Ordering::Release);
     }
 
     /// Begins a new generation; only the drain calls it, on a lane that nobody holds.
