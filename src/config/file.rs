@@ -103,6 +103,7 @@ fn raw(value: &DeValue<'_>, written: &str) -> Raw {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layers::Given;
     use super::*;
     use crate::level::Level;
 
@@ -116,8 +117,9 @@ mod tests {
         let settings = parsed(larger);
         assert_eq!(settings.log_level, Some(Level::Debug));
         assert!(settings.unread.is_empty());
-        let origin = Origin::File { path: "desk.toml".into(), line: Some(5) };
-        assert_eq!(settings.origins, [("log_level", origin)]);
+        let origin = Some(Origin::File { path: "desk.toml".into(), line: Some(5) });
+        let written = Some("\"debug\"".to_owned());
+        assert_eq!(settings.given, [Given { key: "log_level", origin, written }]);
         assert_eq!(parsed("log_level = \"error\"").log_level, Some(Level::Error));
     }
 
