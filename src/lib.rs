@@ -63,6 +63,9 @@ pub use record::{Bytes, Decimal, LogValue, UnixNanos};
 pub use ring::PushError;
 pub use shared::{CallTimes, FileError, Lost, Stats, SyncError, Unfinished};
 
+/// The name that the specification has for [`Configuration`].
+pub type LogConfiguration = Configuration;
+
 #[doc(hidden)]
 pub mod __private {
     pub use crate::face::*;

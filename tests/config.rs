@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+#[path = "config/files.rs"]
+mod files;
 #[path = "config/guide.rs"]
 mod guide;
 #[path = "config/layers.rs"]

@@ -66,7 +66,7 @@ impl Sources {
             builder = builder.set(key, value);
         }
         match &self.file {
-            Some(path) => builder.config_file(path),
+            Some(path) => builder.config_file_argument("--file", path),
             None => builder,
         }
     }

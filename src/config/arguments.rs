@@ -102,7 +102,6 @@ fn argument(parameter: &'static Parameter) -> Arg {
         None => &parameter.default,
     };
     let several = parameter.shape == Shape::List;
-    let first = meaning.split_once(". ").map_or(meaning.trim_end_matches('.'), |(first, _)| first);
     Arg::new(id(parameter))
         .long(parameter.key.replace('_', "-"))
         .value_name("VALUE")
@@ -111,6 +110,6 @@ fn argument(parameter: &'static Parameter) -> Arg {
         .action(if several { ArgAction::Append } else { ArgAction::Set })
         .allow_hyphen_values(several)
         .hide_short_help(!USUAL.contains(&parameter.key))
-        .help(format!("{first} [default: {default}]"))
+        .help(format!("{} [default: {default}]", parameter.summary()))
         .long_help(format!("{meaning}\n\nAccepted: {}. Default: {default}.", parameter.accepted))
 }

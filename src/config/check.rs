@@ -23,7 +23,7 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// Notes a parameter whose value is not what the list of parameters says.
     fn check(&mut self, holds: bool, key: &'static str) {
-        let value = self.shown(key);
+        let value = self.configuration.written(key);
         self.refuse_unless(holds, key, format_args!("{value}"), own_rule(key));
     }
 
@@ -39,7 +39,7 @@ impl Findings<'_> {
         let layer = |(key, _): &&(&str, &str)| self.configuration.origin(key).layer();
         // Of equal ones `max_by_key` takes the last.
         if let Some((key, accepted)) = keys.iter().rev().max_by_key(layer) {
-            let value = self.shown(key);
+            let value = self.configuration.written(key);
             self.refuse_unless(false, key, format_args!("{value}"), accepted);
         }
     }
@@ -62,12 +62,6 @@ impl Findings<'_> {
             accepted: layers::accepted(accepted),
             suggestion: None,
         });
-    }
-
-    /// The parameter's value as a file says it.
-    fn shown(&self, key: &str) -> String {
-        let shown = self.configuration.shown().into_iter().find(|(known, _)| *known == key);
-        shown.map_or_else(String::new, |(_, value)| value.to_string())
     }
 }
 
@@ -101,11 +95,7 @@ impl Configuration {
         if !self.is_set("hostname") {
             self.hostname = printable_host(&rustix::system::uname().nodename().to_string_lossy());
         }
-        if self.log_format.is_none() {
-            self.log_format = Some(self.form());
-            // "none" says no more than nothing does.
-            self.trail.origins.retain(|(key, _)| *key != "log_format");
-        }
+        self.settle_form();
     }
 
     /// Finds what is wrong besides the problems known already, and lists all in the order of the
@@ -167,14 +157,17 @@ impl Configuration {
         findings.refuse_unless(wrong.is_none(), "text_pattern", &self.text_pattern, accepted);
         let json = "json, because structured_logging = true is the short way to say log_format = json; \
                     for another format leave structured_logging out";
-        let no = "false, because log_format asks for another format than json";
-        let keys = [("log_format", json), ("structured_logging", no)];
-        findings.relate(!self.contradicts_itself(), &keys);
+        findings.relate(!self.contradicts_itself(), &[("log_format", json)]);
     }
 
     fn check_files(&self, findings: &mut Findings<'_>) {
         let anywhere = self.log_to_file || self.log_to_console || !self.syslog.is_empty();
-        findings.check(anywhere, "log_to_file");
+        let keys = [
+            ("log_to_file", "true, because log_to_console is false and syslog is not set"),
+            ("log_to_console", "true, because log_to_file is false and syslog is not set"),
+            ("syslog", "a receiver, because log_to_file and log_to_console are false"),
+        ];
+        findings.relate(anywhere, &keys);
         findings.check(names_a_path(&self.log_dir), "log_dir");
         let files = [
             ("log_file", &self.log_file),

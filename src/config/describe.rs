@@ -41,6 +41,15 @@ impl Parameter {
         }
     }
 
+    /// The first sentence of what it means, without the full stop.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let lines: Vec<&str> = self.meaning.lines().map(str::trim).collect();
+        let meaning = lines.join(" ");
+        let first = meaning.split_once(". ").map(|(first, _)| first);
+        first.unwrap_or(meaning.trim_end_matches('.')).to_owned()
+    }
+
     /// The name of its argument on a command line: `--log-level`.
     #[must_use]
     pub fn argument(&self) -> String {

@@ -62,9 +62,14 @@ fn unknown(prefix: &str) -> Vec<String> {
     unknown
 }
 
-/// Those of the names that nobody was told of since the process began.
-pub(super) fn untold(names: &[String]) -> Vec<String> {
+/// Hands those warnings to `tell` that this process has not told yet; `tell` says whether it did.
+pub(super) fn tell_once(warnings: &[String], mut tell: impl FnMut(&str) -> bool) {
     static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    // Loggers that start at once take turns, so that one of them tells.
     let mut told = TOLD.lock();
-    names.iter().filter(|name| told.insert((*name).clone())).cloned().collect()
+    for warning in warnings {
+        if !told.contains(warning) && tell(warning) {
+            told.insert(warning.clone());
+        }
+    }
 }

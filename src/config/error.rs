@@ -79,7 +79,7 @@ impl fmt::Display for Origin {
 pub struct Problem {
     /// The key, as it was given.
     pub key: String,
-    /// Its value, as TOML says it.
+    /// Its value as it was written, in the words of TOML; as code gave it, if code did.
     pub value: String,
     /// Where the value came from.
     pub origin: Origin,

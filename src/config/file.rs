@@ -1,9 +1,12 @@
 //! The layer of the configuration file.
 
-use std::fs;
-use std::io;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Origin, Problem};
@@ -17,21 +20,42 @@ const TABLE: &str = "tapelog";
 /// A configuration is no longer than this.
 const BYTES_MAX: u64 = 1 << 20;
 
+/// Why a configuration file is not read, and what to do.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("it cannot be read ({0}): correct the path or its rights")]
+    Failed(#[from] io::Error),
+    #[error("it is {0}: a configuration is a plain file; name one, or remove this")]
+    NoFile(&'static str),
+    #[error("it is longer than 1 MiB, which no configuration is: name another file")]
+    TooLong,
+    #[error("it is no text in UTF-8: name another file, or save it as UTF-8")]
+    NoText,
+    #[error(
+        "it belongs to user {owner}, and this process runs as user {user}: a tapelog.toml that \
+         nobody named is read if it is the user's own or root's; name it if it is to count, or \
+         remove it"
+    )]
+    Foreign { owner: u32, user: u32 },
+}
+
 /// Reads the file that is named, or `tapelog.toml` in the working directory if there is one.
 pub(super) fn read(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
     let path = named.map_or(Path::new(NAME), |(path, _)| path);
-    let text = match text_of(path) {
+    let text = match text_of(path, named.is_some()) {
         Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+        Err(Unreadable::Failed(error))
+            if named.is_none() && error.kind() == io::ErrorKind::NotFound =>
+        {
             return Ok(Settings::default());
         }
-        Err(error) => {
+        Err(reason) => {
             let origin = named.map(|(_, origin)| origin.clone());
             return Err(Box::new(Problem {
                 key: "configuration file".to_owned(),
                 value: Raw::text(path.to_string_lossy()).to_string(),
                 origin: origin.unwrap_or_else(|| whole(path)),
-                accepted: format!("it cannot be read ({error}): correct the path or its rights"),
+                accepted: reason.to_string(),
                 suggestion: None,
             }));
         }
@@ -39,12 +63,38 @@ pub(super) fn read(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Pr
     parse(path, &text)
 }
 
-fn text_of(path: &Path) -> io::Result<String> {
-    let length = fs::metadata(path)?.len();
-    if length > BYTES_MAX {
-        return Err(io::Error::other(format!("{length} bytes are more than 1 MiB")));
+/// The file's text. Whatever stands at the path, it takes neither long nor much memory to say no.
+fn text_of(path: &Path, named: bool) -> Result<String, Unreadable> {
+    // Before opening, because to open a device can have effects of its own.
+    refuse_unless_plain(&fs::metadata(path)?)?;
+    // Something else may take the path in between: no pipe is waited for, no terminal taken.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    let found = file.metadata()?;
+    refuse_unless_plain(&found)?;
+    let (owner, user) = (found.uid(), geteuid().as_raw());
+    // In a directory that others may write to, anybody can leave one.
+    if !named && owner != user && owner != 0 {
+        return Err(Unreadable::Foreign { owner, user });
     }
-    fs::read_to_string(path)
+    let mut bytes = Vec::new();
+    // The length that the system tells may be wrong: some files in `/proc` have none.
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    String::from_utf8(bytes).map_err(|_| Unreadable::NoText)
+}
+
+fn refuse_unless_plain(found: &Metadata) -> Result<(), Unreadable> {
+    let kind = found.file_type();
+    Err(Unreadable::NoFile(match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a named pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    }))
 }
 
 fn whole(path: &Path) -> Origin {
@@ -103,6 +153,7 @@ fn raw(value: &DeValue<'_>, written: &str) -> Raw {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layers::Given;
     use super::*;
     use crate::level::Level;
 
@@ -116,8 +167,9 @@ mod tests {
         let settings = parsed(larger);
         assert_eq!(settings.log_level, Some(Level::Debug));
         assert!(settings.unread.is_empty());
-        let origin = Origin::File { path: "desk.toml".into(), line: Some(5) };
-        assert_eq!(settings.origins, [("log_level", origin)]);
+        let origin = Some(Origin::File { path: "desk.toml".into(), line: Some(5) });
+        let written = Some("\"debug\"".to_owned());
+        assert_eq!(settings.given, [Given { key: "log_level", origin, written }]);
         assert_eq!(parsed("log_level = \"error\"").log_level, Some(Level::Error));
     }
 

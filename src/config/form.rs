@@ -43,8 +43,11 @@ pub enum Shape {
         /// Whether 0, which is less than the least, is accepted, too.
         or_zero: bool,
     },
-    /// File permissions: `0o600` or `"0600"`.
-    Mode,
+    /// Permissions between these and `0o777`: `0o640` or `"0640"`.
+    Mode {
+        /// The least: what the owner needs.
+        min: u32,
+    },
     /// One of these words, or one with a duration in brackets: `"block(2ms)"`.
     WordsOrSpans {
         /// The words that stand alone.

@@ -1,8 +1,18 @@
 //! The rules of the parameters that say what lines look like.
 
 use super::kinds::LogFormat;
+use super::layers::Given;
 use super::parameters::Configuration;
 use super::pattern::Pattern;
+
+/// The other one of the two parameters that say the form.
+pub(super) fn partner(key: &str) -> Option<&'static str> {
+    match key {
+        "log_format" => Some("structured_logging"),
+        "structured_logging" => Some("log_format"),
+        _ => None,
+    }
+}
 
 impl Configuration {
     /// The form of `expert.log` and `errors.log`.
@@ -12,6 +22,35 @@ impl Configuration {
             None if self.structured_logging => LogFormat::Json,
             None => LogFormat::Text,
         }
+    }
+
+    /// Settles the form where `structured_logging` and `log_format` ask for different ones: the value
+    /// of the higher layer decides, and the other parameter follows it. Two values of one layer stay
+    /// as they are, to be refused.
+    pub(super) fn settle_form(&mut self) {
+        let Some(form) = self.log_format else {
+            self.log_format = Some(self.form());
+            // "none" says no more than nothing does.
+            self.trail.given.retain(|given| given.key != "log_format");
+            return;
+        };
+        let json = form == LogFormat::Json;
+        let [short, long] =
+            ["structured_logging", "log_format"].map(|key| self.origin(key).layer());
+        if json != self.structured_logging && short > long {
+            self.log_format =
+                Some(if self.structured_logging { LogFormat::Json } else { LogFormat::Text });
+            self.follow("log_format");
+        } else if self.structured_logging && !json && long > short {
+            self.structured_logging = false;
+            self.follow("structured_logging");
+        }
+    }
+
+    /// Notes that a parameter's value comes from where its partner's does.
+    fn follow(&mut self, key: &'static str) {
+        let origin = partner(key).map(|partner| self.origin(partner));
+        self.trail.given.push(Given { key, origin, written: None });
     }
 
     /// Whether `structured_logging` and `log_format` ask for different forms.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::describe::Parameter;
+use super::environment::Environment;
 use super::error::{ConfigError, Origin, Problem};
 use super::form::Shape;
 use super::parameters::{Configuration, Settings};
 use super::raw::Raw;
-use super::{describe, environment, presets, suggest};
+use super::{describe, environment, formats, presets, suggest};
 
 /// What the environment variables begin with, unless the program says otherwise.
 pub(super) const PREFIX: &str = "TAPELOG_";
@@ -57,20 +58,11 @@ impl Layers {
             Ok(file) => (file, None),
             Err(problem) => (Settings::default(), Some(*problem)),
         };
-        let mut warnings = self.overruled(&environment.settings);
-        let unknown = environment::untold(&environment.unknown);
-        warnings.extend(unknown.iter().map(|name| {
-            let key = name.strip_prefix(&self.prefix).unwrap_or(name);
-            let meant = suggest::key(key).map_or_else(String::new, |key| {
-                format!("; did you mean {}?", describe::variable(&self.prefix, &key))
-            });
-            format!("the environment variable {name} names no parameter and is ignored{meant}")
-        }));
         let mut configuration = Configuration::put_together(
             [
                 (Origin::CodeDefault, self.defaults.clone()),
                 (Origin::Default, file),
-                (Origin::Default, environment.settings),
+                (Origin::Default, environment.settings.clone()),
                 (Origin::Code, self.code.clone()),
                 (
                     Origin::Argument { name: "of the command line".to_owned() },
@@ -79,29 +71,60 @@ impl Layers {
             ],
             broken,
         )?;
+        let mut warnings = self.overruled(&environment, &configuration);
+        configuration.trail.once_from = warnings.len();
+        warnings.extend(environment.unknown.iter().map(|name| self.unknown(name)));
         configuration.trail.warnings = warnings;
         configuration.trail.layers = Some(Arc::new(self.clone()));
         Ok(configuration)
     }
 
     /// A warning for each variable that says something else than the program's code, which wins.
-    fn overruled(&self, environment: &Settings) -> Vec<String> {
-        let (code, arguments) = (self.code.shown(), self.arguments.shown());
-        let set = |settings: &[(&str, Raw)], key: &str| {
-            settings.iter().find(|(set, _)| *set == key).map(|(_, value)| value.to_string())
-        };
+    fn overruled(&self, environment: &Environment, effective: &Configuration) -> Vec<String> {
+        let in_force = effective.shown();
+        let code = self.code.shown();
         let lost = |(key, value): (&'static str, Raw)| {
-            let winner = set(&code, key).filter(|winner| *winner != value.to_string())?;
-            if set(&arguments, key).is_some() {
+            let differs = in_force.iter().any(|(known, other)| *known == key && *other != value);
+            if !differs || effective.origin(key) != Origin::Code {
                 return None;
             }
-            let variable = describe::variable(&self.prefix, key);
+            let set = code.iter().any(|(set, _)| *set == key);
+            let winner = if set { key } else { formats::partner(key)? };
             Some(format!(
-                "the environment variable {variable} = {value} loses to {key} = {winner}, which the \
-                 program's code sets; only the command line overrides that"
+                "the environment variable {variable} = {value} loses to {winner} = {winning}, \
+                 which the program's code sets; only the command line overrides that",
+                variable = describe::variable(&self.prefix, key),
+                value = environment.settings.written(key).unwrap_or_else(|| value.to_string()),
+                winning = effective.written(winner),
             ))
         };
-        environment.shown().into_iter().filter_map(lost).collect()
+        let lost = environment.settings.shown().into_iter().filter_map(lost);
+        self.overruled_file(environment).into_iter().chain(lost).collect()
+    }
+
+    /// The same for the variable that names a file.
+    fn overruled_file(&self, environment: &Environment) -> Option<String> {
+        let (Some((path, Origin::Code)), Some((other, Origin::Environment { variable }))) =
+            (&self.file, &environment.file)
+        else {
+            return None;
+        };
+        let [lost, read] = [other, path].map(|path| Raw::text(path.to_string_lossy()));
+        (other != path).then(|| {
+            format!(
+                "the environment variable {variable} = {lost} loses to the configuration file {read}, \
+                 which the program's code names: unset the variable, or change that file"
+            )
+        })
+    }
+
+    /// A warning for a variable that begins as ours do and is none.
+    fn unknown(&self, name: &str) -> String {
+        let key = name.strip_prefix(&self.prefix).unwrap_or(name);
+        let meant = suggest::key(key).map_or_else(String::new, |key| {
+            format!("; did you mean {}?", describe::variable(&self.prefix, &key))
+        });
+        format!("the environment variable {name} names no parameter and is ignored{meant}")
     }
 }
 
@@ -127,11 +150,24 @@ fn read_file(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trail {
     /// The parameters that were set; the last entry of each counts.
-    pub(crate) origins: Vec<(&'static str, Origin)>,
+    pub(super) given: Vec<Given>,
     /// What an operator should know.
-    pub(crate) warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    /// Where those begin that a process tells once, however many loggers it has.
+    pub(super) once_from: usize,
     /// What it was made of; none in tests that lay their own layers.
-    pub(crate) layers: Option<Arc<Layers>>,
+    pub(super) layers: Option<Arc<Layers>>,
+}
+
+/// How a value was given.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Given {
+    /// The parameter.
+    pub(super) key: &'static str,
+    /// Where it came from, if not from where its layer comes from.
+    pub(super) origin: Option<Origin>,
+    /// The value as it was written; none if code gave it as it is.
+    pub(super) written: Option<String>,
 }
 
 /// A value that could not be read, or a key that does not exist.
@@ -184,6 +220,21 @@ impl Settings {
         self.read(key, Raw::text(value), None);
         self
     }
+
+    /// Takes back what is known of how a parameter was given.
+    pub(super) fn forget(&mut self, key: &str) {
+        self.given.retain(|given| given.key != key);
+    }
+
+    /// How a parameter was given last.
+    fn given(&self, key: &str) -> Option<&Given> {
+        self.given.iter().rev().find(|given| given.key == key)
+    }
+
+    /// A parameter's value as it was written.
+    fn written(&self, key: &str) -> Option<String> {
+        self.given(key)?.written.clone()
+    }
 }
 
 impl Configuration {
@@ -204,17 +255,18 @@ impl Configuration {
     ) -> Result<Self, ConfigError> {
         let layers: Vec<(Origin, Settings)> = layers.into_iter().collect();
         let mut configuration = Self::built_in();
-        let mut origins = Vec::new();
+        let mut given = Vec::new();
         let preset = layers.iter().rev().find_map(|(_, layer)| layer.preset).flatten();
         let preset = preset.map(|preset| (Origin::Preset(preset), presets::settings(preset)));
         for (origin, layer) in preset.iter().chain(&layers) {
             layer.lay_over(&mut configuration);
             for (key, _) in layer.shown() {
-                let own = layer.origins.iter().rev().find(|(set, _)| *set == key);
-                origins.push((key, own.map_or(origin, |(_, own)| own).clone()));
+                let own = layer.given(key).and_then(|given| given.origin.as_ref());
+                let origin = Some(own.unwrap_or(origin).clone());
+                given.push(Given { key, origin, written: layer.written(key) });
             }
         }
-        configuration.trail = Trail { origins, ..Trail::default() };
+        configuration.trail = Trail { given, ..Trail::default() };
         configuration.follow_defaults();
         let unread = layers.iter().flat_map(|(origin, layer)| {
             layer.unread.iter().map(move |unread| unread.problem(origin))
@@ -226,12 +278,21 @@ impl Configuration {
     /// Where a parameter's value came from.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
-        let set = self.trail.origins.iter().rev().find(|(set, _)| *set == key);
         let follows = || describe::parameter(key).and_then(Parameter::follows);
-        set.map_or_else(
-            || follows().map_or(Origin::Default, Origin::Follows),
-            |(_, origin)| origin.clone(),
-        )
+        let set = self.given(key).and_then(|given| given.origin.clone());
+        set.unwrap_or_else(|| follows().map_or(Origin::Default, Origin::Follows))
+    }
+
+    /// A parameter's value as it was written; if code gave it as it is, as a file says it.
+    pub(super) fn written(&self, key: &str) -> String {
+        let shown = || self.shown().into_iter().find(|(known, _)| *known == key);
+        let written = self.given(key).and_then(|given| given.written.clone());
+        written.or_else(|| shown().map(|(_, value)| value.to_string())).unwrap_or_default()
+    }
+
+    /// How the value that counts was given.
+    fn given(&self, key: &str) -> Option<&Given> {
+        self.trail.given.iter().rev().find(|given| given.key == key)
     }
 
     /// What an operator should know: variables that lose to the program's code, and variables that
@@ -239,6 +300,17 @@ impl Configuration {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.trail.warnings
+    }
+
+    /// Hands the warnings to `tell`, which says whether it told them; those of unknown variables
+    /// only if no logger of this process did before.
+    pub(crate) fn tell_warnings(&self, mut tell: impl FnMut(&str) -> bool) {
+        let (each, once) = self.trail.warnings.split_at(self.trail.once_from);
+        for warning in each {
+            // Where there is no room for it, logging goes on.
+            let _told = tell(warning);
+        }
+        environment::tell_once(once, tell);
     }
 
     /// Makes the configuration again of what it was made of, from the file and the environment as
@@ -258,6 +330,6 @@ impl Configuration {
 
     /// Whether any layer sets a parameter.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.trail.origins.iter().any(|(set, _)| *set == key)
+        self.given(key).is_some()
     }
 }

@@ -39,8 +39,8 @@ macro_rules! parameters {
         #[non_exhaustive]
         pub struct Settings {
             $(pub(super) $key: Option<$type>,)*
-            /// Where single values came from, if not all from one place.
-            pub(super) origins: Vec<(&'static str, Origin)>,
+            /// How single values were given, as far as more is known than the values.
+            pub(super) given: Vec<Given>,
             /// What could not be read.
             pub(super) unread: Vec<Unread>,
         }
@@ -50,6 +50,7 @@ macro_rules! parameters {
             #[must_use]
             pub fn $key(mut self, value: impl Into<$type>) -> Self {
                 self.$key = Some(value.into());
+                self.forget(stringify!($key));
                 self
             })*
 
@@ -65,10 +66,12 @@ macro_rules! parameters {
                     })*
                     _ => None,
                 };
-                match (known, origin) {
-                    (Some(key), Some(origin)) => self.origins.push((key, origin)),
-                    (Some(_), None) => {}
-                    (None, origin) => self.unread.push(Unread { key: key.to_owned(), raw, origin }),
+                match known {
+                    Some(key) => {
+                        let written = Some(raw.to_string());
+                        self.given.push(Given { key, origin, written });
+                    }
+                    None => self.unread.push(Unread { key: key.to_owned(), raw, origin }),
                 }
             }
 

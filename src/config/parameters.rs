@@ -11,7 +11,7 @@ use super::kinds::{
     Backtrace, BigInts, Idle, LogFormat, Overflow, Preset, SyncPolicy, Threading, TimePrecision,
     TimeZone, UseColors,
 };
-use super::layers::{Trail, Unread};
+use super::layers::{Given, Trail, Unread};
 use super::model::{changeable, parameters};
 use super::raw::Raw;
 use super::special::{Facility, List, Mode, WhenFull, WhenToSync};
@@ -46,7 +46,7 @@ parameters! {
         Word, LEVELS,
         r#""warning""#, live;
     /// The least severe level that is kept in the journal; the logs show no more than the journal
-    /// has. Default: the lower of `log_level` and `console_level`.
+    /// has. Default: the lowest of `log_level`, `console_level` and, with `syslog`, `syslog_level`.
     journal_level: Level = Level::Info,
         Word, LEVELS,
         r#""debug""#, live;
@@ -71,9 +71,10 @@ parameters! {
     error_log_file: PathBuf = PathBuf::from("errors.log"),
         Text, A_FILE,
         r#""/var/log/bot-errors.log""#, restart;
-    /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made.
+    /// Whether anything is written to files; if not, no directory, journal or tmpfs file is made. One
+    /// of `log_to_file`, `log_to_console` and `syslog` is on: nothing is logged otherwise.
     log_to_file: bool = true,
-        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
+        Flag, "true or false",
         "false", restart;
     /// Whether `expert.log`, `trades.log` and `errors.log` are written. If not, the journal alone
     /// holds the entries (`tapelog cat` shows them); with the console off, too, nothing reads it
@@ -83,9 +84,10 @@ parameters! {
         "false", restart;
     /// Whether entries are shown on stderr.
     log_to_console: bool = true,
-        Flag, "true or false; log_to_file or log_to_console is true, or syslog is set",
+        Flag, "true or false",
         "false", live;
-    /// JSON instead of text in `expert.log` and `errors.log`.
+    /// JSON instead of text in `expert.log` and `errors.log`: the short way to `log_format`. Where the
+    /// two ask for different forms, the one of the higher layer decides.
     structured_logging: bool = false,
         Flag, "true or false",
         "true", restart;
@@ -262,11 +264,11 @@ parameters! {
         r#"["ssn=[0-9-]{11}"]"#, restart;
     /// The permissions of every file, before the umask has any say.
     file_mode: u32 = 0o600,
-        Mode, "permission bits that let the owner read and write: 0o600 to 0o777",
+        Mode(0o600), "permission bits that let the owner read and write: 0o600 to 0o777",
         "0o640", restart;
     /// The permissions of every directory.
     dir_mode: u32 = 0o700,
-        Mode, "permission bits that let the owner read and write: 0o600 to 0o777",
+        Mode(0o700), "permission bits that let the owner read, write and enter: 0o700 to 0o777",
         "0o750", restart;
     /// The group that owns the files, by number.
     file_group: Option<u32> = None,
@@ -276,7 +278,7 @@ parameters! {
     facility: u8 = 16,
         Facility, "0 to 23, or a name such as user, daemon, local0 (RFC 5424, table 1)",
         r#""local3""#, restart;
-    /// The host's name in the structured formats. Default: the system's.
+    /// The host's name in the structured formats. Default: the name of the machine.
     hostname: String = String::new(),
         Text, "1 to 255 printable ASCII characters without spaces (RFC 5424, HOSTNAME)",
         r#""desk-7""#, restart;

@@ -7,9 +7,9 @@ use super::kinds::{Overflow, SyncPolicy};
 use super::raw::Raw;
 use super::units::{read_duration, show_duration};
 
-/// File permissions, in octal digits.
+/// Permissions in octal digits, at least these: those that the owner needs.
 #[derive(Debug)]
-pub(super) struct Mode;
+pub(super) struct Mode(pub(super) u32);
 
 impl Form<u32> for Mode {
     fn read(&self, raw: &Raw) -> Option<u32> {
@@ -30,11 +30,11 @@ impl Form<u32> for Mode {
     }
 
     fn fits(&self, value: &u32) -> bool {
-        *value <= 0o777 && value & 0o600 == 0o600
+        (self.0..=0o777).contains(value)
     }
 
     fn shape(&self) -> Shape {
-        Shape::Mode
+        Shape::Mode { min: self.0 }
     }
 }
 

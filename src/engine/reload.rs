@@ -40,10 +40,7 @@ static RELOADED: Site =
 
 /// Makes an entry of each warning that the configuration gave.
 pub(crate) fn tell_warnings(core: &Core) {
-    for warning in core.configuration.warnings() {
-        // An engine that has just begun has room; where it has none, logging goes on.
-        let _told = core.push_own(&WARNING, &((), warning.as_str()));
-    }
+    core.configuration.tell_warnings(|warning| core.push_own(&WARNING, &((), warning)).is_ok());
 }
 
 /// Switches the console on or off; see [`MetaLogger::set_log_to_console`](crate::MetaLogger).

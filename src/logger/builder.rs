@@ -74,6 +74,18 @@ impl Builder {
         self
     }
 
+    /// Names the configuration file as the program's own argument of this name says, `--config`: as
+    /// [`config_file`](Builder::config_file) does, but an error tells of the argument, not of the
+    /// program's code, and the operator is not warned that it is above his `TAPELOG_CONFIG`.
+    pub fn config_file_argument(
+        mut self,
+        argument: impl Into<String>,
+        path: impl Into<PathBuf>,
+    ) -> Self {
+        self.layers.file = Some((path.into(), Origin::Argument { name: argument.into() }));
+        self
+    }
+
     /// Adds a processor behind those added before: it may change each entry on its way from the
     /// journal to the logs, or leave it out; see [`processors`](crate::processors). Clones of the
     /// builder share it.

@@ -12,6 +12,9 @@ const BEGIN: &str = "<!-- The parameters: made by `TEST_BLESS=1 cargo test --tes
 const PRESETS_BEGIN: &str =
     "<!-- The presets: made by `TEST_BLESS=1 cargo test --test config`. -->\n";
 const PRESETS_END: &str = "<!-- The end of the presets. -->\n";
+const OVERVIEW_BEGIN: &str =
+    "<!-- The overview: made by `TEST_BLESS=1 cargo test --test config`. -->\n";
+const OVERVIEW_END: &str = "<!-- The end of the overview. -->\n";
 const END: &str = "<!-- The end of the parameters. -->\n";
 
 fn chapter(parameter: &Parameter) -> String {
@@ -30,6 +33,18 @@ fn chapter(parameter: &Parameter) -> String {
         variable = parameter.variable(),
         argument = parameter.argument(),
         example = parameter.example,
+    )
+}
+
+/// A parameter's row in the overview.
+fn row(parameter: &Parameter) -> String {
+    let default = parameter.follows().unwrap_or(&parameter.default);
+    let running = if parameter.changeable { "yes" } else { "no" };
+    let [meaning, range] =
+        [&*parameter.summary(), parameter.accepted].map(|text| text.replace('|', "\\|"));
+    format!(
+        "| [`{key}`](#{key}) | {meaning} | `{default}` | {range} | {running} |\n",
+        key = parameter.key
     )
 }
 
@@ -69,6 +84,35 @@ fn golden_part(begin: &str, text: &str, end: &str) {
 fn the_guide_tells_each_parameter_as_the_model_has_it() {
     let chapters: String = parameters().iter().map(chapter).collect();
     golden_part(BEGIN, &format!("\n{chapters}"), END);
+}
+
+#[test]
+fn the_guide_has_one_table_of_all_parameters() {
+    let rows: String = parameters().iter().map(row).collect();
+    let head = "| parameter | meaning | default | range | changeable while running |\n";
+    golden_part(OVERVIEW_BEGIN, &format!("\n{head}|---|---|---|---|---|\n{rows}\n"), OVERVIEW_END);
+}
+
+#[test]
+fn a_default_that_follows_is_told_by_the_meaning_as_the_model_has_it() {
+    let following = parameters().iter().filter_map(|known| Some((known, known.follows()?)));
+    let mut count = 0;
+    for (parameter, follows) in following {
+        let words: Vec<&str> = parameter.meaning.split_whitespace().collect();
+        let meaning = words.join(" ").replace('`', "").to_lowercase();
+        let told = format!("default: {}.", follows.to_lowercase());
+        assert!(meaning.contains(&told), "{}: {told} is not in {meaning}", parameter.key);
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}
+
+/// The name that the specification has for it.
+#[test]
+fn the_configuration_has_the_name_of_the_specification_too() {
+    let builder = MetaLogger::builder().code_only();
+    let configuration: tapelog::LogConfiguration = builder.configuration().unwrap();
+    assert_eq!(configuration, builder.configuration().unwrap());
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) fn default_of(key: &str) -> String {
 
 /// Each of these values is refused, with the key, the value and what is accepted.
 pub(crate) fn assert_refused(key: &str, values: &[&str], accepted: &str) {
+    assert!(!accepted.is_empty(), "every message holds the empty text");
     for value in values {
         let refused = MetaLogger::builder().code_only().set(key, value).configuration();
         let error = refused.err().unwrap_or_else(|| panic!("{key} = {value} is accepted"));

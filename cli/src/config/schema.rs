@@ -55,7 +55,11 @@ fn of_shape(shape: &Shape) -> Value {
             either(integer(*min, *max), pattern("^ *[0-9][0-9_]* *([kKmMgG]([iI])?)?[bB]? *$"))
         }
         Shape::Duration { .. } => either(json!({"const": 0}), duration()),
-        Shape::Mode => either(integer(0o600, 0o777), pattern("^ *(0o)?0?[67][0-7]{2} *$")),
+        Shape::Mode { min } => {
+            let owner = format!("[{}-7]", min >> 6);
+            let written = format!("^ *(0o)?0?{owner}[0-7]{{2}} *$");
+            either(integer((*min).into(), 0o777), pattern(&written))
+        }
         Shape::WordsOrSpans { words: known, spans } => {
             let spans = format!("^ *({}) *\\(.+\\) *$", alternatives(spans));
             either(words(known), pattern(&spans))

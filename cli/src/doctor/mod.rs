@@ -68,7 +68,7 @@ struct Report {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut builder = MetaLogger::builder();
     if let Some(file) = &arguments.file {
-        builder = builder.config_file(file);
+        builder = builder.config_file_argument("--file", file);
     }
     if let Some(directory) = &arguments.directory {
         builder = builder.log_dir(directory);

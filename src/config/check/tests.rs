@@ -75,6 +75,53 @@ fn of_values_that_do_not_go_together_the_highest_layer_s_is_to_blame() {
 }
 
 #[test]
+fn who_turns_the_last_place_off_is_to_blame_that_nothing_is_logged() {
+    let blamed = |defaults: Settings, operator: Settings| {
+        let variable = Origin::Environment { variable: "TAPELOG_…".to_owned() };
+        let layers = [(Origin::CodeDefault, defaults), (variable, operator)];
+        let error = Configuration::resolve(layers).unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{error}");
+        error.problems()[0].to_string()
+    };
+    let none = Settings::default;
+    for (defaults, operator, told) in [
+        (
+            none().log_to_console(false),
+            none().set("log_to_file", "off"),
+            "log_to_file = \"off\" (from the environment variable TAPELOG_…): accepted is true, \
+             because log_to_console is false and syslog is not set",
+        ),
+        (
+            none().log_to_file(false),
+            none().log_to_console(false),
+            "log_to_console = false (from the environment variable TAPELOG_…): accepted is true, \
+             because log_to_file is false and syslog is not set",
+        ),
+        (
+            none().log_to_file(false).log_to_console(false).syslog("unix:/dev/log"),
+            none().set("syslog", "none"),
+            "syslog = \"none\" (from the environment variable TAPELOG_…): accepted is a receiver, \
+             because log_to_file and log_to_console are false",
+        ),
+    ] {
+        assert_eq!(blamed(defaults, operator), told);
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_as_it_was_written() {
+    let told = |code: Settings| resolve(code).unwrap_err().problems()[0].value.clone();
+    let none = Settings::default;
+    assert_eq!(told(none().set("nap", "1h")), "\"1h\"");
+    assert_eq!(told(none().set("ring_bytes", "1 MB")), "\"1 MB\"");
+    assert_eq!(told(none().set("dir_mode", "0600")), "\"0600\"");
+    let related = none().set("ring_bytes", "1024 kib").set("reserve_blocks", "5");
+    assert_eq!(told(related), "\"5\"");
+    let overwritten = none().set("nap", "1h").nap(Duration::from_secs(60));
+    assert_eq!(told(overwritten), "\"60s\"", "the value in force was not written");
+}
+
+#[test]
 fn what_nobody_set_tells_what_it_follows() {
     let origin = |configuration: &Configuration, key| configuration.origin(key).to_string();
     let json = resolve(Settings::default().structured_logging(true)).unwrap();
@@ -131,6 +178,7 @@ fn the_edges_of_the_ranges_are_accepted() {
         Settings::default().latency_warning(Duration::ZERO),
         Settings::default().latency_warning(Duration::from_micros(1)),
         Settings::default().huge_pages(true).mlock(true),
+        Settings::default().file_mode(0o600_u32).dir_mode(0o700_u32),
         // Room for two blocks and 64 KiB.
         long_blocks().journal_segment_bytes((2 * 1024 + 64) * KIB),
         Settings::default().trade_log_file("expert.log.old"),
@@ -148,6 +196,7 @@ fn the_edges_of_the_ranges_are_accepted() {
         Settings::default().latency_warning(Duration::from_secs(61)),
         Settings::default().journal_segments(2_u32),
         Settings::default().file_mode(0o400_u32),
+        Settings::default().dir_mode(0o677_u32),
         Settings::default().reserve_blocks(1000_u32),
         Settings::default().ring_bytes(1_000_000_u64),
         long_blocks().journal_segment_bytes((2 * 1024 + 60) * KIB),

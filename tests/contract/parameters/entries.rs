@@ -182,7 +182,11 @@ fn parameter_mask_keys_adds_names_and_removes_them() {
 #[test]
 fn parameter_mask_patterns_masks_what_they_match_inside_texts() {
     assert_eq!(default_of("mask_patterns"), "[]");
-    assert_refused("mask_patterns", &["(a", "b*"], "");
+    assert_refused("mask_patterns", &["(a"], "a regular expression (unclosed group)");
+    assert_refused("mask_patterns", &["b*", "x|"], "does not match the empty text");
+    assert_refused("mask_patterns", &[&"a".repeat(1025)], "a pattern of at most 1024 bytes");
+    let many = vec!["a"; 65].join("\n");
+    assert_refused("mask_patterns", &[&many], "at most 64 patterns");
     let desk = Desk::new();
     let patterns = ["ssn=([0-9-]{11})".to_owned(), "desk-[0-9]+".to_owned()];
     let (log, guard) = desk.builder().mask_patterns(patterns).build().unwrap();

@@ -76,7 +76,8 @@ fn parameter_log_to_file_off_makes_no_file() {
     assert_refused("log_to_file", &["maybe"], "true or false");
     let neither = MetaLogger::builder().code_only().log_to_file(false).log_to_console(false);
     let told = neither.configuration().unwrap_err().to_string();
-    assert!(told.contains("log_to_file or log_to_console is true"), "{told}");
+    let why = "true, because log_to_console is false and syslog is not set";
+    assert!(told.contains("log_to_file = false") && told.contains(why), "{told}");
     if let Some(root) = role() {
         let logs = Path::new(&root).join("logs");
         let builder = support::builder(&logs).ring_dir(Path::new(&root).join("ring"));
@@ -223,7 +224,8 @@ fn parameter_file_mode_is_that_of_every_file() {
 #[test]
 fn parameter_dir_mode_is_that_of_every_directory() {
     assert_eq!(default_of("dir_mode"), "0o700");
-    assert_refused("dir_mode", &["0500", "1777"], BITS);
+    let enter = "let the owner read, write and enter: 0o700 to 0o777";
+    assert_refused("dir_mode", &["0500", "1777", "0600", "0677"], enter);
     for (given, expected) in [("0o700", 0o700), ("0750", 0o750)] {
         let desk = Desk::new();
         let (_log, _guard) = desk.builder().set("dir_mode", given).build().unwrap();
