@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 #![expect(unsafe_code, reason = "a timer and its signal handler")]
 
+#[path = "support/calls.rs"]
+mod calls;
 mod support;
 
 use std::mem::MaybeUninit;
@@ -13,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use calls::involuntary_switches;
 use serde_json::Value;
 use support::{Desk, PATIENCE, child, role, run, until};
 use tapelog::reading::{Format, Journal};
@@ -183,24 +186,46 @@ fn a_small_record_keeps_the_innermost_frames() {
     assert_eq!(frames.last(), Some(&"…"), "more than what is kept");
 }
 
-#[test]
-fn a_call_with_a_backtrace_takes_far_less_than_ten_milliseconds() {
-    let desk = Desk::new();
-    let (log, guard) = traced(&desk).build().unwrap();
-    on_tick(&log, 0);
-    let mut times: Vec<Duration> = (0..1_000)
-        .map(|_| {
-            let begun = Instant::now();
-            on_tick(&log, 1);
-            begun.elapsed()
-        })
-        .collect();
+/// Times the calls of a process that has made none before, and prints what came of it.
+fn time_calls(directory: &str) {
+    let builder = support::builder(directory.as_ref()).backtrace(Backtrace::Error);
+    let (log, guard) = builder.build().unwrap();
+    // The calls inside which the thread kept its processor.
+    let (mut first, mut times) = (None, Vec::with_capacity(1_001));
+    for call in 0..1_001 {
+        let (switches, begun) = (involuntary_switches(), Instant::now());
+        on_tick(&log, call);
+        let took = begun.elapsed();
+        if involuntary_switches() == switches {
+            first = if call == 0 { Some(took) } else { first };
+            times.push(took);
+        }
+    }
     times.sort_unstable();
-    println!("p50 {:?}, p99 {:?}, max {:?}", times[500], times[990], times[999]);
-    // A busy machine may stop any call; half of them it does not.
-    assert!(times[500] < Duration::from_millis(2), "{:?}", times[500]);
+    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("first {first:?}, p50 {median:?}, max {longest:?} of {} calls", times.len());
+    assert!(median < Duration::from_millis(2), "{median:?}");
+    assert!(longest < Duration::from_millis(10), "{longest:?}");
     drop(guard);
     assert_eq!(log.stats().lost.total(), 0);
+}
+
+#[test]
+fn a_call_with_a_backtrace_takes_far_less_than_ten_milliseconds() {
+    let test = "a_call_with_a_backtrace_takes_far_less_than_ten_milliseconds";
+    if let Some(directory) = role() {
+        return time_calls(&directory);
+    }
+    // A busy machine may stop the first call: then it is another process's turn.
+    let timed = (0..20).any(|_| {
+        let desk = Desk::new();
+        let output = run(child(test, &desk.logs().display().to_string()));
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let told = stdout.lines().find(|line| line.contains("first ")).unwrap();
+        println!("{told}");
+        told.contains("first Some")
+    });
+    assert!(timed, "each first call lost its processor");
 }
 
 static LOGGER: OnceLock<MetaLogger> = OnceLock::new();

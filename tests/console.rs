@@ -2,16 +2,17 @@
 //! resort when no file can be written.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![expect(unsafe_code, reason = "a descriptor is closed by its number")]
+#![expect(unsafe_code, reason = "a descriptor is closed by its number, and a signal sent")]
 
 mod support;
 
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use support::{Desk, PATIENCE, child, role, run, wait};
+use support::{Desk, PATIENCE, child, role, run, until, wait};
 use tapelog::{Level, MetaLogger, UseColors, debug, error, info, trade, warning};
 
 /// The lines of entries that a child showed.
@@ -166,6 +167,65 @@ fn row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted()
         }
         println!("row 13: stderr {how}: {told} of {LINES} lines");
     }
+}
+
+/// Switches the console of a child in both ways; what is said while it is on has odd numbers.
+fn switch_the_console(root: &Path) {
+    // SAFETY: no function is set. Under `nohup` the signal is ignored, and would stay so.
+    assert_ne!(unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) }, libc::SIG_ERR);
+    let file = root.join("desk.toml");
+    std::fs::write(&file, "log_to_console = true\n").unwrap();
+    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&file);
+    let builder = builder.log_dir(root.join("logs")).handle_signals(true);
+    let (log, guard) = builder.build().unwrap();
+    let say = |number: u32| {
+        info!(log, "said", number);
+        log.flush(PATIENCE).unwrap();
+    };
+    let mut reloads = 0;
+    let mut hang_up = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        // SAFETY: a signal to this process, which has a handler by now.
+        assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGHUP) }, 0);
+        reloads += 1;
+        until("the file is in force", || {
+            log.flush(PATIENCE).unwrap();
+            let told = std::fs::read_to_string(root.join("logs/expert.log")).unwrap();
+            told.matches("] logger.reload ").count() == reloads
+        });
+    };
+    say(1);
+    log.set_log_to_console(false).unwrap();
+    say(2);
+    log.set_log_to_console(true).unwrap();
+    say(3);
+    hang_up("log_to_console = false\n");
+    say(4);
+    hang_up("log_to_console = true\nnap = \"1ms\"\n");
+    say(5);
+    // The thread that serves this one has told what it could not do for the one before.
+    hang_up("log_to_console = false\n");
+    say(6);
+    drop(guard);
+}
+
+#[test]
+fn the_console_is_switched_while_running_by_code_and_by_file() {
+    if let Some(root) = role() {
+        return switch_the_console(Path::new(&root));
+    }
+    let desk = Desk::new();
+    let root = desk.path("").display().to_string();
+    let output = run(child("the_console_is_switched_while_running_by_code_and_by_file", &root));
+    let said = |lines: Vec<String>| {
+        let said = lines.into_iter().filter(|line| line.contains("] said "));
+        said.map(|line| support::number(&line, "number")).collect::<Vec<_>>()
+    };
+    assert_eq!(said(shown(&output.stderr)), [1, 3, 5]);
+    assert_eq!(said(desk.lines("expert.log")), [1, 2, 3, 4, 5, 6]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let refused = stderr.lines().filter(|line| line.starts_with("tapelog") && line.contains("nap"));
+    assert_eq!(refused.count(), 1, "the key that takes a restart: {stderr}");
 }
 
 #[test]

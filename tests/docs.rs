@@ -164,6 +164,100 @@ fn no_code_block_is_left_out_without_a_reason() {
     assert!(fences >= 200, "the pattern does not fit any more");
 }
 
+/// Everything below the root, but for what was built.
+fn sources(extension: &str) -> Vec<(PathBuf, String)> {
+    let mut pending = vec![root().to_owned()];
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let hidden = name.starts_with('.') || name == "target" || path.is_symlink();
+        if path.is_dir() && (path == root() || !hidden) {
+            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() && path.extension().is_some_and(|end| end == extension) {
+            found.push((path.clone(), fs::read_to_string(path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_document_with_a_program_is_one_whose_programs_are_compiled() {
+    let library = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let mut with_programs = 0;
+    for (path, text) in sources("md") {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let programs = blocks(&text).filter(|(kind, _)| kind.starts_with("rust")).count();
+        // The README's are examples, see above.
+        let compiled = library.contains(&format!("include_str!(\"../{name}\")"));
+        assert!(programs == 0 || compiled || name == "README.md", "{name}: {programs} programs");
+        with_programs += usize::from(programs > 0);
+    }
+    assert!(with_programs >= 4, "only {with_programs}: the pattern does not fit any more");
+}
+
+/// What is wrong with a line of code that leaves a test out of the run or a function out of the
+/// coverage.
+fn left_out(line: &str) -> Option<&'static str> {
+    let attribute = line.trim_start().starts_with("#[") || line.trim_start().starts_with("#![");
+    let because = line.contains("reason") || line.contains("// ");
+    // Marks of tools, in comments.
+    let marked = ["LCOV_EXCL", "GRCOV_EXCL", "tarpaulin", "cov:ignore"];
+    if attribute && line.contains("ignore") && !line.contains("ignore = \"") {
+        Some("#[ignore] without a reason")
+    } else if attribute && line.contains("coverage") && !because {
+        Some("no coverage, without a reason")
+    } else if marked.iter().any(|mark| line.contains(mark)) && !line.contains("because") {
+        Some("no coverage, without a \"because\"")
+    } else {
+        None
+    }
+}
+
+#[test]
+fn nothing_is_left_out_of_the_tests_or_the_coverage_without_a_reason() {
+    let own = Path::new(file!()).file_name();
+    let sources = sources("rs");
+    assert!(sources.len() >= 300, "only {} files", sources.len());
+    for (path, text) in sources.iter().filter(|(path, _)| path.file_name() != own) {
+        for (number, line) in (1..).zip(text.lines()) {
+            let problem = left_out(line);
+            assert_eq!(problem, None, "{}:{number}: {line}", path.display());
+        }
+    }
+    for line in
+        ["#[ignore]", "    #[cfg_attr(miri, ignore)]", "#[coverage(off)]", "// LCOV_EXCL_LINE"]
+    {
+        assert!(left_out(line).is_some(), "{line}");
+    }
+    for line in ["#[ignore = \"takes an hour\"]", "#[coverage(off)] // it ends the process"] {
+        assert_eq!(left_out(line), None, "{line}");
+    }
+}
+
+#[test]
+fn every_document_depends_on_the_crate_in_the_same_way() {
+    // What `tapelog new` writes, too.
+    let source = concat!("git = \"", env!("CARGO_PKG_REPOSITORY"), "\"");
+    let mut count = 0;
+    for (document, text) in documents() {
+        let blocks = blocks(&text).filter(|(kind, _)| *kind == "toml");
+        let lines = blocks.flat_map(|(_, block)| block.lines());
+        for line in lines.filter(|line| line.starts_with("tapelog = ")) {
+            count += 1;
+            let other = ["version", "path", "branch", "tag"].iter().any(|key| line.contains(key));
+            assert!(line.contains(source) && !other, "{}: {line}", document.display());
+        }
+        // A command in a checkout needs no network.
+        for command in text.split("cargo run --release -- new ").skip(1) {
+            let command = command.split(['`', '\n']).next().unwrap();
+            assert!(command.contains("--tapelog-path ."), "{}: {command}", document.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count}: the pattern does not fit any more");
+}
+
 /// All but those for cargo.
 #[test]
 fn each_configuration_that_a_document_shows_is_accepted() {
@@ -203,7 +297,17 @@ fn every_variable_of_the_tests_is_in_the_table() {
     let table = fs::read_to_string(root().join("docs/testing.md")).unwrap();
     let known: BTreeSet<_> = variables(&table).collect();
     let mut used = BTreeSet::new();
-    let places = ["tests", "cli/tests", "src", "cli/src", "loom-tests", ".ci", "README.md"];
+    let places = [
+        "tests",
+        "cli/tests",
+        "src",
+        "cli/src",
+        "loom-tests",
+        "shuttle-tests",
+        "torture",
+        ".ci",
+        "README.md",
+    ];
     let mut pending: Vec<_> = places.map(|place| root().join(place)).into();
     while let Some(path) = pending.pop() {
         if path.is_dir() {

@@ -1,162 +1,24 @@
 //! Goal: the host calls a strategy's handlers in their order, every entry carries the strategy's
-//! context and in a backtest the market's time, and neither errors nor a panic lose an entry.
+//! context and in a backtest the market's time, and errors lose no entry.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/noter.rs"]
+mod noter;
 mod support;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use support::{Desk, PATIENCE, field};
+use noter::{EVENTS, Noter, at, builder, desk_expert, every_event, feed, tick};
+use support::{Desk, PATIENCE};
 use tapelog::expert::{
-    Account, Bar, Book, DeinitReason, Event, ExpertBuilder, Flow, HandlerError, HandlerResult,
-    Market, Mode, Order, OrderStatus, Position, RunError, Side, Standard, Strategy, Summary, Tick,
-    Timed, Transaction,
+    Account, Bar, Book, DeinitReason, Event, Flow, HandlerError, HandlerResult, Market, Mode,
+    Order, Position, Strategy, Tick, Timed, Transaction,
 };
 use tapelog::testing::{Capture, capture};
-use tapelog::{Level, MetaExpert, MetaLogger, UnixNanos, info, trade};
-
-const SECOND: i64 = 1_000_000_000;
-
-fn at(second: i64) -> UnixNanos {
-    UnixNanos(1_700_000_000 * SECOND + second * SECOND)
-}
-
-fn tick(second: i64) -> Event {
-    Tick::new(at(second), 100.0, 100.5).into()
-}
-
-fn feed(events: impl IntoIterator<Item = Event>) -> impl Iterator<Item = Result<Event, String>> {
-    events.into_iter().map(Ok)
-}
-
-fn builder(log: &MetaLogger) -> ExpertBuilder {
-    MetaExpert::builder("Noter")
-        .symbol("BTCUSDT")
-        .strategy_id("noter-1")
-        .account_id("paper-4711")
-        .logger(log)
-}
-
-/// Every kind of event, one second apart.
-fn every_event() -> Vec<Event> {
-    vec![
-        Tick::new(at(1), 1.0, 2.0).with_last(1.5, 3.0).into(),
-        Bar::new(at(2), 1.0, 3.0, 0.5, 2.0, 9.0).into(),
-        Order::new(at(3), "O-1", Side::Buy, 0.1, OrderStatus::New).with_price(1.5).into(),
-        Transaction::new(at(4), "T-1", "O-1", Side::Buy, 0.1, 1.5).with_fee(0.01).into(),
-        Position::new(at(5), 0.1, 1.5, 0.0).into(),
-        Book::new(at(6), vec![(1.0, 2.0)], vec![(2.0, 1.0)]).into(),
-        Account::new(at(7), 1_000.0).with_positions(999.0, 900.0).into(),
-        Event::Idle,
-    ]
-}
-
-/// Notes each handler in its log, and fails where it is told to.
-#[derive(Default)]
-struct Noter {
-    called: Vec<String>,
-    fails_in: &'static str,
-    stops_in: &'static str,
-    panics_in: &'static str,
-    on_error: Option<Flow>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the handler has no luck")]
-struct NoLuck(#[source] std::num::ParseIntError);
-
-impl Noter {
-    fn note(&mut self, expert: &MetaExpert, handler: &'static str) -> HandlerResult {
-        self.called.push(handler.to_owned());
-        info!(expert.logger(), "called", handler);
-        if self.stops_in == handler {
-            expert.stop();
-        }
-        assert!(self.panics_in != handler, "{handler} has given up");
-        if self.fails_in == handler {
-            return Err(Box::new(NoLuck("x".parse::<i32>().unwrap_err())));
-        }
-        Ok(())
-    }
-
-    fn called(&self) -> Vec<&str> {
-        self.called.iter().map(String::as_str).collect()
-    }
-}
-
-impl Strategy for Noter {
-    fn on_init(&mut self, expert: &MetaExpert) -> HandlerResult {
-        self.note(expert, "on_init")
-    }
-    fn on_deinit(&mut self, expert: &MetaExpert, reason: DeinitReason) -> HandlerResult {
-        self.called.push(format!("{reason:?}"));
-        self.note(expert, "on_deinit")
-    }
-    fn on_tick(&mut self, expert: &MetaExpert, tick: &Tick) -> HandlerResult {
-        assert!(tick.ask > tick.bid && tick.time == at(tick.time.0 / SECOND - 1_700_000_000));
-        self.note(expert, "on_tick")
-    }
-    fn on_bar(&mut self, expert: &MetaExpert, bar: &Bar) -> HandlerResult {
-        assert_eq!((bar.open, bar.high, bar.low, bar.close), (1.0, 3.0, 0.5, 2.0));
-        self.note(expert, "on_bar")
-    }
-    fn on_timer(&mut self, expert: &MetaExpert, _due: UnixNanos) -> HandlerResult {
-        self.note(expert, "on_timer")
-    }
-    fn on_order(&mut self, expert: &MetaExpert, order: &Order) -> HandlerResult {
-        trade!(
-            expert.logger(),
-            "order",
-            order_id = order.order_id,
-            side = order.side,
-            status = order.status,
-            price = order.price
-        );
-        self.note(expert, "on_order")
-    }
-    fn on_position(&mut self, expert: &MetaExpert, position: &Position) -> HandlerResult {
-        assert_eq!((position.size, position.entry_price), (0.1, 1.5));
-        self.note(expert, "on_position")
-    }
-    fn on_transaction(&mut self, expert: &MetaExpert, deal: &Transaction) -> HandlerResult {
-        assert_eq!((deal.trade_id.as_str(), deal.fee), ("T-1", 0.01));
-        self.note(expert, "on_transaction")
-    }
-    fn on_book(&mut self, expert: &MetaExpert, book: &Book) -> HandlerResult {
-        assert_eq!(book.bids, [(1.0, 2.0)]);
-        self.note(expert, "on_book")
-    }
-    fn on_account(&mut self, expert: &MetaExpert, account: &Account) -> HandlerResult {
-        assert_eq!((account.balance, account.equity), (1_000.0, 999.0));
-        self.note(expert, "on_account")
-    }
-    fn on_error(&mut self, expert: &MetaExpert, error: &RunError) -> Flow {
-        let _noted = self.note(expert, "on_error");
-        self.called.push(error.to_string());
-        self.on_error.unwrap_or(Flow::Continue)
-    }
-    fn on_backtest_init(&mut self, expert: &MetaExpert) -> HandlerResult {
-        self.note(expert, "on_backtest_init")
-    }
-    fn on_backtest(&mut self, expert: &MetaExpert, summary: &Summary) -> f64 {
-        let _noted = self.note(expert, "on_backtest");
-        summary.events as f64 / 2.0
-    }
-    fn on_backtest_pass(&mut self, expert: &MetaExpert, summary: &Summary) -> HandlerResult {
-        assert_eq!(summary.score, Some(summary.events as f64 / 2.0));
-        self.note(expert, "on_backtest_pass")
-    }
-    fn on_backtest_deinit(&mut self, expert: &MetaExpert) -> HandlerResult {
-        self.note(expert, "on_backtest_deinit")
-    }
-}
-
-const EVENTS: [&str; 7] =
-    ["on_tick", "on_bar", "on_order", "on_transaction", "on_position", "on_book", "on_account"];
+use tapelog::{Level, MetaExpert, UnixNanos, info};
 
 /// The values of a field, in the entries' order; "" where an entry has none.
 fn values(captured: &Capture, name: &str) -> Vec<String> {
@@ -276,6 +138,36 @@ fn in_a_backtest_every_entry_of_a_handler_carries_the_market_s_time_beside_its_o
     let stamps = lines.iter().map(|line| line["timestamp_ns"].as_str().unwrap().parse::<i64>());
     let stamps: Vec<_> = stamps.map(Result::unwrap).collect();
     assert!(stamps.is_sorted() && stamps[0] >= begun.0, "{stamps:?}");
+}
+
+#[test]
+fn the_market_s_time_is_there_from_a_pass_s_first_event_on_until_the_backtest_ends() {
+    let (log, captured) = capture();
+    let mut expert = builder(&log).build().unwrap();
+    // The second time nothing is left of the first.
+    for _ in 0..2 {
+        expert.backtest(&mut Noter::default(), [feed([tick(5)]), feed([tick(7)])]);
+    }
+    let handlers = values(&captured, "handler").into_iter().zip(values(&captured, "market_time"));
+    let seen: Vec<_> =
+        handlers.map(|(handler, time)| (handler, time.get(17..19).map(str::to_owned))).collect();
+    let pass = |second| {
+        [
+            ("on_init", None),
+            ("on_tick", Some(second)),
+            ("on_backtest", Some(second)),
+            ("on_deinit", Some(second)),
+            ("on_backtest_pass", Some(second)),
+        ]
+    };
+    let mut expected = vec![("on_backtest_init", None)];
+    expected.extend(pass("25").into_iter().chain(pass("27")));
+    expected.push(("on_backtest_deinit", Some("27")));
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(handler, second)| ((*handler).to_owned(), second.map(str::to_owned)))
+        .collect();
+    assert_eq!(seen, [&expected[..], &expected[..]].concat());
 }
 
 fn just_now() -> i64 {
@@ -404,63 +296,6 @@ fn on_error_may_end_the_run_and_so_may_a_failed_init_and_who_asks_for_it() {
     let mut failing = Noter { fails_in: "on_backtest_init", ..Noter::default() };
     assert!(expert.backtest(&mut failing, [feed([tick(1)])]).is_empty());
     assert_eq!(failing.called.last().unwrap(), "on_backtest_deinit");
-}
-
-#[test]
-fn behind_a_panic_on_deinit_runs_the_logs_are_complete_and_the_panic_goes_on() {
-    let desk = Desk::new();
-    let build = || desk_expert(&desk);
-    let mut noter = Noter { panics_in: "on_tick", ..Noter::default() };
-    let mut expert = build();
-    let log = expert.logger().clone();
-    let run = AssertUnwindSafe(|| expert.run(&mut noter, feed([tick(1), tick(2)])));
-    let payload = catch_unwind(run).unwrap_err();
-    assert_eq!(payload.downcast_ref::<String>().unwrap(), "on_tick has given up");
-    assert_eq!(noter.called(), ["on_init", "on_tick", "Panicked", "on_deinit"]);
-    // Before the guard is dropped.
-    let lines = desk.lines("errors.log");
-    assert_eq!(lines.len(), 1);
-    assert!(lines[0].contains("[CRITICAL ] the strategy panicked"), "{lines:?}");
-    assert!(lines[0].contains(r#"panic="on_tick has given up""#), "{lines:?}");
-    assert_eq!(field(&lines[0], "expert_name"), Some("Noter"));
-    assert_eq!(desk.lines("expert.log").len(), 4);
-
-    // The host goes on, and a panic in `on_deinit` itself does not hide the first one.
-    struct Twice;
-    impl Strategy for Twice {
-        fn on_tick(&mut self, _expert: &MetaExpert, _tick: &Tick) -> HandlerResult {
-            panic!("first")
-        }
-        fn on_deinit(&mut self, _expert: &MetaExpert, _reason: DeinitReason) -> HandlerResult {
-            panic!("second")
-        }
-    }
-    let payload = catch_unwind(AssertUnwindSafe(|| expert.run(&mut Twice, feed([tick(1)]))));
-    assert_eq!(payload.unwrap_err().downcast_ref::<&str>(), Some(&"first"));
-    // With a loop of one's own, too.
-    let own_loop = AssertUnwindSafe(|| {
-        let mut twice = Twice;
-        let session = expert.start::<Standard, _>(&mut twice);
-        drop_while_panicking(session);
-    });
-    assert!(catch_unwind(own_loop).is_err());
-    drop(expert);
-    assert_eq!(log.stats().lost.total(), 0);
-    assert_eq!(desk.lines("errors.log").len(), 5);
-}
-
-fn drop_while_panicking<T>(_held: T) {
-    panic!("in the caller's own loop")
-}
-
-fn desk_expert(desk: &Desk) -> MetaExpert {
-    MetaExpert::builder("Noter")
-        .log_dir(desk.logs())
-        .ring_dir(desk.ring_dir())
-        .log_to_console(false)
-        .latency_warning(Duration::ZERO)
-        .build()
-        .unwrap()
 }
 
 #[test]

@@ -10,18 +10,20 @@ mod abnf;
 mod support;
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use abnf::{Msg, syslog_msg};
-use support::{Desk, PATIENCE, json, until};
+use serde_json::{Value, json};
+use support::{Desk, PATIENCE, child, json, role, until};
 use tapelog::reading::{Format, Journal};
-use tapelog::testing::hold_drain;
+use tapelog::testing::{CrashPoint, FileCall, fail, hold_drain, panic_at, shift_clock};
 use tapelog::{
     BigInts, Builder, Bytes, Decimal, Level, LogFormat, MetaLogger, Overflow, TimePrecision,
-    UnixNanos, context, critical, debug, error, info, now, trade, try_info, warning,
+    TimeZone, UnixNanos, context, critical, debug, error, info, now, trade, try_info, warning,
 };
 
 fn log_some(log: &MetaLogger) {
@@ -111,6 +113,33 @@ fn a_pattern_and_a_precision_are_those_of_the_text_logs() {
     ];
     assert_eq!(expert, expected);
     assert_eq!(json(&trades[0])["timestamp"], "2026-01-02T03:04:05.123456Z");
+}
+
+/// JSON, logfmt and syslog messages stay in UTC.
+#[test]
+fn the_machine_s_zone_is_that_of_the_environment_and_of_text_alone() {
+    let test = "the_machine_s_zone_is_that_of_the_environment_and_of_text_alone";
+    if role().is_none() {
+        // The zone is the process's: one that no machine has by itself.
+        let mut command = child(test, "zone");
+        command.env("TZ", "<+0545>-5:45");
+        support::run(command);
+        return;
+    }
+    let local = |builder: Builder| builder.time_zone(TimeZone::Local);
+    let ([expert, trades, errors], _) = logged(local, Format::Text);
+    for line in [&expert[0], &expert[1]] {
+        assert!(line.starts_with("[2026-01-02T08:49:05.123456+05:45] "), "{line}");
+    }
+    assert!(errors[0].starts_with("[2026-01-02T08:49:06.000000+05:45] "), "{errors:?}");
+    assert_eq!(json(&trades[0])["timestamp"], "2026-01-02T03:04:05.123456Z");
+    let pattern = |builder: Builder| local(builder).text_pattern("%(time) %(event)");
+    let ([expert, ..], _) = logged(pattern, Format::Text);
+    assert_eq!(expert[0], "2026-01-02T08:49:05.123456+05:45 bar closed");
+    for form in [LogFormat::Json, LogFormat::Logfmt, LogFormat::Rfc5424] {
+        let ([expert, ..], _) = logged(|builder| local(builder).log_format(form), Format::Text);
+        assert!(expert[0].contains("2026-01-02T03:04:05.123456Z"), "{form:?}: {expert:?}");
+    }
 }
 
 #[test]
@@ -257,6 +286,36 @@ fn invalid(lines: &[String]) -> Option<Vec<String>> {
     Some(said.lines().map(str::to_owned).collect())
 }
 
+/// Whether both values say the same: numbers as they are in floating point, which is exact up to 2^53.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let known = |(key, one)| other.get(key).is_some_and(|other| same(one, other));
+            one.len() == other.len() && one.iter().all(known)
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether a number in the value is an integer beyond 2^53.
+fn has_big_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            let integer = text.trim_start_matches('-').bytes().all(|digit| digit.is_ascii_digit());
+            integer && number.as_f64().is_some_and(|number| number.abs() > 2_f64.powi(53))
+        }
+        Value::Array(values) => values.iter().any(has_big_integer),
+        Value::Object(values) => values.values().any(has_big_integer),
+        _ => false,
+    }
+}
+
+/// jq gives out each line as it is; older ones round integers beyond 2^53.
 fn assert_jq_reads(lines: &[String]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("lines.json");
@@ -265,8 +324,11 @@ fn assert_jq_reads(lines: &[String]) {
         Ok(output) => {
             let complaint = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && complaint.is_empty(), "{complaint}");
-            let count = output.stdout.iter().filter(|byte| **byte == b'\n').count();
-            assert_eq!(count, lines.len());
+            let read = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(read.lines().count(), lines.len());
+            for (ours, read) in lines.iter().zip(read.lines()) {
+                assert!(same(&json(ours), &json(read)), "{ours}\nis read as\n{read}");
+            }
         }
         Err(error) => println!("skipped: no jq ({error})"),
     }
@@ -279,10 +341,109 @@ fn every_kind_of_line_obeys_the_schema_and_is_read_by_jq() {
         let kinds: std::collections::BTreeSet<_> =
             lines.iter().map(|line| json(line)["level"].as_str().unwrap().to_owned()).collect();
         assert_eq!(kinds.len(), Level::ALL.len(), "{kinds:?}");
+        let entries: Vec<_> = lines.iter().map(|line| json(line)).collect();
+        let debug = entries.iter().find(|entry| entry["event"] == "debug").unwrap();
+        let strings = big_ints == BigInts::String;
+        let expected = if strings { json!(u64::MAX.to_string()) } else { json!(u64::MAX) };
+        assert_eq!(debug["u64"], expected);
+        let numbers = entries.iter().filter(|entry| has_big_integer(entry)).count();
+        assert_eq!(numbers > 0, !strings, "{numbers} with big integers");
         assert_jq_reads(&lines);
         if let Some(invalid) = invalid(&lines) {
             assert_eq!(invalid, Vec::<String>::new(), "of {} lines", lines.len());
         }
+    }
+}
+
+/// What the engine says of itself beside what [`every_kind`] has: all but `logger.undecodable` and
+/// `logger.recovery_failed`, which take damaged files.
+const OWN: [&str; 8] = [
+    "logger.configuration",
+    "logger.reload",
+    "logger.fast_rotation",
+    "logger.file_failed",
+    "logger.journal_gap",
+    "logger.writer_panic",
+    "logger.clock_step",
+    "logger.recovered",
+];
+
+/// An engine on a desk that says all that it can; the file is `desk.toml`.
+fn talkative(root: &Path) -> (MetaLogger, tapelog::Guard) {
+    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_");
+    let builder = builder.config_file(root.join("desk.toml")).log_dir(root.join("logs"));
+    let builder = builder.ring_dir(root.join("rings")).log_to_console(false);
+    let builder = builder.structured_logging(true).latency_warning(Duration::ZERO);
+    let builder = builder.log_max_file_size(64_u64 << 10).log_backup_count(10_000_u32);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
+    builder.metrics_interval(Duration::from_secs(60)).build().unwrap()
+}
+
+/// Meddles with an engine until it has told everything, and ends without an end of its own.
+fn have_it_all_told(root: &Path) {
+    // What the code says otherwise is told.
+    fs::write(root.join("desk.toml"), "log_to_console = true\n").unwrap();
+    let (log, _guard) = talkative(root);
+    let expert = root.join("logs/expert.log");
+    let wait_for = |event: &str| {
+        until(event, || {
+            (0..50).for_each(|_| info!(log, "meddled with", text = "x".repeat(100)));
+            log.flush(PATIENCE).unwrap();
+            thread::sleep(Duration::from_millis(20));
+            // Between two of its names a rotated file is in no list; the next look finds it.
+            support::files(&expert).iter().any(|file| {
+                fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("\"{event}\"")))
+            })
+        });
+    };
+    wait_for("logger.configuration");
+    wait_for("logger.fast_rotation");
+    fs::write(root.join("desk.toml"), "log_to_console = true\nlog_level = \"debug\"\n").unwrap();
+    log.reload().unwrap();
+    wait_for("logger.reload");
+    let fault = fail(FileCall::Write, libc::EIO, 3);
+    until("failed writes", || {
+        info!(log, "cannot be written");
+        log.flush(PATIENCE).unwrap();
+        fault.failed() > 0
+    });
+    drop(fault);
+    wait_for("logger.file_failed");
+    let fault = fail(FileCall::Allocate, libc::ENOSPC, u64::MAX);
+    until("a journal in memory", || {
+        (0..500).for_each(|_| info!(log, "no room", text = "x".repeat(500)));
+        log.flush(PATIENCE).unwrap();
+        log.stats().journal_in_memory
+    });
+    drop(fault);
+    wait_for("logger.journal_gap");
+    panic_at(CrashPoint::FramesWritten, 1);
+    wait_for("logger.writer_panic");
+    shift_clock(3_600 * 1_000_000_000);
+    wait_for("logger.clock_step");
+    std::process::abort();
+}
+
+#[test]
+fn what_the_engine_says_of_itself_obeys_the_schema_and_is_read_by_jq() {
+    let test = "what_the_engine_says_of_itself_obeys_the_schema_and_is_read_by_jq";
+    if let Some(root) = role() {
+        have_it_all_told(Path::new(&root));
+    }
+    let desk = Desk::new();
+    let root = desk.path("");
+    let ended = child(test, root.to_str().unwrap()).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{told}");
+    drop(talkative(&root));
+    let lines: Vec<_> = support::LOGS.iter().flat_map(|log| desk.lines(log)).collect();
+    for event in OWN {
+        let event = format!("\"{event}\"");
+        assert!(lines.iter().any(|line| line.contains(&event)), "no {event}");
+    }
+    assert_jq_reads(&lines);
+    if let Some(invalid) = invalid(&lines) {
+        assert_eq!(invalid, Vec::<String>::new(), "of {} lines", lines.len());
     }
 }
 

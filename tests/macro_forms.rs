@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tapelog::testing::{Capture, CapturedEntry};
 use tapelog::{
@@ -193,6 +193,24 @@ fn levels_and_trade_events_have_their_macros() {
     assert_eq!(levels, [&plain[..], &tries[..]].concat());
     let trades = captured.entries().iter().filter(|e| e.category == Category::Trade).count();
     assert_eq!(trades, 2);
+}
+
+#[test]
+fn a_call_site_with_every_logs_once_in_each_period() {
+    const PERIOD: Duration = Duration::from_millis(50);
+    let (log, captured) = testing::capture();
+    let often = || info!(log, every: PERIOD, "often");
+    let begun = Instant::now();
+    while begun.elapsed() < 10 * PERIOD {
+        often();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // However long the machine held up the others, a period has passed by now.
+    often();
+    let most = (begun.elapsed() + Duration::from_millis(1)).as_millis() / PERIOD.as_millis() + 1;
+    let entries = captured.entries().len() as u128;
+    println!("{entries} of at most {most}");
+    assert!((2..=most).contains(&entries), "{entries} of at most {most}");
 }
 
 #[test]

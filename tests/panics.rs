@@ -171,13 +171,23 @@ fn a_panic_waits_for_a_stuck_writer_a_second_and_is_told_later() {
     let (log, guard) = watched(&desk);
     let hold = testing::hold_drain(&log);
     std::thread::sleep(Duration::from_millis(20));
-    let begun = Instant::now();
-    assert!(catch_unwind(|| panic!("nobody writes")).is_err());
-    let waited = begun.elapsed();
-    assert!(waited < Duration::from_secs(10), "{waited:?}");
+    // A busy machine may hold it up for longer; of a few attempts one comes through.
+    let mut attempts = 0;
+    let waited = loop {
+        attempts += 1;
+        let begun = Instant::now();
+        assert!(catch_unwind(|| panic!("nobody writes")).is_err());
+        let waited = begun.elapsed();
+        if waited < Duration::from_secs(3) || attempts == 5 {
+            break waited;
+        }
+    };
+    println!("waited {waited:?}");
+    assert!(waited >= Duration::from_millis(900), "{waited:?}");
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
     assert_eq!(panics(&desk).len(), 0);
     drop((hold, guard));
-    assert_eq!(panics(&desk).len(), 1);
+    assert_eq!(panics(&desk).len(), attempts);
 }
 
 #[test]

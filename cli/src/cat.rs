@@ -28,6 +28,11 @@ pub(crate) struct Arguments {
     /// How entries are shown: lines of text, JSON objects, logfmt, or syslog messages of RFC 5424.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Output,
+    /// The enterprise number in syslog messages, which the journal does not know: the program's
+    /// parameter enterprise_number.
+    #[arg(long, value_name = "N", default_value_t = 32473)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    enterprise_number: u32,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -47,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Output::Rfc5424 => Format::Rfc5424,
     };
     let journal = Journal::open(&arguments.directory)?;
+    let journal = journal.enterprise_number(arguments.enterprise_number);
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     let summary = match journal.write_to(format, &mut out) {
         Ok(summary) => summary,

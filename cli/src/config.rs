@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use tapelog::{Builder, ConfigError, LogArgs, MetaLogger, Settings};
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure, escaped, outln};
 
 /// The exit code for a configuration that is wrong.
 const WRONG: u8 = 1;
@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Show(sources) => Ok(show(sources)),
         Command::Check(sources) => Ok(check(sources)),
         Command::Schema => {
-            println!("{:#}", schema::schema());
+            outln!("{:#}", schema::schema());
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -93,7 +93,7 @@ fn show(sources: &Sources) -> ExitCode {
     match sources.builder().configuration() {
         Ok(configuration) => {
             warn(configuration.warnings());
-            print!("{}", configuration.to_toml());
+            outln!("{}", configuration.to_toml().trim_end());
             ExitCode::SUCCESS
         }
         Err(error) => refuse(&error),
@@ -104,7 +104,7 @@ fn check(sources: &Sources) -> ExitCode {
     match sources.builder().configuration() {
         Ok(configuration) => {
             warn(configuration.warnings());
-            println!("the configuration is right");
+            outln!("the configuration is right");
             ExitCode::SUCCESS
         }
         Err(error) => refuse(&error),
@@ -113,11 +113,11 @@ fn check(sources: &Sources) -> ExitCode {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("tapelog: warning: {warning}");
+        eprintln!("tapelog: warning: {}", escaped(warning));
     }
 }
 
 fn refuse(error: &ConfigError) -> ExitCode {
-    eprintln!("tapelog: {error}");
+    failure::tell(error);
     ExitCode::from(WRONG)
 }

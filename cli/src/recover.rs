@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use tapelog::recovery::{RecoveredRing, recover};
 
 use crate::config::Sources;
-use crate::failure::Failure;
+use crate::failure::{Failure, escaped, outln};
 use crate::progress::shown;
 
 /// The exit code when something could not be brought home.
@@ -44,21 +44,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         tell(ring);
     }
     if recovery.rings.is_empty() {
-        println!("nothing to recover: no dead process has left a ring of this directory");
+        outln!("nothing to recover: no dead process has left a ring of this directory");
     }
     Ok(if recovery.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 fn tell(ring: &RecoveredRing) {
     let RecoveredRing { path, pid, records, lost, failure, .. } = ring;
-    let path = path.display();
+    let path = escaped(&path.display().to_string());
     if failure.is_none() || *records > 0 {
-        println!("recovered {records} records of process {pid} from {path}");
+        outln!("recovered {records} records of process {pid} from {path}");
     }
     if *lost > 0 {
-        println!("{lost} entries that process {pid} had lost are told as logger.gap now");
+        outln!("{lost} entries that process {pid} had lost are told as logger.gap now");
     }
     if let Some(reason) = failure {
-        eprintln!("tapelog: {path}: {reason}");
+        eprintln!("tapelog: {path}: {}", escaped(reason));
     }
 }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use support::{cat, demo, log, number, stderr, stdout, tapelog, trade_lines};
-use tapelog::{Level, MetaLogger, context, info};
+use tapelog::{Level, LogFormat, MetaLogger, context, info};
 
 #[test]
 fn the_text_is_expert_log_and_the_json_holds_trades_log() {
@@ -42,6 +42,26 @@ fn entries_of_a_running_program_are_shown() {
         assert_eq!(written.lines().count() as u64, 200 * round);
         assert!(cat(root.path(), "json") == written, "round {round}");
     }
+}
+
+#[test]
+fn syslog_messages_have_the_enterprise_number_that_is_given() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = MetaLogger::builder().code_only().log_dir(root.path()).log_to_console(false);
+    let builder = builder.log_format(LogFormat::Rfc5424).enterprise_number(4711_u32);
+    let (log, guard) = builder.build().unwrap();
+    info!(log.bind(context! { symbol = "BTCUSDT" }), "tick", sequence = 1);
+    drop(guard);
+    let cat = |arguments: &[&str]| {
+        let mut command = tapelog();
+        let command = command.arg("cat").arg(root.path()).args(["-o", "rfc5424"]);
+        command.args(arguments).output().unwrap()
+    };
+    let written = fs::read_to_string(root.path().join("expert.log")).unwrap();
+    assert!(written.contains("[ctx@4711 "), "{written}");
+    assert_eq!(stdout(&cat(&["--enterprise-number", "4711"])), written);
+    assert_eq!(stdout(&cat(&[])), written.replace("@4711", "@32473"));
+    assert_eq!(cat(&["--enterprise-number", "0"]).status.code(), Some(2));
 }
 
 #[test]

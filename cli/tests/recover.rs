@@ -109,3 +109,22 @@ fn recover_brings_home_what_a_killed_program_left() {
     assert!(stderr(&missing).contains("is no log directory"), "{}", stderr(&missing));
     std::fs::remove_dir_all(ring_dir).unwrap();
 }
+
+#[test]
+fn what_recover_tells_of_a_hostile_name_moves_no_cursor() {
+    let root = tempfile::tempdir().unwrap();
+    let tag = root.path().file_name().unwrap().to_str().unwrap();
+    let directory = root.path().join(format!("{tag}\u{1b}[2J"));
+    let ring_dir = rings(&directory);
+    let mut child = killed_child(&directory);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut command = tapelog();
+    command.arg("recover").arg(&directory).args(["--code", &format!("ring_dir={ring_dir}")]);
+    let run = command.output().unwrap();
+    let told = stdout(&run);
+    assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
+    assert!(told.contains("recovered 100 records") && told.contains("\\u{1b}[2J/"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}

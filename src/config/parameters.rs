@@ -108,7 +108,8 @@ parameters! {
     time_precision: TimePrecision = TimePrecision::Micros,
         Word, "ms, us or ns",
         r#""ms""#, restart;
-    /// How JSON shows integers beyond 2^53.
+    /// How JSON shows integers beyond 2^53. As numbers they are exact, but jq 1.6, JavaScript and
+    /// others read them as floating-point numbers, rounded; as strings nobody rounds them.
     json_big_ints: BigInts = BigInts::Number,
         Word, "number or string",
         r#""string""#, restart;
@@ -287,7 +288,8 @@ parameters! {
         Number(1..=U32), "1 to 4294967295",
         "32473", restart;
     /// Where syslog messages are sent: `udp://host:514`, `tcp://host:601`, `unix:/dev/log`. Empty:
-    /// nowhere.
+    /// nowhere. A TCP stream counts octets (RFC 6587); the stream of a unix socket, which daemons
+    /// read by lines, ends each message with a line feed.
     syslog: String = String::new(),
         TextOrNone, "none, udp://HOST:PORT, tcp://HOST:PORT or unix:/PATH",
         r#""udp://127.0.0.1:514""#, restart;

@@ -43,9 +43,11 @@
 //!
 //! In [`Mode::Paper`] the feed is live, or replayed as if it were: there is one clock, the wall's.
 //!
-//! In [`Mode::Backtest`] there are two. Every entry that is logged while a handler runs, through
-//! whatever logger of the engine, carries the market's time as the field `market_time`, in
-//! nanoseconds; its own stamp (`timestamp`) stays the wall clock's. Who analyses a backtest sorts and
+//! In [`Mode::Backtest`] there are two. From a pass's first event on, every entry that is logged on
+//! the thread that runs the strategy while a handler runs, through whatever logger of the engine,
+//! carries the market's time as the field `market_time`, in nanoseconds; its own stamp (`timestamp`)
+//! stays the wall clock's. In front of the first event, in `on_backtest_init` and `on_init`, there is
+//! no such time yet; behind the last one it stays what it was. Who analyses a backtest sorts and
 //! joins by `market_time`. The logs themselves stay in the order in which things happened, with
 //! losses, rotations and `late` entries meaning what they always mean, even when several passes run
 //! over the same days one after the other. A call that has a field `market_time` of its own keeps
@@ -85,8 +87,8 @@ pub enum Mode {
     /// On a market that goes on now, or one that is replayed as if it did. The timer follows the
     /// wall clock.
     Paper,
-    /// On a market of the past, as fast as it goes. The timer follows the market's clock, and every
-    /// entry carries the market's time; see [the module](self#time).
+    /// On a market of the past, as fast as it goes. The timer follows the market's clock, and from
+    /// the first event on the entries carry the market's time; see [the module](self#time).
     Backtest,
 }
 
@@ -184,8 +186,8 @@ impl MetaExpert {
         self.mode.get()
     }
 
-    /// The market's time in a backtest: that of the newest event. `None` before the first one, and
-    /// in paper trading.
+    /// The market's time in a backtest: that of the newest event. `None` before the first one of a
+    /// pass, and in paper trading.
     #[must_use]
     pub fn market_time(&self) -> Option<UnixNanos> {
         self.market_time.get()

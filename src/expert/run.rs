@@ -1,13 +1,15 @@
 //! The loop: a feed's events into a strategy's handlers.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::market::{Event, Market};
 use super::session::Session;
-use super::strategy::{DeinitReason, Flow, HandlerError, RunError, Strategy};
+use super::strategy::{DeinitReason, Flow, HandlerError, HandlerResult, RunError, Strategy};
 use super::{MetaExpert, Mode};
-use crate::error;
 use crate::record::UnixNanos;
+use crate::shared::MarketClock;
+use crate::{critical, error};
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +60,8 @@ impl MetaExpert {
     /// pass.
     ///
     /// # Panics
-    /// When a handler or the feed panics: `on_deinit` is called, the logs are brought up to date,
-    /// and the panic goes on.
+    /// When a handler or the feed panics: that is logged, `on_deinit` is called unless it was
+    /// already, the logs are brought up to date, and the panic goes on.
     pub fn run<M, S, E>(
         &mut self,
         strategy: &mut S,
@@ -102,40 +104,27 @@ impl MetaExpert {
         F: IntoIterator<Item = Result<Event<M>, E>>,
     {
         let _reset = Reset { expert: self, mode: self.mode.replace(Mode::Backtest) };
+        self.market_time.set(None);
         let mut summaries = Vec::new();
-        if let Err(source) = strategy.on_backtest_init(self) {
-            // There is nothing to go on with.
-            let _flow = report::<M, S>(
-                self,
-                strategy,
-                &RunError::Handler { handler: "on_backtest_init", source },
-            );
-        } else {
-            for (pass, feed) in (0..).zip(passes) {
+        let init = |strategy: &mut S| strategy.on_backtest_init(self);
+        // Behind a failure there is nothing to go on with, whatever `on_error` says.
+        if self.around(strategy, "on_backtest_init", init).is_ok() {
+            let mut passes = self.watched(|| (0..).zip(passes));
+            while let Some((pass, feed)) = self.watched(|| passes.next()) {
                 let summary = self.run_pass(strategy, feed, pass);
-                let flow = match strategy.on_backtest_pass(self, &summary) {
-                    Ok(()) => Flow::Continue,
-                    Err(source) => report::<M, S>(
-                        self,
-                        strategy,
-                        &RunError::Handler { handler: "on_backtest_pass", source },
-                    ),
-                };
+                let flow = self.around(strategy, "on_backtest_pass", |strategy| {
+                    strategy.on_backtest_pass(self, &summary)
+                });
                 let stopped = summary.reason == DeinitReason::Error || self.stopper.is_asked();
                 summaries.push(summary);
-                if stopped || flow == Flow::Stop {
+                if stopped || flow == Err(Flow::Stop) {
                     break;
                 }
             }
         }
-        if let Err(source) = strategy.on_backtest_deinit(self) {
-            // The backtest is over anyway.
-            let _flow = report::<M, S>(
-                self,
-                strategy,
-                &RunError::Handler { handler: "on_backtest_deinit", source },
-            );
-        }
+        // The backtest is over, whatever `on_error` says.
+        let _flow = self
+            .around(strategy, "on_backtest_deinit", |strategy| strategy.on_backtest_deinit(self));
         summaries
     }
 
@@ -146,7 +135,7 @@ impl MetaExpert {
     ) -> Session<'e, S, M> {
         self.stopper.reset();
         let mut session = Session::new(self, strategy, 0);
-        session.init();
+        session.guard(Session::init);
         session
     }
 
@@ -162,16 +151,51 @@ impl MetaExpert {
         E: Into<HandlerError>,
     {
         let mut session = Session::new(self, strategy, pass);
-        let run = || {
+        session.guard(|session| {
             session.init();
             session.pump(feed);
-        };
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(()) => session.end(),
-            Err(payload) => {
-                session.panicked(Some(&*payload));
-                resume_unwind(payload)
-            }
+        });
+        session.end()
+    }
+
+    /// Calls a handler around the passes of a backtest; the market's time is what it was last. `Err`
+    /// is what `on_error` said to its failure.
+    fn around<M: Market, S: Strategy<M>>(
+        &self,
+        strategy: &mut S,
+        handler: &'static str,
+        call: impl FnOnce(&mut S) -> HandlerResult,
+    ) -> Result<(), Flow> {
+        let clock = MarketClock::new(self.log.core());
+        let _shown = self.market_time.get().map(|time| clock.show(time));
+        self.watched(|| {
+            call(strategy).map_err(|source| {
+                report::<M, S>(self, strategy, &RunError::Handler { handler, source })
+            })
+        })
+    }
+
+    /// Does a part of a run outside its sessions, whose panics are logged like theirs.
+    fn watched<T>(&self, work: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+            self.panicked(Some(&*payload), || ());
+            resume_unwind(payload)
+        })
+    }
+
+    /// Logs that a handler or the feed panicked, does what is to be done then, and brings the logs
+    /// up to date.
+    #[cold]
+    pub(super) fn panicked(&self, payload: Option<&(dyn Any + Send)>, then: impl FnOnce()) {
+        let log = &self.log;
+        let configuration = &log.core().configuration;
+        // With `panic_hook` it stands in the log already, with its place.
+        if !configuration.panic_hook {
+            critical!(log, "the strategy panicked", panic = payload.and_then(message));
+        }
+        then();
+        if let Err(unfinished) = log.flush(configuration.shutdown_timeout) {
+            error!(log, "logs behind", records = unfinished.records);
         }
     }
 }
@@ -203,4 +227,10 @@ pub(super) fn report<M: Market, S: Strategy<M>>(
         RunError::Feed { source } => error!(log, "feed failed", error = source),
     }
     strategy.on_error(expert, error)
+}
+
+/// What a panic said.
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use super::market::{Event, Market, Standard};
@@ -11,9 +11,9 @@ use super::run::{Summary, report};
 use super::strategy::{DeinitReason, Flow, HandlerError, HandlerResult, RunError, Strategy};
 use super::timer::Timer;
 use super::{MetaExpert, Mode, wall_time};
+use crate::error;
 use crate::record::UnixNanos;
 use crate::shared::{MarketClock, Shown};
-use crate::{critical, error};
 
 /// A run that is given its events one by one: for a program with a loop of its own. Made by
 /// [`MetaExpert::start`]; [`MetaExpert::run`] is the same for a feed that is an iterator.
@@ -31,6 +31,8 @@ pub struct Session<'e, S: Strategy<M>, M: Market = Standard> {
     /// Why it takes no more events.
     over: Option<DeinitReason>,
     /// Whether `on_deinit` was called.
+    deinited: bool,
+    /// Whether nothing is left to be done.
     ended: bool,
     summary: Summary,
     market: PhantomData<fn(&M)>,
@@ -58,6 +60,7 @@ impl<'e, S: Strategy<M>, M: Market> Session<'e, S, M> {
             begun: Instant::now(),
             begun_at: wall_time(),
             over: None,
+            deinited: false,
             ended: false,
             summary: Summary::new(pass),
             market: PhantomData,
@@ -136,7 +139,7 @@ impl<'e, S: Strategy<M>, M: Market> Session<'e, S, M> {
 
     /// Ends the run, unless it is over already: `on_deinit`.
     pub fn end(mut self) -> Summary {
-        self.finish(DeinitReason::FeedEnded);
+        self.guard(|session| session.finish(DeinitReason::FeedEnded));
         self.summary.clone()
     }
 
@@ -224,38 +227,44 @@ impl<'e, S: Strategy<M>, M: Market> Session<'e, S, M> {
             let score = self.strategy.on_backtest(self.expert, &self.summary);
             self.summary.score = Some(score);
         }
-        self.ended = true;
+        self.deinited = true;
         if let Err(source) = self.strategy.on_deinit(self.expert, reason) {
             // The run is over anyway.
             let _flow = self.fail(RunError::Handler { handler: "on_deinit", source });
         }
+        self.ended = true;
     }
 
-    /// The end of a run that did: `on_deinit`, and everything into the logs.
+    /// Does a part of the run. Behind a panic in it the run ends, and the panic goes on.
+    pub(super) fn guard(&mut self, work: impl FnOnce(&mut Self)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            self.panicked(Some(&*payload));
+            resume_unwind(payload);
+        }
+    }
+
+    /// The end of a run that did: `on_deinit`, unless it was called, and everything into the logs.
     #[cold]
-    pub(super) fn panicked(&mut self, payload: Option<&(dyn Any + Send)>) {
+    fn panicked(&mut self, payload: Option<&(dyn Any + Send)>) {
         self.ended = true;
-        let log = &self.expert.log;
-        let configuration = &log.core().configuration;
+        let (expert, log) = (self.expert, &self.expert.log);
         let _shown = match (&self.clock, self.summary.last) {
             (Some(clock), Some(time)) => Some(clock.show(time)),
             _ => None,
         };
-        // With `panic_hook` it stands in the log already, with its place.
-        if !configuration.panic_hook {
-            critical!(log, "the strategy panicked", panic = payload.and_then(message));
-        }
-        let deinit = || self.strategy.on_deinit(self.expert, DeinitReason::Panicked);
-        match catch_unwind(AssertUnwindSafe(deinit)) {
-            Ok(Ok(())) => {}
-            Ok(Err(source)) => {
-                error!(log, "handler failed", handler = "on_deinit", error = &source);
+        expert.panicked(payload, || {
+            if std::mem::replace(&mut self.deinited, true) {
+                return;
             }
-            Err(_) => error!(log, "handler panicked", handler = "on_deinit"),
-        }
-        if let Err(unfinished) = log.flush(configuration.shutdown_timeout) {
-            error!(log, "logs behind", records = unfinished.records);
-        }
+            let deinit = || self.strategy.on_deinit(expert, DeinitReason::Panicked);
+            match catch_unwind(AssertUnwindSafe(deinit)) {
+                Ok(Ok(())) => {}
+                Ok(Err(source)) => {
+                    error!(log, "handler failed", handler = "on_deinit", error = &source);
+                }
+                Err(_) => error!(log, "handler panicked", handler = "on_deinit"),
+            }
+        });
     }
 }
 
@@ -267,13 +276,7 @@ impl<S: Strategy<M>, M: Market> Drop for Session<'_, S, M> {
         if std::thread::panicking() {
             self.panicked(None);
         } else {
-            self.finish(DeinitReason::Stopped);
+            self.guard(|session| session.finish(DeinitReason::Stopped));
         }
     }
-}
-
-/// What a panic said.
-fn message(payload: &(dyn Any + Send)) -> Option<&str> {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

@@ -17,12 +17,13 @@ const PIECE_BYTES: usize = 64 << 10;
 const FACILITY: u8 = 16;
 /// The enterprise number that structured data has unless it is configured: the one of RFC 5612, for
 /// documentation.
-const ENTERPRISE_NUMBER: u32 = 32473;
+pub(super) const ENTERPRISE_NUMBER: u32 = 32473;
 
 /// Renders entries and writes them.
 #[derive(Debug)]
 pub(super) struct Lines<'a, W> {
     format: Format,
+    enterprise_number: u32,
     since: Option<UnixNanos>,
     out: &'a mut W,
     formatter: Box<dyn Formatter>,
@@ -34,12 +35,18 @@ pub(super) struct Lines<'a, W> {
 }
 
 impl<'a, W: Write> Lines<'a, W> {
-    pub(super) fn new(format: Format, since: Option<UnixNanos>, out: &'a mut W) -> Self {
+    pub(super) fn new(
+        format: Format,
+        enterprise_number: u32,
+        since: Option<UnixNanos>,
+        out: &'a mut W,
+    ) -> Self {
         Self {
             format,
+            enterprise_number,
             since,
             out,
-            formatter: formatter(format, None),
+            formatter: formatter(format, enterprise_number, None),
             backtraces: Shower::new(AtOnce),
             writer: None,
             piece: Vec::with_capacity(PIECE_BYTES + 4096),
@@ -55,7 +62,7 @@ impl<'a, W: Write> Lines<'a, W> {
     /// The entries that come next were written by the engine with ring `writer`.
     pub(super) fn begin_writer(&mut self, writer: u64, origin: Option<SegmentHeader>) {
         self.writer = Some(writer);
-        self.formatter = formatter(self.format, origin);
+        self.formatter = formatter(self.format, self.enterprise_number, origin);
     }
 
     /// Renders all entries that are due.
@@ -91,12 +98,16 @@ impl<'a, W: Write> Lines<'a, W> {
 }
 
 /// Renders what the engine of `origin` wrote.
-fn formatter(format: Format, origin: Option<SegmentHeader>) -> Box<dyn Formatter> {
+fn formatter(
+    format: Format,
+    enterprise_number: u32,
+    origin: Option<SegmentHeader>,
+) -> Box<dyn Formatter> {
     match format {
         Format::Text => Box::new(TextFormatter::new(false)),
         Format::Json => Box::new(JsonFormatter::new(identity(origin))),
         Format::Logfmt => Box::new(LogfmtFormatter::new()),
-        Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), ENTERPRISE_NUMBER)),
+        Format::Rfc5424 => Box::new(Rfc5424Formatter::new(&identity(origin), enterprise_number)),
     }
 }
 

@@ -35,7 +35,7 @@ pub use verify::{Finding, SegmentReport, SegmentState, Verification, VerifyProgr
 
 use crate::UnixNanos;
 use crate::journal::{JournalReader, Liveness, Merge, Position, SegmentIndex, Step};
-use lines::Lines;
+use lines::{ENTERPRISE_NUMBER, Lines};
 
 /// The journal's name inside a log directory.
 const SUBDIRECTORY: &str = "journal";
@@ -97,6 +97,7 @@ pub struct Journal {
     directory: PathBuf,
     index: SegmentIndex,
     since: Option<UnixNanos>,
+    enterprise_number: u32,
 }
 
 impl Journal {
@@ -113,7 +114,8 @@ impl Journal {
         let inside = given.join(SUBDIRECTORY);
         let directory = if inside.is_dir() { inside } else { given.to_owned() };
         let index = SegmentIndex::directory(&directory);
-        let journal = Journal { directory, index, since: None };
+        let journal =
+            Journal { directory, index, since: None, enterprise_number: ENTERPRISE_NUMBER };
         if journal.segments()?.is_empty() {
             return Err(ReadError::Empty { path: given.to_owned() });
         }
@@ -123,7 +125,8 @@ impl Journal {
     /// The journal of an index.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn of_index(index: SegmentIndex) -> Journal {
-        Journal { directory: PathBuf::new(), index, since: None }
+        let directory = PathBuf::new();
+        Journal { directory, index, since: None, enterprise_number: ENTERPRISE_NUMBER }
     }
 
     /// Leaves out entries of before `time`.
@@ -133,6 +136,14 @@ impl Journal {
     #[must_use]
     pub fn since(mut self, time: UnixNanos) -> Journal {
         self.since = Some(time);
+        self
+    }
+
+    /// The enterprise number of the structured data in [`Format::Rfc5424`], which the journal does
+    /// not know: what the program's parameter `enterprise_number` is. Unless it is given, 32473.
+    #[must_use]
+    pub fn enterprise_number(mut self, number: u32) -> Journal {
+        self.enterprise_number = number;
         self
     }
 
@@ -162,7 +173,7 @@ impl Journal {
         };
         let start = sought.map_err(|error| ReadError::Journal { source: Box::new(error) })?;
         let mut summary = Summary::default();
-        let mut lines = Lines::new(format, self.since, out);
+        let mut lines = Lines::new(format, self.enterprise_number, self.since, out);
         let mut merge = Merge::new();
         let mut current = reader(start.unwrap_or_else(|| Position::start_of(first)));
         loop {

@@ -6,7 +6,10 @@
 //! them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "getrusage of the calling thread")]
 
+#[path = "../support/calls.rs"]
+mod calls;
 mod common;
 mod functional;
 mod parameters;

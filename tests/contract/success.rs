@@ -1,16 +1,17 @@
 //! The measured successes SC-001 to SC-009.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tapelog::testing::{FileCall, fail};
 use tapelog::{
     Level, MetaLogger, context, critical, debug, error, info, trade, try_info, try_trade, warning,
 };
 
+use crate::calls::{Calls, beside_empty_calls, ticks_per_microsecond};
 use crate::common::child;
 use crate::support::{self, Desk, LOGS, PATIENCE, files, number, role, until, wait};
 
@@ -149,10 +150,14 @@ fn sc_007_trading_goes_on_without_a_console_and_with_lost_files() {
         until_it_is_logged(&log, &expert);
         fs::remove_file(&expert).unwrap();
         until_it_is_logged(&log, &expert);
-        fs::set_permissions(&expert, fs::Permissions::from_mode(0o000)).unwrap();
-        info!(log, "an unwritable file");
-        log.flush(PATIENCE).unwrap();
-        fs::set_permissions(&expert, fs::Permissions::from_mode(0o600)).unwrap();
+        // A mode would be of no account to who has the file open, nor to root.
+        let unwritable = fail(FileCall::Write, libc::EACCES, u64::MAX);
+        until("a write that fails", || {
+            info!(log, "an unwritable file");
+            log.flush(PATIENCE).unwrap();
+            unwritable.failed() > 0 && log.stats().log_lines_missed > 0
+        });
+        drop(unwritable);
         until_it_is_logged(&log, &expert);
         fs::rename(&logs, format!("{logs}-moved")).unwrap();
         info!(log, "no directory");
@@ -273,16 +278,24 @@ fn sc_009_the_documented_strategy_logs_in_its_context() {
 #[test]
 fn sc_002_a_burst_is_taken_or_refused_and_never_waited_for() {
     let desk = Desk::new();
-    let (log, guard) = desk.builder().build().unwrap();
+    let (log, guard) = desk.builder().ring_bytes(512_u64 << 10).build().unwrap();
+    let mut calls = Calls::new(ticks_per_microsecond());
     let (mut accepted, mut refused) = (0_u64, 0_u64);
-    for number in 0..400_000_u64 {
-        match try_info!(log, "entry", number) {
-            Ok(()) => accepted += 1,
-            Err(_) => refused += 1,
+    let ((), control_max) = beside_empty_calls(|| {
+        // Until it was too much at least once.
+        while calls.timed < 400_000 || (refused == 0 && calls.timed < 50_000_000) {
+            let number = calls.timed;
+            match calls.time(|| try_info!(log, "entry", number)).0 {
+                Ok(()) => accepted += 1,
+                Err(_) => refused += 1,
+            }
         }
-    }
+    });
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     drop(guard);
+    println!("{accepted} accepted, {refused} refused; {calls:?}, empty ones {control_max} at most");
+    assert!(refused > 0, "the burst never filled the ring: {stats:?}");
+    calls.check(control_max);
     assert_eq!((stats.accepted, stats.lost.total()), (accepted, refused));
 }

@@ -45,7 +45,11 @@ fn wrong(proof: &str) -> Option<String> {
     let Ok(text) = fs::read_to_string(root().join(path)) else {
         return Some(format!("{path} is not there"));
     };
-    let test = test?;
+    wrong_test(path, &text, test?)
+}
+
+/// What is wrong with a proof by a test, if anything.
+fn wrong_test(path: &str, text: &str, test: &str) -> Option<String> {
     let Some((before, _)) = text.split_once(&format!("fn {test}(")) else {
         return Some(format!("{path} has no function {test}"));
     };
@@ -58,7 +62,10 @@ fn wrong(proof: &str) -> Option<String> {
     if !attributes.contains(&"#[test]") {
         return Some(format!("{test} in {path} is no test"));
     }
-    attributes.iter().any(|line| line.contains("ignore")).then(|| format!("{test} is ignored"))
+    let attributes = attributes.iter().filter(|line| line.starts_with("#["));
+    let sometimes = |line: &&&str| line.contains("ignore") || line.contains("cfg");
+    let attribute = attributes.into_iter().find(sometimes)?;
+    Some(format!("{test} in {path} is not run everywhere: {attribute}"))
 }
 
 /// The ids that have to be there.
@@ -102,6 +109,17 @@ fn what_points_to_nothing_is_found() {
     assert!(wrong("tests/contract/table.rs::no_such_test").is_some());
     assert!(wrong("tests/contract/table.rs::rows").unwrap().contains("no test"));
     assert_eq!(wrong("tests/contract/table.rs::what_points_to_nothing_is_found"), None);
+    for (attribute, proves) in [
+        ("#[cfg(feature = \"clap\")]", false),
+        ("#[cfg_attr(debug_assertions, ignore)]", false),
+        ("#[ignore = \"slow\"]", false),
+        ("// Of cfg and ignore.", true),
+    ] {
+        for above in [format!("{attribute}\n#[test]"), format!("#[test]\n{attribute}")] {
+            let text = format!("use x;\n\n{above}\nfn it() {{}}\n");
+            assert_eq!(wrong_test("a.rs", &text, "it").is_none(), proves, "{text}");
+        }
+    }
 }
 
 /// The tests of the contract itself, by the ids that they begin with.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tapelog::now;
 
 /// How often the calling thread lost its processor against its will.
-fn involuntary_switches() -> i64 {
+pub(crate) fn involuntary_switches() -> i64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer leads to room for the struct.
     unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };

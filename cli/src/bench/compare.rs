@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::model::{Case, Run, RunError, Throughput};
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, outln};
 
 /// A smaller change is none, however quiet the rounds were.
 const TOLERANCE: f64 = 1.05;
@@ -40,7 +40,7 @@ struct NothingInCommon;
 pub(crate) fn run(old: &Path, new: &Path) -> ExitCode {
     match compared(old, new) {
         Ok(comparison) => {
-            print!("{comparison}");
+            outln!("{}", comparison.to_string().trim_end());
             ExitCode::from(u8::from(comparison.has_regressions()))
         }
         Err(error) => {

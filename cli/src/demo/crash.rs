@@ -15,7 +15,7 @@ use tapelog::{Builder, MetaLogger, context, try_info};
 
 use super::recovered::{PATIENCE, recovered};
 use super::units::grouped;
-use crate::failure::Failure;
+use crate::failure::{Failure, outln};
 use acknowledged::Acknowledged;
 use found::Found;
 
@@ -99,7 +99,7 @@ pub(super) fn run(directory: &Path) -> Result<ExitCode, Failure> {
     let journal = Found::in_journal(directory, run)?;
     let log = Found::in_log(directory, run)?;
     let sum: u64 = counts.iter().sum();
-    println!(
+    outln!(
         "  child         process {}, {THREADS} threads, killed by itself after {} ms\n  \
            acknowledged  {:>12} records\n  \
            recovered     {:>12} of them were in its ring alone\n  \
@@ -111,7 +111,7 @@ pub(super) fn run(directory: &Path) -> Result<ExitCode, Failure> {
         grouped(recovered),
     );
     let whole = journal.holds(&counts) && log.holds(&counts) && journal.counts() == log.counts();
-    println!(
+    outln!(
         "\n{}",
         if whole { "acknowledged = recovered: nothing is lost" } else { "records are missing" }
     );

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, escaped, outln};
 use name::{BadName, ProjectName};
 
 /// The files of a project, but for `tapelog.toml`, which is made of the parameters themselves.
@@ -66,8 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let project = arguments.path.join(name.as_str());
     write(&project, &arguments.path, name, &tapelog)?;
-    println!("{} is written. Next:", project.display());
-    println!("  cd {} && cargo run --release", project.display());
+    let shown = escaped(&project.display().to_string());
+    outln!("{shown} is written. Next:");
+    outln!("  cd {shown} && cargo run --release");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,7 +20,8 @@ struct Arguments {
     /// What is traded.
     #[arg(long, default_value = "BTCUSDT")]
     symbol: String,
-    /// Runs on the market of the past: every entry carries the market's time as `market_time`.
+    /// Runs on the market of the past: from the first event on, entries carry the market's time as
+    /// `market_time`.
     #[arg(long)]
     backtest: bool,
     /// `--log-level debug`, `--log-dir …`: every parameter of tapelog.toml, above all others.
