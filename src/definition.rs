@@ -8,6 +8,8 @@
 //!
 //! Text and names are a `u16` length and UTF-8; values are stored as in a record's arguments.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use crate::level::{Category, Level};
@@ -185,41 +187,59 @@ impl SiteDefinition {
     }
 }
 
+/// A part of an event's text as it stands at the call.
+pub(crate) enum Part<'a> {
+    /// Text as it is shown.
+    Text(&'a str),
+    /// The place of the field with this index.
+    Field(usize, Range<usize>),
+}
+
 /// Cuts an event's text at `{name}`; `{{` and `}}` stand for one brace. A name that no field has
 /// stays in the text as it is: macros refuse it, dynamic callers may log anything.
+pub(crate) fn cut<'a>(
+    text: &'a str,
+    field: impl Fn(&str) -> Option<usize>,
+    mut part: impl FnMut(Part<'a>),
+) {
+    let mut at = 0;
+    while let Some(found) = text[at..].find(['{', '}']) {
+        let brace = at + found;
+        part(Part::Text(&text[at..brace]));
+        let rest = &text[brace..];
+        let name = rest.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let known = name.and_then(|(name, _)| Some((field(name)?, brace + name.len() + 2)));
+        at = if rest.starts_with("{{") || rest.starts_with("}}") {
+            part(Part::Text(&rest[..1]));
+            brace + 2
+        } else if let Some((index, end)) = known {
+            part(Part::Field(index, brace..end));
+            end
+        } else {
+            part(Part::Text(&rest[..1]));
+            brace + 1
+        };
+    }
+    part(Part::Text(&text[at..]));
+}
+
 fn template(text: &str, fields: &[Field]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        plain.push_str(&rest[..at]);
-        let brace = &rest[at..];
-        rest = &brace[1..];
-        if brace.starts_with("{{") || brace.starts_with("}}") {
-            plain.push_str(&brace[..1]);
-            rest = &brace[2..];
-            continue;
+    let end = |plain: &mut String, pieces: &mut Vec<Piece>| {
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(plain).into()));
         }
-        let named = brace.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-        let found = named.and_then(|(name, after)| {
-            let index = fields.iter().position(|field| &*field.name == name)?;
-            Some((index, after))
-        });
-        match found {
-            Some((index, after)) => {
-                if !plain.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
-                }
-                pieces.push(Piece::Field(index));
-                rest = after;
-            }
-            None => plain.push_str(&brace[..1]),
+    };
+    let field = |name: &str| fields.iter().position(|field| &*field.name == name);
+    cut(text, field, |part| match part {
+        Part::Text(text) => plain.push_str(text),
+        Part::Field(index, _) => {
+            end(&mut plain, &mut pieces);
+            pieces.push(Piece::Field(index));
         }
-    }
-    plain.push_str(rest);
-    if !plain.is_empty() {
-        pieces.push(Piece::Text(plain.into()));
-    }
+    });
+    end(&mut plain, &mut pieces);
     pieces
 }
 

@@ -381,7 +381,7 @@ impl Mask {
     /// Whether any of these names is sensitive: what a call site's registration asks.
     #[must_use]
     pub fn finds(&self, names: &[&str]) -> bool {
-        self.0.names().treatments(names.iter().copied()).is_some()
+        self.0.names().treatments(names, "").is_some()
     }
 
     /// Masks a context's values: what a bind asks.

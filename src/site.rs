@@ -276,6 +276,7 @@ mod tests {
         }
 
         fn looks_at(&self, site: &Site) -> bool {
+            // ORDERING: Relaxed, one thread alone uses it.
             !self.blind.load(Ordering::Relaxed) && site.fields() == ["secret"]
         }
 
@@ -301,10 +302,12 @@ mod tests {
         };
         assert!(!area.defined.lock().iter().any(secret));
 
+        // ORDERING: Relaxed, as above.
         area.blind.store(true, Ordering::Relaxed);
         registry.settle_all();
         assert!(EARLY.id() != INLINE && LATE.id() != INLINE && EARLY.id() != LATE.id());
         assert_eq!(area.defined.lock().iter().filter(|one| secret(one)).count(), 2);
+        // ORDERING: Relaxed, as above.
         area.blind.store(false, Ordering::Relaxed);
         registry.settle_all();
         assert_eq!((EARLY.id(), LATE.id()), (INLINE, INLINE));

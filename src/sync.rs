@@ -45,6 +45,9 @@ pub(crate) fn register_heavy_fence() {
 /// The cheap side of the asymmetric fence: keeps the compiler from moving accesses across it.
 #[inline(always)]
 pub(crate) fn light_fence() {
+    // ORDERING: SeqCst, for the compiler alone.
+    // PAIRS WITH: `heavy_fence`, which has the processor do the same.
+    // IF WEAKENED: accesses may be moved across it, and the other side misses them.
     std::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 

@@ -49,6 +49,35 @@ fn a_secret_reaches_no_file_whatever_way_it_comes() {
 }
 
 #[test]
+fn a_value_behind_a_sensitive_name_in_the_text_of_a_call_is_a_secret() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let (pw, id) = (SECRET, "ACC-12345");
+    info!(log, "login password={pw} as {user}", pw, user = "ann");
+    trade!(log, "GET /order?qty={qty}&signature={it}", qty = 3, it = SECRET);
+    error!(log.producer(), "Authorization: Bearer {it}", it = SECRET);
+    log.info("X-MBX-APIKEY: {key} {qty}", &[("key", SECRET.into()), ("qty", 4.into())]).unwrap();
+    info!(log, "account_id={id}", id);
+    info!(log, "wss://ann:{pw}@host/ws", pw = ?SECRET);
+    log.flush(PATIENCE).unwrap();
+    assert_eq!(holders(&desk.ring_dir(), SECRET), [""; 0], "the ring");
+    assert_eq!((log.stats().masked, log.stats().masked_in_texts), (6, 0));
+    drop(guard);
+    assert_eq!(holders(&desk.logs(), SECRET), [""; 0]);
+    let expected = [
+        "login password=*** as ann pw=*** user=ann",
+        "GET /order?qty=3&signature=*** qty=3 it=***",
+        "Authorization: Bearer *** it=***",
+        "X-MBX-APIKEY: *** 4 key=*** qty=4",
+        "account_id=***345 id=***345",
+        "wss://ann:***@host/ws pw=***",
+    ];
+    for (line, expected) in desk.lines("expert.log").iter().zip(expected) {
+        assert!(line.ends_with(expected), "{line}");
+    }
+}
+
+#[test]
 fn names_match_whole_and_an_account_keeps_its_end() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();

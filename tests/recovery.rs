@@ -14,6 +14,8 @@ mod check;
 mod ends;
 #[path = "recovery/kills.rs"]
 mod kills;
+#[path = "recovery/outage.rs"]
+mod outage;
 #[path = "recovery/points.rs"]
 mod points;
 #[path = "recovery/rings.rs"]

@@ -112,7 +112,8 @@ fn a_session_that_is_over_takes_neither_events_nor_errors() {
     let (log, captured) = capture();
     let mut expert = MetaExpert::builder("Idler").logger(&log).build().unwrap();
     let stopper = expert.stopper();
-    let mut session = expert.start::<Standard, _>(&mut Idler);
+    let mut idler = Idler;
+    let mut session = expert.start::<Standard, _>(&mut idler);
     assert_eq!(session.feed_error("the line is down"), Flow::Continue);
     stopper.stop();
     assert_eq!(session.dispatch(&Event::Idle), Flow::Stop);

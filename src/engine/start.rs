@@ -19,7 +19,7 @@ use crate::journal::{
 };
 use crate::level::Level;
 use crate::metrics::Metrics;
-use crate::processors::{Chain, Masking, Treatment};
+use crate::processors::{Chain, Masking};
 use crate::record::{GAP_RECORD_BYTES, Gap};
 use crate::recovery::{self, Found};
 use crate::ring::{GapRecord, Pages, Ring, RingConfig, RingDrain, RingError};
@@ -237,9 +237,8 @@ impl SiteArea for Core {
     }
 
     fn looks_at(&self, site: &Site) -> bool {
-        let names = self.masking.names();
-        let masked = |name: &&str| names.treatment(name) != Treatment::Show;
-        site.fields().iter().any(masked) || !site.is_trade() && self.filters_out(site)
+        let masked = self.masking.names().treatments(site.fields(), site.text()).is_some();
+        masked || !site.is_trade() && self.filters_out(site)
     }
 
     fn traces(&self, level: Level) -> bool {

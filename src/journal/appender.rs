@@ -179,6 +179,11 @@ impl Appender {
         self.takes_everything = true;
     }
 
+    /// From now on, what is younger than the pass is left to the next one again.
+    pub(crate) fn take_only_what_is_due(&mut self) {
+        self.takes_everything = false;
+    }
+
     /// Takes everything that its caller has stamped into this pass: a flush waits for it, and a
     /// clock that is a little ahead of ours must not put it off.
     pub(crate) fn take_callers_stamps(&mut self) {

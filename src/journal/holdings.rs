@@ -236,11 +236,14 @@ impl Holdings {
     }
 }
 
-/// Whether a segment could not be opened for a reason that is not its own.
+/// Whether a segment may be opened another time: what stands at its name is not known to be something
+/// else than a segment.
 fn may_pass(error: &JournalError) -> bool {
     let JournalError::Io { source, .. } = error else { return false };
     let errno = source.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::IO | Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+    errno.is_some_and(|errno| {
+        !matches!(errno, Errno::LOOP | Errno::NXIO | Errno::ISDIR | Errno::NODEV)
+    })
 }
 
 /// Whether a segment's cursor tells of frames.

@@ -122,7 +122,7 @@ impl MetaLogger {
         spec: SiteSpec<'_>,
         values: &dyn Values,
     ) -> Result<(), PushError> {
-        match self.core.masking.names().treatments(spec.fields.iter().copied()) {
+        match self.core.masking.names().treatments(spec.fields, spec.text) {
             None => self.push_dynamic(spec, stamp, values),
             Some(treatments) => {
                 let masked = Masked::new(values, &treatments);

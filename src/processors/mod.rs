@@ -69,7 +69,7 @@ pub use event::Event;
 pub use fields::{Hide, Remove, Rename};
 pub use filter::Filter;
 pub use limit::Limit;
-pub(crate) use mask::{Masked, Masking, TextScreen, Treatment};
+pub(crate) use mask::{Masked, Masking, TextScreen};
 pub use value::FieldValue;
 
 /// Whether an entry is shown.

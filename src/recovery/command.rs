@@ -30,7 +30,8 @@ pub struct RecoveredRing {
     pub pid: u32,
     /// Records that were brought from it into the journal.
     pub records: u64,
-    /// Entries that the process had lost and had not told yet: an entry `logger.gap` now tells it.
+    /// Entries that the process had lost and had not told yet (an entry `logger.gap` now tells it), and
+    /// those that it had brought to memory alone, because the disk gave no room.
     pub lost: u64,
     /// Places of it that made no sense; what was behind them is missing.
     pub unreadable: u64,

@@ -42,7 +42,9 @@
 //!  184  u64 offset of the context slots
 //! 1024  owner: path of the log directory
 //! 2048  u64 bytes of the site heap in use
-//! 2056  … 4096 zero
+//! 2056  u64 records that were drained to memory alone, because the disk gave no segment
+//! 2064  u64 how many of these were told
+//! 2072  … 4096 zero
 //! ```
 //!
 //! All numbers are little endian. The magic is written last, and then the file gets its name.
@@ -58,6 +60,8 @@ use crate::sync::{ArenaItem, AtomicU32, AtomicU64, MAPPED, Plain32, Plain64};
 pub(crate) const HEADER_BYTES: usize = 4096;
 /// Where the shared words of the header page begin.
 pub(crate) const CONTROL_OFFSET: usize = 2048;
+/// Where the counts of what is in memory alone stand.
+pub(crate) const IN_MEMORY_OFFSET: usize = 2056;
 /// Where the owner's path stands in the header page.
 pub(crate) const OWNER_OFFSET: usize = 1024;
 /// The longest path of an owner.

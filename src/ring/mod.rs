@@ -24,7 +24,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::sync::{AtomicU32, Blocks, Ordering, Table, register_heavy_fence};
+use crate::sync::{AtomicU32, AtomicU64, Blocks, Ordering, Table, register_heavy_fence};
 
 mod arena;
 mod dead;
@@ -120,6 +120,8 @@ pub(crate) struct Ring {
     id: u64,
     lanes: Table<LaneEntry>,
     privates: Table<lane::Private>,
+    /// Records that were drained to memory alone, and how many of them were told.
+    in_memory: Table<AtomicU64>,
     process: Table<Process>,
     pool: Pool,
     blocks: Blocks<BlockHeader>,
@@ -175,6 +177,7 @@ impl Ring {
             definitions: Definitions::new(shared, &geometry.definitions, process.clone()),
             lanes,
             privates,
+            in_memory: shared.table(layout::IN_MEMORY_OFFSET, 2),
             process,
             gap,
             clock: config.clock,
@@ -259,6 +262,28 @@ impl Ring {
     /// Whether what was committed survives the death of the process.
     pub(crate) fn crash_safe(&self) -> bool {
         self.arena.crash_safe()
+    }
+
+    /// Has the next start know how many records are in no file, should this process die before it
+    /// tells of them. Called by the drain, before it gives their blocks back.
+    pub(crate) fn note_in_memory(&self, records: u64) {
+        // ORDERING: Release, in front of the `drained` words of these records.
+        // PAIRS WITH: nothing in this process; another one reads the file once this one is dead.
+        // IF WEAKENED: after a kill right here, they might be told by nobody.
+        self.in_memory[0].store(records, Ordering::Release);
+    }
+
+    /// Has it know how many of them are told. Called by the janitor.
+    pub(crate) fn note_in_memory_told(&self, records: u64) {
+        let told = &self.in_memory[1];
+        // ORDERING: Relaxed, this thread alone writes it.
+        // PAIRS WITH: the store below.
+        // IF WEAKENED: it is the weakest already.
+        let before = told.load(Ordering::Relaxed);
+        // ORDERING: Release, behind the record that tells it.
+        // PAIRS WITH: as in `note_in_memory`.
+        // IF WEAKENED: after a kill right here, the record may be missing, and they are told by nobody.
+        told.store(before + records, Ordering::Release);
     }
 
     /// Why the ring lies in anonymous memory although a directory was given.

@@ -51,6 +51,7 @@ impl Bound {
                 depths: depths[..].into(),
                 mask_changes: changes,
             };
+            // ORDERING: SeqCst, between the context above and the count of changes below.
             // PAIRS WITH: the fence in `Drain::mask_contexts`: either this sees the change, or the
             //   drain, which masks what was bound before it, sees the context.
             // IF WEAKENED: a context that is bound while the keys change may stay unmasked.

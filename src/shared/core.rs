@@ -325,7 +325,7 @@ impl Core {
         if id != INLINE {
             return self.push_record(lane, known, class, &args);
         }
-        match self.masking.names().treatments(site.fields().iter().copied()) {
+        match self.masking.names().treatments(site.fields(), site.text()) {
             None => self.push_inline(lane, known, class, &site.spec(), &args),
             Some(treatments) => {
                 let args = Masked::new(&args, &treatments);

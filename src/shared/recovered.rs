@@ -11,7 +11,8 @@ pub(crate) struct Recovered {
     pub(crate) pid: u32,
     /// Records that were brought into the journal by this process.
     pub(crate) records: u64,
-    /// Losses that were told because nobody had told them yet.
+    /// Losses that were told because nobody had told them yet, and what was in the dead process's
+    /// memory alone.
     pub(crate) lost: u64,
     /// Places of the ring that made no sense; what was behind them is missing.
     pub(crate) unreadable: u64,

@@ -158,7 +158,8 @@ pub struct Stats {
     pub used_blocks_max: u32,
     /// Threads that hold a lane of the ring.
     pub lanes: u32,
-    /// Whether accepted records survive the death of the process: the ring lies on tmpfs.
+    /// Whether accepted records survive the death of the process: the ring lies on tmpfs, and the
+    /// journal is not in memory alone because the disk gives it no room.
     pub crash_safe: bool,
     /// Whether the journal is written through a memory mapping, not by `write`.
     pub journal_mapped: bool,
@@ -253,7 +254,7 @@ impl Stats {
             blocks: occupancy.blocks,
             used_blocks_max: occupancy.used_blocks_max,
             lanes: occupancy.lanes_active,
-            crash_safe: core.ring.crash_safe(),
+            crash_safe: core.ring.crash_safe() && !progress.journal_in_memory,
             journal_mapped: core.control.journal_mapped(),
             journal_in_memory: progress.journal_in_memory,
             in_memory_records: progress.in_memory_records,

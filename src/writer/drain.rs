@@ -283,6 +283,7 @@ impl Drain {
     fn mask_contexts(&mut self) {
         let changes = self.masking.changes();
         if std::mem::replace(&mut self.mask_changes, changes) != changes {
+            // ORDERING: SeqCst, between the count of changes above and the contexts below.
             // PAIRS WITH: the fence in `Bound::new`: who did not see the change there has
             //   published its context before this.
             // IF WEAKENED: see there.
@@ -402,6 +403,9 @@ impl Drain {
         crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
         crash::pass(CrashPoint::CursorWritten);
+        if self.appender.in_memory_records() != self.in_memory_seen {
+            self.ring.ring().note_in_memory(self.appender.in_memory_records());
+        }
         self.keep_published();
         crash::pass(CrashPoint::PassDone);
         let flushed = complete && pass.flush > self.barrier;

@@ -215,6 +215,7 @@ impl Salvage {
     /// everywhere is set aside.
     pub(super) fn finish(mut self) -> Recovered {
         self.done.unreadable += self.lanes.iter().map(|lane| lane.now.damaged).sum::<u64>();
+        self.done.lost += self.ring.in_memory().min(LOST_MAX);
         let (path, unreadable) = (&self.done.path, self.done.unreadable);
         let ended = if unreadable == 0 { remove(path) } else { set_aside(path) };
         self.done.failure = match ended {

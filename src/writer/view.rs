@@ -305,6 +305,7 @@ impl View {
                 }
                 Ok(Step::EndOfData) => return (any, true),
                 Ok(Step::Expired { first, last }) => {
+                    self.go_over_gap();
                     let gap = self.unreadable.expired(first, last);
                     self.tell_gap(gap);
                 }
@@ -322,6 +323,17 @@ impl View {
             }
         }
         (any, false)
+    }
+
+    /// What was in the segments that are gone is in no file: what the logs have of it already must not
+    /// be looked for in what follows.
+    fn go_over_gap(&mut self) {
+        self.merge.finish();
+        self.give_out();
+        self.write();
+        self.skips = Skips::default();
+        self.reader.position().into_iter().for_each(|here| self.merge.skip_to(here));
+        self.begin_batch();
     }
 
     /// What earlier runs left is rendered first and not counted: the counters are of this run.

@@ -298,6 +298,7 @@ fn fr_012_secrets_are_in_no_file_and_on_no_console() {
         let (log, _guard) = builder.build().unwrap();
         let log = log.bind(context! { api_secret = SECRET });
         info!(log, "signed in", password = SECRET, apiKey = %SECRET);
+        info!(log, "GET /order?signature={it}", it = SECRET);
         trade!(log, "sent with Authorization: Bearer {it}", it = IN_TEXT);
         log.flush(PATIENCE).unwrap();
         assert_eq!(holders(ring.as_ref(), SECRET), 0, "the ring");

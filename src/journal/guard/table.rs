@@ -166,6 +166,7 @@ mod tests {
             let writers =
                 [scope.spawn(move || churn(10, 1000)), scope.spawn(move || churn(2000, 9000))];
             scope.spawn(|| {
+                // ORDERING: Relaxed, an end that publishes nothing.
                 while !done.load(Ordering::Relaxed) {
                     for between in [11, 500, 999, 1500, 5000] {
                         assert_eq!(table.find(between * PAGE), None);
@@ -175,6 +176,7 @@ mod tests {
             for writer in writers {
                 writer.join().unwrap();
             }
+            // ORDERING: Relaxed, see the load above.
             done.store(true, Ordering::Relaxed);
         });
     }

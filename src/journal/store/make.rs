@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl SegmentStore {
     /// A segment in a new file.
     pub(super) fn fresh(&self) -> Result<Segment, JournalError> {
         let path = self.unfinished();
-        self.keep_reserve(&path)?;
+        self.keep_reserve(&path, self.options.segment_bytes)?;
         let made = self.fresh_file(&path).and_then(|(file, mapped)| {
             let segment =
                 self.map(self.header(self.options.segment_bytes)?, file, &path, mapped)?;
@@ -37,11 +37,11 @@ impl SegmentStore {
         made
     }
 
-    /// Fails where a fresh segment would take what is to stay free.
-    fn keep_reserve(&self, path: &Path) -> Result<(), JournalError> {
+    /// Fails where so many bytes more would take what is to stay free.
+    fn keep_reserve(&self, path: &Path, bytes: u64) -> Result<(), JournalError> {
         let directory = path.parent().unwrap_or(path);
         let reserve = self.options.reserve_bytes;
-        match shortage(directory, reserve, self.options.segment_bytes) {
+        match shortage(directory, reserve, bytes) {
             Ok(Some(text)) => {
                 let full = io::Error::new(io::ErrorKind::StorageFull, text);
                 Err(JournalError::io("make", path)(full))
@@ -120,7 +120,10 @@ impl SegmentStore {
                 Err(error) => return Err(JournalError::io("rename", &old)(error)),
             }
         }
-        // Of another run or another size: a new file costs the same.
+        // Of another run or another size: a new file costs the same, but is not to be had where there
+        // is no room even without the old one.
+        let freed = std::fs::symlink_metadata(&old).map_or(0, |found| found.blocks() * 512);
+        self.keep_reserve(&path, self.options.segment_bytes.saturating_sub(freed))?;
         self.remove(sequence)?;
         self.fresh()
     }

@@ -93,6 +93,11 @@ impl SegmentStore {
         }
     }
 
+    fn is_gone(&self, sequence: u64) -> bool {
+        let found = std::fs::symlink_metadata(self.index.path(sequence));
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Removes segments that are too many, because the configuration has changed.
     pub(super) fn trim(&mut self, oldest_needed: u64) -> Result<(), JournalError> {
         while self.idle.len() + self.outside.len() > self.options.segments as usize {
@@ -153,7 +158,10 @@ impl SegmentStore {
                     self.idle.remove(at);
                     return Ok(Some(renewed));
                 }
-                // If its name is still there, the next call tries again.
+                // Its entries are gone: no other segment's are to go the same way. The next call finds
+                // nothing to remove here.
+                Err(error) if self.is_gone(sequence) => return Err(error),
+                // Its name is still there: the next call tries again.
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }

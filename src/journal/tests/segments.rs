@@ -314,3 +314,28 @@ fn row_05_segments_in_memory_take_the_place_of_files_and_are_no_damage_afterward
     store.release_memory(u64::MAX);
     assert_eq!(in_memory(), 0);
 }
+
+#[test]
+fn row_05_one_segment_of_an_earlier_run_at_most_goes_where_no_other_can_be_made() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = home.path().join("journal");
+    let known = known();
+    let mut writer = Writer::new(options(directory(home.path()), true));
+    (1..=60).for_each(|pass| drop(fill(&mut writer, &known, pass)));
+    writer.appender.finish().unwrap();
+    drop(writer.store);
+    let before = files(home.path());
+    assert_eq!(before.len(), 4);
+
+    // A new one cannot be made: one gives its room, and that is all.
+    std::fs::create_dir_all(journal.join("next.tape.new/in the way")).unwrap();
+    let (mut store, _) = SegmentStore::open(options(directory(home.path()), true)).unwrap();
+    for _ in 0..5 {
+        let made = store.prepare(u64::MAX).unwrap().unwrap();
+        assert!(made.is_in_memory() && store.trouble().is_some());
+        store.discard(made);
+    }
+    let after = files(home.path());
+    let kept = before.iter().filter(|name| after.contains(name)).count();
+    assert_eq!(kept, 3, "{after:?}");
+}

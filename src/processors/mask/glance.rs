@@ -30,7 +30,7 @@ const WINDOW_FIRST: usize = 15;
 const SIGN_BITS: u8 = 0xfc;
 
 /// Whether there surely is no secret in a text: no sensitive name in front of a `=` or `:`, no
-/// `bearer ` in front of a token, no word as long as a key, and no password in a URL.
+/// `bearer ` in front of a token, no word as long as a key, no web token, and no password in a URL.
 #[inline]
 pub(super) fn is_clean(text: &[u8], ends: &Ends) -> bool {
     let (Some(head), Some(tail)) = (text.first_chunk::<PAIR>(), text.last_chunk::<PAIR>()) else {
@@ -105,10 +105,10 @@ fn bearers(first: u8x16, last: u8x16) -> u8x16 {
     ((first ^ u8x16::splat(b'b')) | (last ^ u8x16::splat(b'r'))) & u8x16::splat(!0x20)
 }
 
-/// Whether all bytes may belong to a key.
+/// Whether all bytes may belong to a key or a token.
 #[inline(always)]
 fn is_full(bytes: u8x16) -> bool {
-    (bytes.max(u8x16::splat(b'/')).simd_eq(bytes) | bytes.simd_eq(u8x16::splat(b'+'))).all()
+    (bytes.max(u8x16::splat(b'-')).simd_eq(bytes) | bytes.simd_eq(u8x16::splat(b'+'))).all()
 }
 
 #[inline(always)]
@@ -121,10 +121,20 @@ fn has_zero(bytes: u8x16) -> bool {
 fn is_clean_after_all(text: &[u8], ends: &Ends, word: bool, bearer: bool) -> bool {
     let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let mut windows = text.windows(LANES).skip(WINDOW_FIRST).step_by(LANES);
-    if word && windows.any(|window| window.iter().all(is_key)) || bearer && has_bearer(text) {
+    if word && (windows.any(|window| window.iter().all(is_key)) || has_web_token(text))
+        || bearer && has_bearer(text)
+    {
         return false;
     }
     signs_are_clean(text, ends)
+}
+
+/// Whether a web token may begin somewhere: in the middle of `eyJ`.
+fn has_web_token(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'y', b'Y', text).any(|at| {
+        let around = at.checked_sub(1).and_then(|start| text.get(start..at + 2));
+        around.is_some_and(|around| around.eq_ignore_ascii_case(b"eyj"))
+    })
 }
 
 /// Whether `bearer ` stands in front of so many bytes that they may be a token.
@@ -205,6 +215,7 @@ mod tests {
         (token|apiKey|API Key|account_id|x-bapi-sign|cookie|pin|p_in)\\\\?[\"']? {0,2}[=:][ =\"']?[a-z0-9]{1,9}\
         |[Bb]earer  ?[a-z0-9_]{8,24}\
         |[A-Za-z0-9+/]{31,90}\
+        |eyJ[A-Za-z0-9_-]{8,20}\\.[A-Za-z0-9_-]{1,20}\\.[A-Za-z0-9_-]{0,43}\
         |wss?://[a-z]{0,3}:[a-z]{1,3}@h\
         |[a-zA-Z .,:=@/-]{0,30}";
 
@@ -230,8 +241,17 @@ mod tests {
     fn a_secret_is_seen_wherever_it_stands() {
         let (names, texts) = (NameMask::new(["pin"]), Texts::new([]));
         let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
-        let secrets =
-            [key, "Bearer a1b2c3d4", "bearer a1b2c3d4e5f6g7h8", "pin=7", "token: q1", "ws://:p@h"];
+        let jwt =
+            "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOjQyfQ.SflKxwRJSMeKKF2QT4_fwpMeJf36POk6yJV-adQssw5c";
+        let secrets = [
+            key,
+            jwt,
+            "Bearer a1b2c3d4",
+            "bearer a1b2c3d4e5f6g7h8",
+            "pin=7",
+            "token: q1",
+            "ws://:p@h",
+        ];
         let filler = "the order of ten lots was sent, and nothing came back from there; ".repeat(2);
         let mut seen = 0;
         for secret in secrets {

@@ -1,7 +1,7 @@
 //! Masking: what is secret reaches no file.
 //!
-//! *By name*, on the caller's side: what stands under a sensitive name does not even enter the ring
-//! ([`names`], [`args`]). *By its look*, in the drain, before anything is written: keys, tokens and
+//! *By name*, on the caller's side: what stands under a sensitive name, or behind one in the text of
+//! the call, does not even enter the ring ([`names`], [`places`], [`args`]). *By its look*, in the drain, before anything is written: keys, tokens and
 //! `name=value` inside texts ([`texts`], [`records`]).
 
 mod args;
@@ -10,13 +10,13 @@ mod glance;
 mod live;
 mod named;
 mod names;
+mod places;
 mod records;
 mod shapes;
 mod texts;
 
 pub(crate) use args::Masked;
 pub(crate) use live::Masking;
-pub(crate) use names::Treatment;
 pub(crate) use records::TextScreen;
 
 /// What stands in place of a secret.

@@ -13,7 +13,16 @@ use super::texts::Spans;
 const NAME_BYTES_MAX: usize = 64;
 
 /// What stands in front of the secret in a header's value.
-const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "hmac", "token", "apikey"];
+const SCHEMES: [&str; 7] = ["bearer", "basic", "digest", "hmac", "token", "apikey", "negotiate"];
+
+/// Names of which all that stands behind them on the line is the value.
+const WHOLE_LINES: [&str; 2] = ["cookie", "set-cookie"];
+
+/// The name of a header whose value may have a scheme in front that is none of [`SCHEMES`].
+const AUTHORIZATION: &str = "authorization";
+
+/// What `Debug` shows in front of a value that is shown with its name.
+const WRAPPERS: [&str; 3] = ["Some", "Ok", "Err"];
 
 /// What is no secret, whatever name it stands under.
 const NOTHING: [&str; 6] = ["none", "null", "nil", "true", "false", "undefined"];
@@ -29,20 +38,37 @@ pub(super) fn named(
     is_field: &dyn Fn(&str) -> bool,
     found: &mut Spans,
 ) {
+    each_named(names, text, is_field, &mut |span, _| found.push(span));
+}
+
+/// As [`named`], with what is to be done to each.
+pub(super) fn each_named(
+    names: &NameMask,
+    text: &[u8],
+    is_field: &dyn Fn(&str) -> bool,
+    found: &mut dyn FnMut(Range<usize>, Treatment),
+) {
     let mut done = 0;
     for sign in memchr2_iter(b'=', b':', text) {
         if sign < done {
             continue;
         }
-        let span = match text[sign + 1..] {
-            [b'/', b'/', ..] if text[sign] == b':' => url_password(text, sign + 3),
+        let secret = match text[sign + 1..] {
+            [b'/', b'/', ..] if text[sign] == b':' => {
+                url_password(text, sign + 3).map(|span| (span, Treatment::Hide))
+            }
             [b':', ..] if text[sign] == b':' => None,
             _ if text[sign] == b':' && sign > 0 && text[sign - 1] == b':' => None,
             _ => value_of_name(names, text, sign, is_field),
         };
-        if let Some(span) = span {
+        // A placeholder's value is a field, and masked as one.
+        let is_place = |value: &[u8]| match value {
+            [b'{', name @ .., b'}'] => std::str::from_utf8(name).is_ok_and(is_field),
+            _ => false,
+        };
+        if let Some((span, treatment)) = secret.filter(|(span, _)| !is_place(&text[span.clone()])) {
             done = span.end;
-            found.push(span);
+            found(span, treatment);
         }
     }
 }
@@ -53,12 +79,13 @@ fn value_of_name(
     text: &[u8],
     sign: usize,
     is_field: &dyn Fn(&str) -> bool,
-) -> Option<Range<usize>> {
+) -> Option<(Range<usize>, Treatment)> {
     let (treatment, name) = treatment_before(names, text, sign);
     if treatment == Treatment::Show {
         return None;
     }
     let value = value_behind(text, sign + 1)?;
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
     let content = std::str::from_utf8(&text[value.place.clone()]).unwrap_or_default();
     if NOTHING.iter().any(|nothing| content.eq_ignore_ascii_case(nothing)) {
         return None;
@@ -68,17 +95,22 @@ fn value_of_name(
         return None;
     }
     let Range { start, mut end } = value.place;
-    if value.bare && name.eq_ignore_ascii_case("mnemonic") {
+    if value.bare && is(&"mnemonic") {
         end = end_of_words(text, end);
+    } else if value.bare && WHOLE_LINES.iter().any(is) {
+        end = end_of_line(text, start, is_quote);
+    } else if is_digest(text, start) {
+        end = end_of_line(text, start, |_| false);
+    } else if value.bare && value.first && is(&AUTHORIZATION) {
+        end = end_of_credentials(text, end);
     }
-    match treatment {
-        Treatment::Keep(chars) if !value.braced => {
-            let kept = content.chars().rev().take(chars.into()).map(char::len_utf8).sum::<usize>();
-            let kept = if kept < content.len() { kept } else { 0 };
-            Some(start..end - kept)
-        }
-        _ => Some(start..end),
+    if let Treatment::Keep(chars) = treatment
+        && !value.braced
+    {
+        let kept = content.chars().rev().take(chars.into()).map(char::len_utf8).sum::<usize>();
+        end -= if kept < content.len() { kept } else { 0 };
     }
+    Some((start..end, treatment))
 }
 
 /// What is done to the value of the name in front of `sign`, and the name.
@@ -131,6 +163,8 @@ struct Place {
     braced: bool,
     /// Neither between brackets nor in quotes.
     bare: bool,
+    /// With nothing in front of it, such as a scheme.
+    first: bool,
 }
 
 /// The value that begins behind a sign.
@@ -138,8 +172,10 @@ fn value_behind(text: &[u8], from: usize) -> Option<Place> {
     let rest = text.get(from..)?;
     let skipped = rest.iter().take_while(|byte| b"=> \t".contains(byte)).count();
     let start = from + skipped;
+    let (bare_value, braced) = (true, true);
     let place = |place: Range<usize>, braced, bare| {
-        (!place.is_empty()).then_some(Place { place, braced, bare })
+        let first = place.start == start;
+        (!place.is_empty()).then_some(Place { place, braced, bare, first })
     };
     match text[start..] {
         [b'\\', ..] => {
@@ -148,35 +184,74 @@ fn value_behind(text: &[u8], from: usize) -> Option<Place> {
             let from = start + slashes + 1;
             let quote = text.get(start..from)?;
             let end = memchr::memmem::find(&text[from..], quote);
-            place(from..end.map_or(text.len(), |end| from + end), false, false)
+            place(from..end.map_or(text.len(), |end| from + end), !braced, !bare_value)
         }
         [quote, ..] if is_quote(quote) => {
-            place(start + 1..end_of_quoted(text, start + 1, quote), false, false)
+            place(start + 1..end_of_quoted(text, start + 1, quote), !braced, !bare_value)
         }
         _ => {
-            let word = bare(text, start);
-            let behind = &text[word.end..];
+            let found = bare(text, start);
+            let (word, behind) = (&text[found.clone()], &text[found.end..]);
             match behind {
-                [b'(' | b'[' | b'{', ..] => place(inside(text, word.end), true, false),
-                [b' ', b'{', ..] if !word.is_empty() => {
-                    place(inside(text, word.end + 1), true, false)
+                [b'(' | b'[' | b'{', ..] if word.is_empty() || is_one_of(&WRAPPERS, word) => {
+                    place(inside(text, found.end), braced, !bare_value)
                 }
-                [b' ', ..] if is_scheme(&text[word.clone()]) => {
+                [b' ', b'{', ..] if is_one_of(&SCHEMES, word) => {
+                    place(inside(text, found.end + 1), braced, !bare_value)
+                }
+                // A value's type and what is in it, or a value with brackets in it.
+                [b'(' | b'[' | b'{', ..] => {
+                    place(start..end_of_bracketed(text, found.end), !braced, !bare_value)
+                }
+                [b' ', b'{', ..] if word.first().is_some_and(u8::is_ascii_uppercase) => {
+                    place(start..end_of_bracketed(text, found.end + 1), !braced, !bare_value)
+                }
+                [b' ', ..] if is_one_of(&SCHEMES, word) => {
                     let blanks = behind.iter().take_while(|byte| **byte == b' ').count();
-                    place(bare(text, word.end + blanks), false, true)
+                    place(bare(text, found.end + blanks), !braced, bare_value)
                 }
-                _ => place(word, false, true),
+                _ => place(found, !braced, bare_value),
             }
         }
     }
+}
+
+/// Where a value ends that has a bracket at `open`: behind what adjoins its partner.
+fn end_of_bracketed(text: &[u8], open: usize) -> usize {
+    let mut end = open;
+    while let Some(b'(' | b'[' | b'{') = text.get(end) {
+        end = (inside(text, end).end + 1).min(text.len());
+        end = bare(text, end).end;
+    }
+    end
+}
+
+/// Whether the value is one of parts: `Digest username="ann", response="…"`.
+fn is_digest(text: &[u8], start: usize) -> bool {
+    text[..start].trim_ascii_end().to_ascii_lowercase().ends_with(b"digest")
+}
+
+/// Where the line ends, or what ends it before.
+fn end_of_line(text: &[u8], start: usize, or: impl Fn(u8) -> bool) -> usize {
+    let ends = |byte: &u8| matches!(byte, b'\n' | b'\r') || or(*byte);
+    text[start..].iter().position(ends).map_or(text.len(), |length| start + length)
+}
+
+/// Where credentials end whose first word ends at `end`: behind the next one, if the first may have
+/// been a scheme.
+fn end_of_credentials(text: &[u8], end: usize) -> usize {
+    let Some([b' ', rest @ ..]) = text.get(end..) else { return end };
+    let next = bare(rest, 0).end;
+    let is_name = next == 0 || rest[..next].iter().any(|byte| b"=:".contains(byte));
+    if is_name { end } else { end + 1 + next }
 }
 
 fn is_quote(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'')
 }
 
-fn is_scheme(word: &[u8]) -> bool {
-    SCHEMES.iter().any(|scheme| scheme.as_bytes().eq_ignore_ascii_case(word))
+fn is_one_of(words: &[&str], word: &[u8]) -> bool {
+    words.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// A value without quotes: up to a blank or a sign that values in URLs, lists and headers end with.
@@ -267,10 +342,25 @@ mod tests {
             ("wss://ann:s3cret@host:9443/ws", "wss://ann:***@host:9443/ws"),
             ("'passwd' => 'pw1'", "'passwd' => '***'"),
             ("pässword=1 token=ключ", "pässword=1 token=***"),
-            ("secret: A([1, (2), {3}], 4) end", "secret: A(***) end"),
+            ("secret: A([1, (2), {3}], 4) end", "secret: *** end"),
+            (r#"secret: Key { id: [7, (8)], raw: "}" } end"#, "secret: *** end"),
+            ("secret: Some([1, (2), {3}], 4) end", "secret: Some(***) end"),
             (r#"token: Token { id: [7, (8)], raw: "}" } end"#, "token: Token {***} end"),
             ("token=//host/abc x", "token=*** x"),
             ("token=:abc x", "token=*** x"),
+            (r#"password=hunter2 {"code":401}"#, r#"password=*** {"code":401}"#),
+            ("password=Tr0ub4dor(3) x", "password=*** x"),
+            ("token=abc123[expired]z(1 x", "token=***"),
+            ("token=a{b}c(d)e f", "token=*** f"),
+            ("Cookie: theme=dark; sessionid=q1 w\nx: 1", "Cookie: ***\nx: 1"),
+            (r#""set-cookie": "a=1; b=2", "x": 1"#, r#""set-cookie": "***", "x": 1"#),
+            ("Authorization: Bot MTk4.x user=bob", "Authorization: *** user=bob"),
+            ("Authorization: s3cret", "Authorization: ***"),
+            ("Authorization: Negotiate YII= x", "Authorization: Negotiate *** x"),
+            (
+                r#"Authorization: Digest username="ann", response="6629""#,
+                "Authorization: Digest ***",
+            ),
             ("mnemonic: abandon ability ab zoo", "mnemonic: *** ab zoo"),
         ] {
             assert_eq!(shown(text), expected);
@@ -299,7 +389,12 @@ mod tests {
     fn a_placeholder_is_no_value() {
         let (names, texts) = (NameMask::new([]), Texts::new([]));
         let mut found = Spans::default();
-        texts.find(&names, b"password={p} token={hunter2}", &|name| name == "p", &mut found);
-        assert_eq!((found.len(), found[0].clone()), (1, 20..27));
+        for text in
+            ["password={p} ", "token='{p}' ", "ws://u:{p}@h/ ", "Authorization: Bearer {p} "]
+        {
+            let text = format!("{text}token={{hunter2}}");
+            texts.find(&names, text.as_bytes(), &|name| name == "p", &mut found);
+            assert_eq!((found.len(), &text[found[0].clone()]), (1, "hunter2"), "{text}");
+        }
     }
 }

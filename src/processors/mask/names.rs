@@ -4,8 +4,6 @@
 //! one pay nothing. Names match whole, whatever their case and however their words are joined:
 //! `api_key`, `apiKey` and `API-KEY` are one name; of a dotted name, the last part counts too.
 
-use smallvec::SmallVec;
-
 use super::args::Short;
 use super::ends::Ends;
 use crate::config::MaskKey;
@@ -168,16 +166,6 @@ impl NameMask {
         }
         let wild = self.wild.iter().find(|wild| wild.matches(name.as_str()));
         wild.map_or(Treatment::Show, |wild| wild.treatment)
-    }
-
-    /// What is done to the values of these names, if anything is. Allocates only for a call of more
-    /// than 32 fields.
-    pub(crate) fn treatments<'a>(
-        &self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Option<SmallVec<[Treatment; 32]>> {
-        let all: SmallVec<_> = names.into_iter().map(|name| self.treatment(name)).collect();
-        all.iter().any(|treatment| *treatment != Treatment::Show).then_some(all)
     }
 }
 

@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 pub(crate) use chain::{DeadLane, Place};
 
 use super::header::{self, Identity};
-use super::layout::{Geometry, HEADER_BYTES, LANE_BYTES, join};
+use super::layout::{Geometry, HEADER_BYTES, IN_MEMORY_OFFSET, LANE_BYTES, join};
 use super::loss::LOSS_REASONS;
 use crate::sync::ParentsFile;
 
@@ -33,6 +33,7 @@ pub(crate) struct DeadRing {
     file: ParentsFile,
     geometry: Geometry,
     identity: Identity,
+    in_memory: u64,
 }
 
 impl DeadRing {
@@ -46,12 +47,20 @@ impl DeadRing {
         file.file().read_exact_at(&mut page, 0)?;
         let Some(geometry) = header::geometry_of(&page) else { return Ok(None) };
         let whole = file.file().metadata()?.len() == geometry.ring_bytes as u64;
-        Ok(whole.then_some(DeadRing { file, geometry, identity }))
+        let word =
+            |at: usize| header::get_u64(&page, IN_MEMORY_OFFSET + 8 * at).unwrap_or_default();
+        let in_memory = word(0).saturating_sub(word(1));
+        Ok(whole.then_some(DeadRing { file, geometry, identity, in_memory }))
     }
 
     /// Whose ring it was.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Records that it had drained to memory alone, and had not told of.
+    pub(crate) fn in_memory(&self) -> u64 {
+        self.in_memory
     }
 
     fn file(&self) -> &File {

@@ -32,6 +32,7 @@ pub(super) const TRADE: Class = Class { privileged: true, trade: true };
 
 fn ticks() -> u64 {
     static TICKS: AtomicU64 = AtomicU64::new(1);
+    // ORDERING: Relaxed, only that each number comes once.
     TICKS.fetch_add(1, Ordering::Relaxed)
 }
 

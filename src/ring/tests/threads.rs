@@ -21,6 +21,9 @@ fn push_for_sure(handle: &LaneHandle, mark: u32, number: u64) {
 /// Drains until `done`, once more after it, and checks each mark's numbers: 0, 1, 2, …
 fn drain_all(drain: &mut RingDrain, done: &AtomicBool, next: &mut [u64]) {
     loop {
+        // ORDERING: Acquire, what was pushed before the store is seen by the last pass.
+        // PAIRS WITH: the Release stores of `done` below.
+        // IF WEAKENED: the last pass may miss records, and the test fails.
         let last = done.load(Ordering::Acquire);
         for found in pass(drain) {
             match found {
@@ -57,6 +60,7 @@ fn every_record_arrives_once_and_in_order(lanes: u32) {
         for producer in producers {
             producer.join().unwrap();
         }
+        // ORDERING: Release, behind the pushes of all threads; see the load above.
         done.store(true, Ordering::Release);
         drainer.join().unwrap();
     });
@@ -85,6 +89,7 @@ fn lanes_are_reused_by_short_threads_and_nothing_is_lost_untold() {
     let found = thread::scope(|scope| {
         let drainer = scope.spawn(|| {
             let mut found = 0;
+            // ORDERING: Acquire, see `drain_all`.
             while !done.load(Ordering::Acquire) {
                 found += numbers(&pass(&mut drain)).len() as u64;
             }
@@ -96,8 +101,10 @@ fn lanes_are_reused_by_short_threads_and_nothing_is_lost_untold() {
                     scope.spawn(|| {
                         let handle = ring.register();
                         for number in 0..20 {
+                            // ORDERING: Relaxed, a count that is read behind the join.
                             pushed.fetch_add(1, Ordering::Relaxed);
                             if push(&handle, number + round, ORDINARY).is_err() {
+                                // ORDERING: Relaxed, as above.
                                 refused.fetch_add(1, Ordering::Relaxed);
                             }
                         }
@@ -105,6 +112,7 @@ fn lanes_are_reused_by_short_threads_and_nothing_is_lost_untold() {
                 }
             });
         }
+        // ORDERING: Release, see the load above.
         done.store(true, Ordering::Release);
         drainer.join().unwrap()
     });
@@ -112,7 +120,9 @@ fn lanes_are_reused_by_short_threads_and_nothing_is_lost_untold() {
     while !drain.is_drained() {
         rest += numbers(&pass(&mut drain)).len() as u64;
     }
+    // ORDERING: Relaxed, behind the join.
     let refused = refused.load(Ordering::Relaxed);
+    // ORDERING: Relaxed, behind the join.
     assert_eq!(found + rest + refused, pushed.load(Ordering::Relaxed));
     assert_eq!(drain.accepted(), found + rest);
     assert_eq!(ring.losses().total(), refused, "accepted + lost = pushed");
@@ -127,6 +137,7 @@ fn statistics_see_each_loss_once_while_lanes_are_retired() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut seen = Losses::default();
+            // ORDERING: Acquire, as above.
             while !done.load(Ordering::Acquire) {
                 let now = ring.losses();
                 assert!(now.total() >= seen.total(), "a retired lane's losses were forgotten");
@@ -139,6 +150,7 @@ fn statistics_see_each_loss_once_while_lanes_are_retired() {
             ring.register().count_loss(PushError::Full, TRADE);
             pass(&mut drain);
         }
+        // ORDERING: Release, see the load above.
         done.store(true, Ordering::Release);
     });
     assert_eq!((ring.losses().total(), ring.losses().trade), (ROUNDS, ROUNDS));
@@ -157,6 +169,7 @@ fn after_the_gate_is_closed_one_pass_takes_everything() {
                         let handle = ring.register();
                         loop {
                             match push(&handle, 0, ORDINARY) {
+                                // ORDERING: Relaxed, a count that is read behind the join.
                                 Ok(()) => _ = accepted.fetch_add(1, Ordering::Relaxed),
                                 Err(PushError::Closed) => return,
                                 Err(_) => thread::yield_now(),
@@ -165,6 +178,7 @@ fn after_the_gate_is_closed_one_pass_takes_everything() {
                     })
                 })
                 .collect();
+            // ORDERING: Relaxed, a sign that some were pushed, which publishes nothing.
             while accepted.load(Ordering::Relaxed) < 50 {
                 thread::yield_now();
             }
@@ -176,6 +190,7 @@ fn after_the_gate_is_closed_one_pass_takes_everything() {
             (busy, found)
         });
         assert_eq!(busy, 0);
+        // ORDERING: Relaxed, behind the join.
         assert_eq!(found, accepted.load(Ordering::Relaxed));
         assert!(pass(&mut drain).iter().all(|entry| matches!(entry, Entry::Gap { .. })));
     }

@@ -75,8 +75,15 @@ impl Drain {
     pub(super) fn leave_early(&mut self) {
         let first = self.supply.leave_before(self.appender.is_in_memory());
         let behind = self.appender.sequence() < first;
-        if behind && self.pass.is_none() && matches!(self.roll(), Stop::Failed) {
-            self.broken = true;
+        if !behind || self.pass.is_some() {
+            return;
+        }
+        match self.roll() {
+            Stop::Failed => self.broken = true,
+            // The end of the segment is published, and nothing was taken since: what is taken next
+            // must not be held to be published with it.
+            Stop::Rolled => self.keep_published(),
+            _ => {}
         }
     }
 }

@@ -44,6 +44,7 @@ impl Drain {
     /// All of it is home, or given up.
     pub(super) fn end_recovery(&mut self) {
         self.recovery = None;
+        self.appender.take_only_what_is_due();
         self.appender.recalibrate(self.calibrator.current());
         self.control.recovery_done();
     }
@@ -51,8 +52,9 @@ impl Drain {
     /// Brings a part of it home; whether that was the last one.
     fn recover(&mut self, recovery: &mut Recovery) -> Result<(DrainPoll, bool), JournalError> {
         let begins = recovery.begin();
+        // Passes of the living ring may have come in between.
+        self.salvaged_bytes = self.appender.published().1;
         if begins {
-            self.salvaged_bytes = self.appender.published().1;
             self.appender.begin_pass(now_after_loads().0, None);
         }
         // Again, where other passes came in between because there was no file.
