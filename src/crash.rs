@@ -53,11 +53,13 @@ pub enum CrashPoint {
     SymbolsAsked = 20,
     /// The views are about to show an entry; only with [`capture`](crate::testing::capture).
     EntryShown = 21,
+    /// Plain writes have brought frames into the segment's file, and its cursor does not say so yet.
+    FramesInTheFile = 22,
 }
 
 impl CrashPoint {
     /// All of them.
-    pub const ALL: [CrashPoint; 21] = [
+    pub const ALL: [CrashPoint; 22] = [
         CrashPoint::FramesWritten,
         CrashPoint::CursorWritten,
         CrashPoint::PassDone,
@@ -79,6 +81,7 @@ impl CrashPoint {
         CrashPoint::MessagesTaken,
         CrashPoint::SymbolsAsked,
         CrashPoint::EntryShown,
+        CrashPoint::FramesInTheFile,
     ];
 }
 

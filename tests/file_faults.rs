@@ -7,32 +7,24 @@
 
 mod support;
 
+#[path = "support/calls.rs"]
+mod calls;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
 use support::{Desk, PATIENCE, child, field, number, role, run};
 use tapelog::reading::{Format, Journal};
 use tapelog::testing::{FileCall, fail};
-use tapelog::{Builder, MetaLogger, SyncPolicy, try_critical, try_info, try_trade};
+use tapelog::{Builder, MetaLogger, Stats, SyncPolicy, try_critical, try_info, try_trade};
 
 const ERRNOS: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::EINTR, libc::EMFILE, libc::EROFS, libc::EACCES];
 
-/// How long a log call may take.
-const CALL_MAX: Duration = Duration::from_millis(10);
-
 /// How many entries a fault sees.
 const ENTRIES: u64 = 1500;
-
-/// How often the calling thread lost its processor against its will.
-fn involuntary_switches() -> i64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer leads to room for the struct.
-    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
-    // SAFETY: integers that are zero or were filled in.
-    unsafe { usage.assume_init() }.ru_nivcsw
-}
 
 /// Small files, so that segments and logs are made, renamed and removed all the time; plain writes, which
 /// can fail, or a mapping.
@@ -48,30 +40,26 @@ fn builder(desk: &Desk, mapped: bool) -> Builder {
 }
 
 /// Numbered entries, and which of them were accepted.
-#[derive(Default)]
 struct Load {
-    calls: u64,
+    calls: Calls,
     accepted: BTreeSet<u64>,
-    longest: Duration,
 }
 
 impl Load {
+    fn new(per_microsecond: f64) -> Self {
+        Self { calls: Calls::new(per_microsecond), accepted: BTreeSet::new() }
+    }
+
     fn log(&mut self, log: &MetaLogger, entries: u64) {
         let text = "x".repeat(600);
         let text = &*text;
         for _ in 0..entries {
-            let number = self.calls;
-            self.calls += 1;
-            let (before, begun) = (involuntary_switches(), Instant::now());
-            let outcome = match number % 100 {
+            let number = self.calls.timed;
+            let (outcome, _) = self.calls.time(|| match number % 100 {
                 0 => try_critical!(log, "numbered", number, text),
                 1 => try_trade!(log, "numbered", number, text),
                 _ => try_info!(log, "numbered", number, text),
-            };
-            let took = begun.elapsed();
-            if involuntary_switches() == before {
-                self.longest = self.longest.max(took);
-            }
+            });
             if outcome.is_ok() {
                 self.accepted.insert(number);
             }
@@ -105,7 +93,7 @@ fn back(log: &MetaLogger, logs: &Path, load: &mut Load) -> Duration {
 }
 
 fn newest(load: &Load) -> String {
-    format!("number={} ", load.calls - 1)
+    format!("number={} ", load.calls.timed - 1)
 }
 
 /// The numbers in some lines, each of which must be there once.
@@ -118,10 +106,11 @@ fn numbers<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<u64> {
 }
 
 /// Compares journal and logs with what was accepted.
-fn compare(desk: &Desk, load: &Load, stats: &tapelog::Stats, what: &str) {
-    let own = stats.accepted + stats.lost.total() - load.calls;
+fn compare(desk: &Desk, load: &Load, stats: &Stats, what: &str) {
+    let calls = load.calls.timed;
+    let own = stats.accepted + stats.lost.total() - calls;
     assert!(own <= 100, "{what}: {own} of the engine's own");
-    assert_eq!(load.accepted.len() as u64 + stats.lost.total(), load.calls, "{what}: {stats:?}");
+    assert_eq!(load.accepted.len() as u64 + stats.lost.total(), calls, "{what}: {stats:?}");
     let mut text = Vec::new();
     let journal = Journal::open(desk.logs()).unwrap();
     journal.write_to(Format::Text, &mut text).unwrap();
@@ -147,43 +136,45 @@ fn compare(desk: &Desk, load: &Load, stats: &tapelog::Stats, what: &str) {
 const ATTEMPTS_MAX: u32 = 3;
 
 /// What the cases of a call came to.
-#[derive(Default)]
 struct Cases {
-    /// In how many the call was made, and failed.
+    /// In how many the call was made, and failed; and in how many of these that was counted.
     struck: u64,
+    counted: u64,
     slowest: Duration,
-    longest: Duration,
+    calls: Calls,
 }
 
 impl Cases {
+    fn new(per_microsecond: f64) -> Self {
+        let calls = Calls::new(per_microsecond);
+        Self { struck: 0, counted: 0, slowest: Duration::ZERO, calls }
+    }
+
     /// Takes a case in, or has it tried again.
-    fn are_done_with(
-        &mut self,
-        attempt: u32,
-        failed: u64,
-        took: Duration,
-        load: &mut Load,
-    ) -> bool {
-        let longest = std::mem::take(&mut load.longest);
-        let slow = took >= Duration::from_secs(1) || longest >= CALL_MAX;
-        if slow && attempt < ATTEMPTS_MAX {
-            println!("tried again: back after {took:?}, a log call took {longest:?}");
+    fn are_done_with(&mut self, attempt: u32, (failed, told): (u64, u64), took: Duration) -> bool {
+        if took >= Duration::from_secs(1) && attempt < ATTEMPTS_MAX {
+            println!("tried again: back after {took:?}");
             return false;
         }
         self.struck += u64::from(failed > 0);
+        self.counted += u64::from(failed > 0 && told > 0);
         self.slowest = self.slowest.max(took);
-        self.longest = self.longest.max(longest);
         true
     }
 
-    fn tell(&self) {
-        assert!(self.longest < CALL_MAX, "a log call took {:?}", self.longest);
+    /// Holds the log calls to their 10 ms, and tells the parent what it sums up.
+    fn tell(&self, control_max: u64, per_microsecond: f64) {
+        let Self { struck, counted, slowest, calls } = self;
+        let micros = |ticks: u64| (ticks as f64 / per_microsecond) as u64;
+        let longest = [calls.longest, control_max].map(micros);
         println!(
-            "result {} {} {}",
-            self.struck,
-            self.slowest.as_micros(),
-            self.longest.as_micros()
+            "result {struck} {counted} {} {} {} {}",
+            slowest.as_micros(),
+            longest[0],
+            longest[1],
+            calls.excused
         );
+        calls.check();
     }
 }
 
@@ -196,43 +187,53 @@ fn fail_meanwhile(call: FileCall, errno: i32, meanwhile: impl FnOnce()) -> u64 {
     fault.failed()
 }
 
+/// How many calls failed by a fault and how many of them the statistics count; `EINTR` is no failure, and
+/// what is counted is named.
+fn counted(call: FileCall, errno: i32, failed: u64, before: u64, stats: &Stats) -> (u64, u64) {
+    let told = stats.file_errors - before;
+    if errno == libc::EINTR {
+        assert_eq!(told, 0, "{call:?}: {stats:?}");
+    } else if told > 0 {
+        let error = stats.file_error.as_ref().unwrap();
+        assert_eq!(error.errno, Some(errno), "{call:?}: {error:?}");
+    }
+    (failed, told)
+}
+
 /// In the child: a call fails with each errno while the engine runs.
-fn fail_while_running(call: FileCall, mapped: bool) {
+fn fail_while_running(call: FileCall, mapped: bool, per_microsecond: f64) -> Cases {
     let desk = Desk::new();
     let (log, guard) = builder(&desk, mapped).build().unwrap();
-    let (mut load, mut cases) = (Load::default(), Cases::default());
+    let (mut load, mut cases) = (Load::new(per_microsecond), Cases::new(per_microsecond));
     for errno in ERRNOS {
         for attempt in 1.. {
             load.log_slowly(&log);
             log.flush(PATIENCE).unwrap();
-            let before = log.stats();
+            let before = log.stats().file_errors;
             let failed = fail_meanwhile(call, errno, || load.log_slowly(&log));
             let took = back(&log, &desk.logs(), &mut load);
-            let stats = log.stats();
-            let told = stats.file_errors - before.file_errors;
-            println!("{call:?} {errno}: {failed} failed, {told} counted, back after {took:?}");
-            if errno == libc::EINTR {
-                assert_eq!(told, 0, "{call:?}: {stats:?}");
-            } else if told > 0 {
-                let error = stats.file_error.unwrap();
-                assert_eq!(error.errno, Some(errno), "{call:?}: {error:?}");
-            }
-            if cases.are_done_with(attempt, failed, took, &mut load) {
+            let case = counted(call, errno, failed, before, &log.stats());
+            println!(
+                "{call:?} {errno}: {} failed, {} counted, back after {took:?}",
+                case.0, case.1
+            );
+            if cases.are_done_with(attempt, case, took) {
                 break;
             }
         }
     }
     drop(guard);
     compare(&desk, &load, &log.stats(), &format!("{call:?}"));
-    cases.tell();
+    cases.calls.add(&load.calls);
+    cases
 }
 
 /// In the child: a call fails with each errno at the start.
-fn fail_at_the_start(call: FileCall, mapped: bool) {
-    let mut cases = Cases::default();
+fn fail_at_the_start(call: FileCall, mapped: bool, per_microsecond: f64) -> Cases {
+    let mut cases = Cases::new(per_microsecond);
     for errno in ERRNOS {
         for attempt in 1.. {
-            let (desk, mut load) = (Desk::new(), Load::default());
+            let (desk, mut load) = (Desk::new(), Load::new(per_microsecond));
             let mut started = None;
             let failed = fail_meanwhile(call, errno, || {
                 let (log, _) = started.insert(builder(&desk, mapped).build().unwrap());
@@ -240,25 +241,42 @@ fn fail_at_the_start(call: FileCall, mapped: bool) {
             });
             let (log, guard) = started.unwrap();
             let took = back(&log, &desk.logs(), &mut load);
-            println!("{call:?} {errno} at the start: {failed} failed, back after {took:?}");
+            let case = counted(call, errno, failed, 0, &log.stats());
+            println!(
+                "{call:?} {errno} at the start: {} failed, {} counted, back after {took:?}",
+                case.0, case.1
+            );
             drop(guard);
             compare(&desk, &load, &log.stats(), &format!("{call:?} {errno} at the start"));
-            if cases.are_done_with(attempt, failed, took, &mut load) {
+            cases.calls.add(&load.calls);
+            if cases.are_done_with(attempt, case, took) {
                 break;
             }
         }
     }
-    cases.tell();
+    cases
+}
+
+/// In how many cases of a call, one for each errno, it must be made and fail, and in how many that must
+/// be counted, while the engine runs and at the start.
+fn must(call: FileCall, mapped: bool, running: bool) -> (u64, u64) {
+    let all = ERRNOS.len() as u64;
+    match (call, mapped, running) {
+        _ => (all, all - 1),
+    }
 }
 
 /// Has a child of its own for each call.
-fn each_call(test: &str, when: &str, body: fn(FileCall, bool)) {
+fn each_call(test: &str, when: &str, body: fn(FileCall, bool, f64) -> Cases) {
     if let Some(role) = role() {
         let (at, mapped) = role.split_once(' ').unwrap();
-        return body(FileCall::ALL[at.parse::<usize>().unwrap()], mapped == "true");
+        let call = FileCall::ALL[at.parse::<usize>().unwrap()];
+        let per_microsecond = ticks_per_microsecond();
+        let (cases, control_max) =
+            beside_empty_calls(|| body(call, mapped == "true", per_microsecond));
+        return cases.tell(control_max, per_microsecond);
     }
-    let (mut cases, mut struck) = (0, 0);
-    let (mut slowest, mut longest) = (0, 0);
+    let (mut cases, mut sums, mut most, mut wrong) = (0, [0; 3], [0; 3], Vec::new());
     for at in 0..FileCall::ALL.len() {
         // What is written through a mapping cannot fail.
         let mapped = !matches!(FileCall::ALL[at], FileCall::Write | FileCall::ShortWrite);
@@ -267,17 +285,31 @@ fn each_call(test: &str, when: &str, body: fn(FileCall, bool)) {
         print!("{told}");
         let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
         let result: Vec<u64> = result.split(' ').map(|number| number.parse().unwrap()).collect();
-        (cases, struck) = (cases + ERRNOS.len(), struck + result[0]);
-        (slowest, longest) = (slowest.max(result[1]), longest.max(result[2]));
+        let [struck, counted, slowest, longest, control, excused] = result[..] else { panic!() };
+        let must = must(FileCall::ALL[at], mapped, when == "while running");
+        if (struck, counted) != must {
+            let call = FileCall::ALL[at];
+            wrong.push(format!("{call:?}: {struck} struck, {counted} counted, not {must:?}"));
+        }
+        cases += ERRNOS.len();
+        sums = [sums[0] + struck, sums[1] + counted, sums[2] + excused];
+        most = [most[0].max(slowest), most[1].max(longest), most[2].max(control)];
     }
     println!(
-        "row 06: {cases} cases {when} ({} calls, {} errnos), of which {struck} met their call; back \
-         after {} ms at most, the longest log call {longest} us",
+        "row 06: {cases} cases {when} ({} calls, {} errnos), of which {} met their call and {} were \
+         counted; back after {} ms at most, the longest log call {} us, the longest empty call {} us, \
+         {} excused",
         FileCall::ALL.len(),
         ERRNOS.len(),
-        slowest / 1000,
+        sums[0],
+        sums[1],
+        most[0] / 1000,
+        most[1],
+        most[2],
+        sums[2],
     );
-    assert!(slowest < 1_000_000, "{slowest} us");
+    assert!(wrong.is_empty(), "{when}: {wrong:#?}");
+    assert!(most[0] < 1_000_000, "{} us", most[0]);
 }
 
 #[test]

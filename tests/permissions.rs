@@ -10,6 +10,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use support::{Desk, builder, child, role, run, tmpfs};
 use tapelog::{StartError, info, trade};
@@ -183,23 +184,43 @@ fn row_17_another_users_files_are_refused_and_left_alone() {
     }
 }
 
+/// A link in the chain of backups keeps a log from being rotated: it ends at its size limit, and what it
+/// misses is told. Everything else is evaded.
 #[test]
-fn row_17_traps_among_backups_and_segments_are_left_alone_and_cost_nothing() {
+fn row_17_traps_among_backups_and_segments_are_left_alone_and_lines_that_they_cost_are_told() {
+    const LIMIT: u64 = 500;
     let trapped = ["expert.log.1", "journal/00000000000000000001.tape", "journal/next.tape.new"];
-    for (name, linked) in trapped.iter().flat_map(|name| [(name, true), (name, false)]) {
+    for (name, linked) in trapped.iter().flat_map(|name| [(*name, true), (*name, false)]) {
         let desk = Desk::new();
         fs::create_dir_all(desk.logs().join("journal")).unwrap();
         let (path, target) = (desk.logs().join(name), desk.path("target"));
         fs::write(&target, "precious\n").unwrap();
         let trap = if linked { symlink(&target, &path) } else { fs::hard_link(&target, &path) };
         trap.unwrap();
-        let (log, guard) = desk.builder().log_max_file_size(500_u64).build().unwrap();
+        let builder = desk.builder().metrics_interval(Duration::ZERO).log_backup_count(100_u32);
+        let (log, guard) = builder.log_max_file_size(LIMIT).build().unwrap();
         (0..50).for_each(|number| info!(log, "entry", number));
         log.flush(support::PATIENCE).unwrap();
         let stats = log.stats();
         drop(guard);
         assert_eq!((stats.accepted, stats.shown, stats.lost.total()), (50, 50, 0), "{name}");
+        assert_eq!((stats.journaled, stats.in_memory_records), (50, 0), "{name}");
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n", "{name}");
+        let mut lines = fs::read_to_string(desk.logs().join("expert.log")).unwrap();
+        if name == "expert.log.1" && linked {
+            assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+            assert!(lines.len() as u64 <= LIMIT, "{} bytes", lines.len());
+            let there = lines.lines().count() as u64;
+            assert_eq!((there, stats.log_lines_missed), (stats.log_lines, 50 - there), "{stats:?}");
+            assert!(there > 0 && stats.log_lines_missed > 0, "{stats:?}");
+            let why = stats.degraded.expect("it is told");
+            assert!(why.contains("expert.log.1") && why.contains("symbolic link"), "{why}");
+            continue;
+        }
+        assert_eq!((stats.log_lines, stats.log_lines_missed), (50, 0), "{name}: {stats:?}");
+        lines = support::lines(&desk.logs().join("expert.log")).join("\n");
+        assert_eq!(lines.matches("] entry ").count(), 50, "{name}");
+        assert_eq!(stats.degraded, None, "{name}");
     }
 }
 

@@ -22,7 +22,7 @@ use std::process::Child;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use acknowledged::Acknowledged;
-use check::{check, mark, start_again};
+use check::{Kind, check, mark, start_again};
 use stepping::{be_traced, go_on, is_step, stop, wait};
 use support::{Desk, child, role};
 use tapelog::testing::{block_fill, hold_drain};
@@ -189,7 +189,7 @@ fn row_02_a_death_inside_a_push_leaves_every_record_whole_or_not_there() {
         let (logs, rings) = (desk.logs(), desk.ring_dir());
         let again = builder(logs.to_str().unwrap(), rings.to_str().unwrap());
         recovered[way] += start_again(again).recovered;
-        let found = check(&desk, 1, &[sure])[0];
+        let found = check(&desk, 1, &[sure], |_| Kind::Info)[0];
         under_way[way] += found - sure;
     }
     for (way, name) in WAYS.iter().enumerate() {

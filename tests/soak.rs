@@ -223,7 +223,7 @@ fn soak() {
         traded.calls.excused,
     );
 
-    traded.calls.check(traded.control_max);
+    traded.calls.check();
     accounted(pushed, &stats);
     assert!(verified.is_intact(), "{verified:?}");
     assert!(disk_max <= bound, "{disk_max} bytes on the disk, at most {bound} were promised");

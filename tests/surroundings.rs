@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use meddling::Meddling;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use support::{Desk, PATIENCE, child, number, role, run};
+use support::{Desk, PATIENCE, child, field, median, number, role, run};
 use tapelog::{MetaLogger, info, try_info};
 
 /// Someone who has every version of the log's file open, so that what is written to a file without
@@ -95,7 +95,8 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     let mut witness = Witness { log: path.clone(), files: BTreeMap::new(), cut: String::new() };
     let mut next = 0;
     let mut times: BTreeMap<Meddling, Vec<Duration>> = BTreeMap::new();
-    let rounds = support::times("TEST_MEDDLINGS", 20);
+    // Three of each kind, in a mixed order.
+    let rounds = support::times("TEST_MEDDLINGS", 3 * Meddling::ALL.len() as u64);
     for round in 0..rounds as usize {
         let what = Meddling::ALL[round * 4 % Meddling::ALL.len()];
         back_in(&log, &path, &mut next);
@@ -126,8 +127,7 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     assert!((next..=next + 2 * own).contains(&accounted), "{accounted} of {next}, {own} own");
     for (what, times) in times {
         println!("{what:?}: {} times, back within {:?}", times.len(), times.iter().max());
-        // The best of some: a busy machine may stop anybody for long.
-        assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{what:?}");
+        assert!(median(&times) < Duration::from_secs(1), "{what:?}: {times:?}");
     }
     let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
     let verified = journal.verify(&mut |_| {}).unwrap();
@@ -263,9 +263,10 @@ fn log_without_descriptors(directory: &Path) {
     assert_eq!((stats.journaled, stats.shown), (stats.accepted, stats.accepted));
     assert!(without.degraded.is_some_and(|reason| reason.contains("os error 24")));
     println!(
-        "row 14: {calls} calls, {} lost, {} lines missed, back after {back:?}",
+        "row 14: {calls} calls, {} lost, {} lines missed, back_us={}",
         stats.lost.total(),
-        stats.log_lines_missed
+        stats.log_lines_missed,
+        back.as_micros()
     );
 }
 
@@ -275,9 +276,17 @@ fn row_14_a_program_without_a_descriptor_left_logs_on_and_its_logs_come_back() {
     if let Some(role) = role() {
         return log_without_descriptors(role.as_ref());
     }
+    let times = [(); 3].map(|()| without_descriptors(test));
+    println!("row 14: back within {times:?}");
+    assert!(median(&times) < Duration::from_secs(1), "{times:?}");
+}
+
+/// Has a child log without descriptors, and looks at what came of it; how soon its log came back.
+fn without_descriptors(test: &str) -> Duration {
     let home = support::tmpfs();
     let output = run(child(test, &home.path().display().to_string()));
-    print!("{}", String::from_utf8_lossy(&output.stdout));
+    let told = String::from_utf8_lossy(&output.stdout);
+    print!("{told}");
     let stderr = String::from_utf8_lossy(&output.stderr);
     let mut notices: Vec<_> = stderr.lines().filter(|line| line.starts_with("tapelog: ")).collect();
     println!("row 14: {notices:#?}");
@@ -290,6 +299,8 @@ fn row_14_a_program_without_a_descriptor_left_logs_on_and_its_logs_come_back() {
     assert!(entries.map(|line| number(line, "number")).is_sorted(), "in order, none twice");
     let journal = tapelog::reading::Journal::open(home.path().join("logs")).unwrap();
     assert!(journal.verify(&mut |_| {}).unwrap().is_intact());
+    let result = told.lines().find(|line| field(line, "back_us").is_some()).unwrap();
+    Duration::from_micros(number(result, "back_us"))
 }
 
 #[test]

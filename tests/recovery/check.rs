@@ -22,12 +22,48 @@ pub(crate) fn start_again(builder: Builder) -> Stats {
     stats
 }
 
-/// Journal and `expert.log` hold every acknowledged record once, in order, unharmed. Gives how many
-/// there are of each thread.
-pub(crate) fn check(desk: &Desk, threads: usize, acknowledged: &[u64]) -> Vec<u64> {
-    let counts = in_order("expert.log", texts(&desk.logs(), "expert.log").iter(), threads);
+/// What the entry with a number is: every 7th is a trade event, every 11th of the others an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Info,
+    Trade,
+    Error,
+}
+
+#[allow(dead_code, reason = "not every scenario logs all kinds")]
+pub(crate) fn kind(sequence: u64) -> Kind {
+    match sequence {
+        _ if sequence.is_multiple_of(7) => Kind::Trade,
+        _ if sequence.is_multiple_of(11) => Kind::Error,
+        _ => Kind::Info,
+    }
+}
+
+/// Logs the entry with a number, which is what [`kind`] says.
+#[allow(unused_macros, reason = "not every scenario logs all kinds")]
+macro_rules! try_entry {
+    ($log:expr, $sequence:ident, $mark:ident) => {
+        match $crate::check::kind($sequence) {
+            $crate::check::Kind::Info => tapelog::try_info!($log, "entry", $sequence, $mark),
+            $crate::check::Kind::Trade => tapelog::try_trade!($log, "entry", $sequence, $mark),
+            $crate::check::Kind::Error => tapelog::try_error!($log, "entry", $sequence, $mark),
+        }
+    };
+}
+#[allow(unused_imports, reason = "not every scenario logs all kinds")]
+pub(crate) use try_entry;
+
+/// Journal and logs hold every acknowledged record once, in order, unharmed; `kind` tells what each of
+/// them is. Gives how many there are of each thread.
+pub(crate) fn check(
+    desk: &Desk,
+    threads: usize,
+    acknowledged: &[u64],
+    kind: fn(u64) -> Kind,
+) -> Vec<u64> {
+    let counts = in_the_logs(&desk.logs(), threads, kind);
     let lines = journal(&desk.logs());
-    assert_eq!(in_order("the journal", lines.iter(), threads), counts);
+    assert_eq!(in_order("the journal", lines.iter(), threads, |_| true), counts);
     for thread in 0..threads {
         let (found, sure) = (counts[thread], acknowledged[thread]);
         // The last one may have been committed, and the child died before it said so.
@@ -40,6 +76,19 @@ pub(crate) fn check(desk: &Desk, threads: usize, acknowledged: &[u64]) -> Vec<u6
     let names = std::fs::read_dir(desk.ring_dir()).unwrap().map(|entry| entry.unwrap().path());
     let left: Vec<_> = names.filter(|path| !path.to_string_lossy().ends_with(".new")).collect();
     assert!(left.is_empty(), "rings are left: {left:?}");
+    counts
+}
+
+/// Counts the records of each thread in `expert.log`. The other logs hold those of them that belong
+/// there, and no others.
+pub(crate) fn in_the_logs(logs: &Path, threads: usize, kind: fn(u64) -> Kind) -> Vec<u64> {
+    let counts = in_order("expert.log", texts(logs, "expert.log").iter(), threads, |_| true);
+    for (log, its) in [("trades.log", Kind::Trade), ("errors.log", Kind::Error)] {
+        let is_there = |sequence| kind(sequence) == its;
+        let found = in_order(log, texts(logs, log).iter(), threads, is_there);
+        let all = counts.iter().map(|count| next_of(*count, is_there)).collect::<Vec<_>>();
+        assert_eq!(found, all, "{log} ends before or behind expert.log with {counts:?}");
+    }
     counts
 }
 
@@ -68,29 +117,52 @@ pub(crate) fn journal(logs: &Path) -> Vec<String> {
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Counts the records of each thread, which must be numbered from 0 without a hole, in this order.
+/// The first number from `sequence` on that is to be there, if any is.
+fn next_of(sequence: u64, is_there: impl Fn(u64) -> bool) -> u64 {
+    (sequence..sequence + 100).find(|sequence| is_there(*sequence)).unwrap_or(u64::MAX)
+}
+
+/// Counts the records of each thread, which must be all that are to be there, in the order of their
+/// numbers, from the first one on: gives the number of the next one.
 pub(crate) fn in_order<'a>(
     place: &str,
     lines: impl Iterator<Item = &'a String>,
     threads: usize,
+    is_there: impl Fn(u64) -> bool + Copy,
 ) -> Vec<u64> {
-    let mut counts = vec![0; threads];
+    let mut counts = vec![next_of(0, is_there); threads];
     for line in lines {
-        let Some((_, fields)) = line.split_once("] entry ") else {
+        let Some(entry) = entry(place, line) else {
             assert!(!line.contains("logger.undecodable"), "{place}: {line}");
             continue;
         };
-        let [sequence, found, strategy, thread] =
-            values(fields).unwrap_or_else(|| panic!("{place}: torn: {line}"));
-        let number = |value: &str| value.parse::<u64>().unwrap();
-        let [sequence, found, thread] = [sequence, found, thread].map(number);
+        let [sequence, found, thread] = entry;
         let next = &mut counts[thread as usize];
         assert_eq!(sequence, *next, "{place}: thread {thread}: the next one was {next}: {line}");
         assert_eq!(found, mark(thread, sequence), "{place}: {line}");
-        assert_eq!(strategy, "grid", "{place}: its context: {line}");
-        *next += 1;
+        *next = next_of(sequence + 1, is_there);
     }
     counts
+}
+
+/// Number, mark and thread of an entry, if the line is one of ours; as text or as JSON.
+fn entry(place: &str, line: &str) -> Option<[u64; 3]> {
+    let torn = || -> ! { panic!("{place}: torn, or not its context: {line}") };
+    if line.starts_with('{') {
+        let entry = support::json(line);
+        let number = |name: &str| match &entry[name] {
+            serde_json::Value::String(number) => number.parse().unwrap_or_else(|_| torn()),
+            number => number.as_u64().unwrap_or_else(|| torn()),
+        };
+        return (entry["event"] == "entry").then(|| {
+            assert_eq!(entry["strategy"], "grid", "{place}: its context: {line}");
+            ["sequence", "mark", "thread"].map(number)
+        });
+    }
+    let (_, fields) = line.split_once("] entry ")?;
+    let [sequence, mark, strategy, thread] = values(fields).unwrap_or_else(|| torn());
+    assert_eq!(strategy, "grid", "{place}: its context: {line}");
+    Some([sequence, mark, thread].map(|value| value.parse().unwrap_or_else(|_| torn())))
 }
 
 /// The values of an entry's fields, if it has the right ones.

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use std::os::unix::process::ExitStatusExt;
 
 use crate::acknowledged::Acknowledged;
-use crate::check::{check, mark, start_again};
-use crate::kills::{Random, builder, builder_of, start};
+use crate::check::{check, kind, mark, start_again, try_entry};
+use crate::kills::{Random, Way, start};
 use crate::support::{self, Desk, PATIENCE, role, wait};
-use tapelog::{MetaLogger, context, try_info};
+use tapelog::{MetaLogger, context};
 
 const THREADS: usize = 2;
 
@@ -53,10 +53,11 @@ fn end(how: &str) {
 fn is_child() -> bool {
     let Some(role) = role() else { return false };
     let parts: Vec<&str> = role.split(' ').collect();
-    let [how, _, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
+    let [how, way, _, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
+    let way = Way(way.parse().unwrap());
     let (how, guarded) = how.strip_prefix("guarded-").map_or((how, false), |how| (how, true));
     let acknowledged = Acknowledged::open(acknowledged.as_ref());
-    let builder = builder(logs.as_ref(), rings.as_ref()).handle_signals(guarded);
+    let builder = way.builder(logs.as_ref(), rings.as_ref()).handle_signals(guarded);
     let (log, guard) = builder.build().unwrap();
     thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -83,7 +84,7 @@ fn log_on(log: &MetaLogger, acknowledged: &Acknowledged, thread: usize) {
     let mut sequence = 0;
     loop {
         let mark = mark(thread as u64, sequence);
-        if try_info!(bound, "entry", sequence, mark).is_ok() {
+        if try_entry!(bound, sequence, mark).is_ok() {
             sequence += 1;
             acknowledged.set(thread, sequence);
         }
@@ -152,18 +153,18 @@ fn row_03_however_a_process_ends_every_accepted_record_is_recovered() {
             continue;
         }
         let (mut records, mut recovered) = (0, 0);
-        for _ in 0..times {
-            let desk = Desk::new();
+        for round in 0..times {
+            let (desk, way) = (Desk::new(), Way::of(round));
             let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
-            let mut child = start(test, how, &desk, THREADS);
+            let mut child = start(test, how, way, &desk, THREADS);
             if how == "oom" {
                 assert!(group.as_ref().unwrap().take(&child));
             }
             let status = wait(&mut child);
             assert_eq!(status.signal(), signal, "{how}: {status}");
             let sure: Vec<u64> = (0..THREADS).map(|thread| acknowledged.of(thread)).collect();
-            recovered += start_again(builder_of(&desk)).recovered;
-            records += check(&desk, THREADS, &sure).iter().sum::<u64>();
+            recovered += start_again(way.next().builder_of(&desk)).recovered;
+            records += check(&desk, THREADS, &sure, kind).iter().sum::<u64>();
         }
         println!("row 03: {times} ends by {how}, {records} records, {recovered} recovered");
     }
@@ -183,14 +184,14 @@ fn row_03_with_the_guard_exit_and_sigterm_leave_nothing_to_the_next_start() {
         ("guarded-term", Some(libc::SIGTERM)),
     ] {
         let mut records = 0;
-        for _ in 0..times {
-            let desk = Desk::new();
+        for round in 0..times {
+            let (desk, way) = (Desk::new(), Way::of(round));
             let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
-            let status = wait(&mut start(test, how, &desk, THREADS));
+            let status = wait(&mut start(test, how, way, &desk, THREADS));
             assert_eq!(status.signal(), signal, "{how}: {status}");
             let sure: Vec<u64> = (0..THREADS).map(|thread| acknowledged.of(thread)).collect();
             // No ring is left, and nobody starts again.
-            records += check(&desk, THREADS, &sure).iter().sum::<u64>();
+            records += check(&desk, THREADS, &sure, kind).iter().sum::<u64>();
         }
         println!("row 03: {times} ends by {how}, {records} records, all in the logs");
     }

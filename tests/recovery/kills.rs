@@ -1,24 +1,24 @@
 //! Rows 1 and 2: children that are killed while they log at full speed, or while they recover.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::acknowledged::Acknowledged;
-use crate::check::{check, mark, start_again};
+use crate::acknowledged::{Acknowledged, THREADS_MAX};
+use crate::check::{check, kind, mark, start_again, try_entry};
 use crate::support::{self, Desk, PATIENCE, child, role, wait};
 use tapelog::testing::{CrashPoint, die_at, hold_drain, panic_at};
-use tapelog::{Builder, MetaLogger, context, try_info};
+use tapelog::{Builder, MetaLogger, Threading, context};
 
 /// How often each kind of death is died in a long run.
 pub(crate) const TIMES: &str = "TEST_KILLS";
 
 /// Small parts, so that little time and few records are enough to come into all of them. A ring holds
 /// more than a segment: who recovers a full one begins a new segment on the way.
-pub(crate) fn builder(logs: &Path, rings: &Path) -> Builder {
+fn builder(logs: &Path, rings: &Path) -> Builder {
     support::builder(logs)
         .ring_dir(rings)
         .ring_bytes(640_u64 << 10)
@@ -29,16 +29,47 @@ pub(crate) fn builder(logs: &Path, rings: &Path) -> Builder {
         .log_backup_count(1_000_u32)
 }
 
-pub(crate) fn builder_of(desk: &Desk) -> Builder {
-    builder(&desk.logs(), &desk.ring_dir())
+/// The ways in which an engine works: every other one by plain writes, and every fourth with one thread
+/// for everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way(pub(crate) u64);
+
+impl Way {
+    /// The way of a round: others than those of eight rounds before and behind it, so that each number of
+    /// threads comes by each of them.
+    pub(crate) fn of(round: u64) -> Self {
+        Self(round + round / 8)
+    }
+
+    /// The next one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The same by plain writes.
+    fn plain(self) -> Self {
+        Self(self.0 | 1)
+    }
+
+    pub(crate) fn builder(self, logs: &Path, rings: &Path) -> Builder {
+        let one = self.0 / 2 % 4 == 3;
+        let threading = if one { Threading::Shared } else { Threading::Dedicated };
+        builder(logs, rings).journal_mapped(self.0.is_multiple_of(2)).threading(threading)
+    }
+
+    pub(crate) fn builder_of(self, desk: &Desk) -> Builder {
+        self.builder(&desk.logs(), &desk.ring_dir())
+    }
 }
 
-/// A child that finds in its role what it is to do, in which desk, and with how many threads.
-pub(crate) fn start(test: &str, work: &str, desk: &Desk, threads: usize) -> Child {
+/// A child that finds in its role what it is to do, in which way, in which desk, and with how many
+/// threads.
+pub(crate) fn start(test: &str, work: &str, way: Way, desk: &Desk, threads: usize) -> Child {
     let (logs, rings) = (desk.logs(), desk.ring_dir());
     let acknowledged = desk.path("acknowledged");
     let parts = [&logs, &rings, &acknowledged].map(|path| path.display().to_string());
-    let mut command: Command = child(test, &format!("{work} {threads} {}", parts.join(" ")));
+    let role = format!("{work} {} {threads} {}", way.0, parts.join(" "));
+    let mut command: Command = child(test, &role);
     // A panic is to end a child at once.
     command.env("RUST_BACKTRACE", "0");
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -48,8 +79,8 @@ pub(crate) fn start(test: &str, work: &str, desk: &Desk, threads: usize) -> Chil
 pub(crate) fn is_child() -> bool {
     let Some(role) = role() else { return false };
     let parts: Vec<&str> = role.split(' ').collect();
-    let [work, threads, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
-    let builder = builder(logs.as_ref(), rings.as_ref());
+    let [work, way, threads, logs, rings, acknowledged] = parts[..] else { panic!("{role}") };
+    let builder = Way(way.parse().unwrap()).builder(logs.as_ref(), rings.as_ref());
     // Where it is to die, and the how manieth time; by its parent's hand otherwise.
     let (work, death) = work.split_once('@').unwrap_or((work, ""));
     let (work, panic) = work.split_once('!').unwrap_or((work, ""));
@@ -70,9 +101,22 @@ pub(crate) fn is_child() -> bool {
             let paced = !death.is_empty();
             log_until_killed(&log, threads.parse().unwrap(), acknowledged.as_ref(), paced);
         }
-        _ => drop(start_again(builder)),
+        _ => recover(builder, acknowledged.as_ref()),
     }
     true
+}
+
+/// No thread that logs: whose word says that a recovery has begun.
+const RECOVERING: usize = THREADS_MAX - 1;
+
+/// Does what the next start does, and says so when recovery is under way.
+fn recover(builder: Builder, acknowledged: &Path) {
+    let (log, guard) = builder.build().expect("a start where another process died");
+    let begun = log.stats().recovering;
+    Acknowledged::open(acknowledged).set(RECOVERING, begun.into());
+    support::until("the recovery", || !log.stats().recovering);
+    log.flush(PATIENCE).unwrap();
+    guard.shutdown();
 }
 
 /// A point by its name, and the how manieth time it is passed.
@@ -97,7 +141,7 @@ fn log_until_killed(log: &MetaLogger, threads: usize, acknowledged: &Path, paced
                 let mut sequence = 0;
                 loop {
                     let mark = mark(thread as u64, sequence);
-                    if try_info!(producer.with(&bound), "entry", sequence, mark).is_ok() {
+                    if try_entry!(producer.with(&bound), sequence, mark).is_ok() {
                         sequence += 1;
                         acknowledged.set(thread, sequence);
                     } else {
@@ -138,12 +182,13 @@ impl Random {
 /// Starts a child that logs, kills it at a random moment, and gives what it had acknowledged.
 pub(crate) fn kill(
     (test, work): (&str, &str),
+    way: Way,
     desk: &Desk,
     threads: usize,
     random: &mut Random,
 ) -> Vec<u64> {
     let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
-    let mut child = start(test, work, desk, threads);
+    let mut child = start(test, work, way, desk, threads);
     // A look every millisecond would find it in the middle of its work already.
     let deadline = Instant::now() + PATIENCE;
     while (0..threads).all(|thread| acknowledged.of(thread) == 0) {
@@ -169,11 +214,11 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
     let mut random = Random::new();
     let (mut records, mut recovered, mut runs) = (0, 0, 0);
     for round in 0..times {
-        let threads = 1 + (round % 8) as usize;
+        let (threads, way) = (1 + (round % 8) as usize, Way::of(round));
         let desk = Desk::new();
-        let acknowledged = kill((test, "log"), &desk, threads, &mut random);
-        let stats = start_again(builder_of(&desk));
-        records += check(&desk, threads, &acknowledged).iter().sum::<u64>();
+        let acknowledged = kill((test, "log"), way, &desk, threads, &mut random);
+        let stats = start_again(way.next().builder_of(&desk));
+        records += check(&desk, threads, &acknowledged, kind).iter().sum::<u64>();
         recovered += stats.recovered;
         runs += u64::from(stats.recovered > 0);
     }
@@ -192,31 +237,45 @@ fn row_02_recovery_can_be_killed_and_run_again() {
     let test = "kills::row_02_recovery_can_be_killed_and_run_again";
     let times = support::times(TIMES, 50);
     let mut random = Random::new();
-    let mut recovered = 0;
+    let (mut recovered, mut under_way) = (0, 0);
     for round in 0..times {
-        let threads = 1 + (round % 4) as usize;
+        let (threads, way) = (1 + (round % 4) as usize, Way::of(round));
         let desk = Desk::new();
-        let acknowledged = kill((test, "fill"), &desk, threads, &mut random);
-        for _ in 0..3 {
-            let mut child = start(test, "recover", &desk, threads);
-            thread::sleep(random.micros(15_000));
+        let acknowledged = kill((test, "fill"), way, &desk, threads, &mut random);
+        let ring = rings(&desk).pop().unwrap();
+        let said = Acknowledged::open(&desk.path("acknowledged"));
+        // At any moment, and while it is under way.
+        for (waits, micros) in [(false, 15_000), (false, 15_000), (true, 500)] {
+            said.set(RECOVERING, 0);
+            let mut child = start(test, "recover", way.next(), &desk, threads);
+            while waits && said.of(RECOVERING) == 0 && child.try_wait().unwrap().is_none() {
+                thread::yield_now();
+            }
+            thread::sleep(random.micros(micros));
             child.kill().unwrap();
             child.wait().unwrap();
+            under_way += u64::from(said.of(RECOVERING) > 0 && ring.exists());
         }
-        recovered += start_again(builder_of(&desk)).recovered;
-        check(&desk, threads, &acknowledged);
+        recovered += start_again(way.builder_of(&desk)).recovered;
+        check(&desk, threads, &acknowledged, kind);
     }
     println!(
-        "row 02: {times} rings whose recovery was killed at random, three times each; {recovered} \
-         records were left to the last start"
+        "row 02: {times} rings whose recovery was killed at random, three times each, {under_way} of \
+         them while it was under way; {recovered} records were left to the last start"
     );
+    assert!(under_way > 0, "none of the kills met a recovery");
+}
+
+/// The files of rings.
+fn rings(desk: &Desk) -> Vec<PathBuf> {
+    std::fs::read_dir(desk.ring_dir()).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Logs until the process dies at a point, and gives what it had acknowledged.
-fn die(test: &str, desk: &Desk, threads: usize, point: CrashPoint, times: u64) -> Vec<u64> {
+fn die(test: &str, way: Way, desk: &Desk, threads: usize, death: &str) -> Vec<u64> {
     let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
-    let status = wait(&mut start(test, &format!("log@{point:?}#{times}"), desk, threads));
-    assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
+    let status = wait(&mut start(test, &format!("log@{death}"), way, desk, threads));
+    assert_eq!(status.signal(), Some(9), "{death}: {status}");
     (0..threads).map(|thread| acknowledged.of(thread)).collect()
 }
 
@@ -231,6 +290,7 @@ fn row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing(
     let mut random = Random::new();
     for (point, often) in [
         (CrashPoint::FramesWritten, 60),
+        (CrashPoint::FramesInTheFile, 60),
         (CrashPoint::CursorWritten, 60),
         (CrashPoint::PassDone, 60),
         (CrashPoint::SegmentBegun, 2),
@@ -240,11 +300,13 @@ fn row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing(
     ] {
         let (mut records, mut recovered) = (0, 0);
         for round in 0..rounds {
-            let threads = 1 + (round % 3) as usize;
+            let (threads, way) = (1 + (round % 3) as usize, Way::of(round));
+            let way = if point == CrashPoint::FramesInTheFile { way.plain() } else { way };
             let desk = Desk::new();
-            let acknowledged = die(test, &desk, threads, point, 1 + random.below(often));
-            recovered += start_again(builder_of(&desk)).recovered;
-            records += check(&desk, threads, &acknowledged).iter().sum::<u64>();
+            let death = format!("{point:?}#{}", 1 + random.below(often));
+            let acknowledged = die(test, way, &desk, threads, &death);
+            recovered += start_again(way.next().builder_of(&desk)).recovered;
+            records += check(&desk, threads, &acknowledged, kind).iter().sum::<u64>();
         }
         println!(
             "row 02: {rounds} deaths at {point:?}, {records} records, {recovered} of them recovered"
@@ -262,6 +324,7 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
     let points = [
         (CrashPoint::RecoveryBegun, 1),
         (CrashPoint::FramesWritten, 3),
+        (CrashPoint::FramesInTheFile, 3),
         (CrashPoint::RecoveryPublished, 3),
         (CrashPoint::RecoveryNoted, 3),
         (CrashPoint::RecoveryEnded, 1),
@@ -269,27 +332,29 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
         (CrashPoint::BatchWritten, 3),
     ];
     let times = support::times(TIMES, 50);
-    let mut died = [0; 7];
+    let mut died = [0; 8];
     // Until each of them has killed so many, each ring has three recoveries that may die.
     let mut number = 0;
     while died.iter().any(|&died| died < times) {
         assert!(number < 9 * times * points.len() as u64, "of {number} recoveries died {died:?}");
-        let threads = 1 + (number % 4) as usize;
+        let (threads, way) = (1 + (number % 4) as usize, Way::of(number));
         let desk = Desk::new();
-        let acknowledged = kill((test, "fill"), &desk, threads, &mut random);
+        let acknowledged = kill((test, "fill"), way, &desk, threads, &mut random);
         for _ in 0..3 {
             let next = (0..points.len()).map(|at| (number as usize + at) % points.len());
             let Some(at) = { next }.find(|&at| died[at] < times) else { break };
             let (point, often) = points[at];
             let work = format!("recover@{point:?}#{}", 1 + random.below(often));
-            let status = wait(&mut start(test, &work, &desk, threads));
+            let way = Way::of(number);
+            let way = if point == CrashPoint::FramesInTheFile { way.plain() } else { way };
+            let status = wait(&mut start(test, &work, way, &desk, threads));
             // A recovery with few steps comes to its end before it dies.
             assert!(status.success() || status.signal() == Some(9), "{point:?}: {status}");
             died[at] += u64::from(!status.success());
             number += 1;
         }
-        start_again(builder_of(&desk));
-        check(&desk, threads, &acknowledged);
+        start_again(way.next().builder_of(&desk));
+        check(&desk, threads, &acknowledged, kind);
     }
     for ((point, _), died) in points.iter().zip(died) {
         println!("row 02: {died} recoveries that died at {point:?}");

@@ -3,8 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 
 use crate::acknowledged::Acknowledged;
-use crate::check::{check, in_order, journal, start_again, texts};
-use crate::kills::{Random, TIMES, builder_of, is_child, kill, start};
+use crate::check::{check, in_the_logs, journal, kind, start_again};
+use crate::kills::{Random, TIMES, Way, is_child, kill, start};
 use crate::support::{self, Desk, wait};
 use tapelog::testing::CrashPoint;
 
@@ -24,17 +24,17 @@ fn row_02_a_death_while_a_segment_is_made_new_out_of_an_old_one_loses_nothing_of
     ] {
         let (mut records, mut recovered) = (0, 0);
         for round in 0..rounds {
-            let threads = 1 + (round % 3) as usize;
+            let (threads, way) = (1 + (round % 3) as usize, Way::of(round));
             let desk = Desk::new();
             let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
             let work = format!("recycle@{point:?}#{}", first + random.below(2));
-            let status = wait(&mut start(test, &work, &desk, threads));
+            let status = wait(&mut start(test, &work, way, &desk, threads));
             assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
             let sure: Vec<u64> = (0..threads).map(|thread| acknowledged.of(thread)).collect();
             // With more segments, because all that there are may have to be rendered yet.
-            recovered += start_again(builder_of(&desk)).recovered;
+            recovered += start_again(way.next().builder_of(&desk)).recovered;
             // The journal has let go of its oldest records; the logs have them all.
-            let counts = in_order("expert.log", texts(&desk.logs(), "expert.log").iter(), threads);
+            let counts = in_the_logs(&desk.logs(), threads, kind);
             for (found, sure) in counts.iter().zip(&sure) {
                 assert!((*sure..=sure + 1).contains(found), "{point:?}: {counts:?} {sure:?}");
             }
@@ -57,13 +57,13 @@ fn row_02_a_death_while_a_ring_is_set_aside_leaves_it_to_the_next_start() {
     let rounds = support::times(TIMES, 50);
     let mut random = Random::new();
     for point in [CrashPoint::RingRefused, CrashPoint::RingSetAside] {
-        for _ in 0..rounds {
-            let desk = Desk::new();
-            kill((test, "fill"), &desk, 1, &mut random);
+        for round in 0..rounds {
+            let (desk, way) = (Desk::new(), Way::of(round));
+            kill((test, "fill"), way, &desk, 1, &mut random);
             spoil_version(&desk);
-            let status = wait(&mut start(test, &format!("recover@{point:?}#1"), &desk, 1));
+            let status = wait(&mut start(test, &format!("recover@{point:?}#1"), way, &desk, 1));
             assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
-            let stats = start_again(builder_of(&desk));
+            let stats = start_again(way.builder_of(&desk));
             assert_eq!(stats.recovered, 0);
             let names = std::fs::read_dir(desk.ring_dir()).unwrap();
             let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
@@ -99,13 +99,13 @@ fn row_09_a_recovery_that_panics_at_any_point_goes_on() {
         CrashPoint::RecoveryEnded,
         CrashPoint::SegmentBegun,
     ] {
-        for _ in 0..rounds {
-            let desk = Desk::new();
-            let acknowledged = kill((test, "fill"), &desk, 2, &mut random);
+        for round in 0..rounds {
+            let (desk, way) = (Desk::new(), Way::of(round));
+            let acknowledged = kill((test, "fill"), way, &desk, 2, &mut random);
             let work = format!("recover!{point:?}#{}", 1 + random.below(2));
-            assert!(wait(&mut start(test, &work, &desk, 2)).success(), "{point:?}");
-            start_again(builder_of(&desk));
-            check(&desk, 2, &acknowledged);
+            assert!(wait(&mut start(test, &work, way.next(), &desk, 2)).success(), "{point:?}");
+            start_again(way.builder_of(&desk));
+            check(&desk, 2, &acknowledged, kind);
         }
         println!("row 09: {} recoveries panicked at {point:?}", rounds);
     }

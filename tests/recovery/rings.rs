@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::check::{journal, start_again};
-use crate::support::{self, Desk, PATIENCE, child, number, role, wait};
+use crate::support::{self, Desk, PATIENCE, child, holders, number, role, wait};
 use tapelog::recovery::{RingState, rings};
 use tapelog::testing::{CrashPoint, FileCall, die_at, fail, hold_drain};
 use tapelog::{Builder, context, error, info, trade, try_info};
@@ -58,6 +58,14 @@ fn is_child() -> bool {
             }
             fs::write(format!("{logs}/accepted"), sequence.to_string()).unwrap();
         }
+        "secrets" => {
+            for number in 0..HELD {
+                let note = format!("api_key={}", secret(number));
+                info!(log, "signed", number, note);
+                trade!(log, "sent", number, note);
+                error!(log, "refused: {note}", note, number);
+            }
+        }
         _ => {
             let bound = log.bind(context! { symbol = "BTCUSDT", desk = 7 });
             for sequence in 0..HELD {
@@ -78,6 +86,13 @@ fn is_child() -> bool {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
         .unwrap();
     true
+}
+
+/// The end of each secret, and nothing else has it.
+const SECRET: &str = "Zq7TtHn3WxLp0vRb5Kd9";
+
+fn secret(number: u64) -> String {
+    format!("k{number:04}{SECRET}")
 }
 
 /// What a ring holds may be in the journal already: without that, nothing is taken from it.
@@ -152,6 +167,29 @@ fn row_01_sites_and_contexts_that_never_came_into_the_journal_come_from_the_ring
     assert!(lines.iter().any(|line| line.contains("] no room thing=room")), "{lines:?}");
     let told = lines.iter().find(|line| line.contains("logger.recovered")).unwrap();
     assert_eq!((number(told, "records"), number(told, "unreadable")), (HELD + 2, 0));
+}
+
+/// Texts are masked between ring and journal, and recovery stands there, too.
+#[test]
+fn row_19_what_is_recovered_from_a_ring_is_masked_on_the_way() {
+    if is_child() {
+        return;
+    }
+    let desk = Desk::new();
+    die("rings::row_19_what_is_recovered_from_a_ring_is_masked_on_the_way", &desk, "secrets");
+    assert_eq!(holders(&desk.ring_dir(), SECRET).len(), 1, "the ring alone has them");
+    assert_eq!(holders(&desk.logs(), SECRET), [""; 0]);
+    assert_eq!(start_again(builder_of(&desk)).recovered, 3 * HELD);
+    assert_eq!(holders(&desk.logs(), SECRET), [""; 0]);
+    assert_eq!(desk.rings(), 0);
+    let lines = desk.lines("expert.log");
+    assert_eq!(journal(&desk.logs()), lines);
+    for (log, copies) in [("expert.log", 3), ("trades.log", 1), ("errors.log", 1)] {
+        let is_masked = |line: &&String| line.contains("api_key=***");
+        let masked = desk.lines(log).iter().filter(is_masked).count() as u64;
+        assert_eq!(masked, copies * HELD, "{log}");
+    }
+    println!("row 19: {} records with a secret recovered, none of them readable", 3 * HELD);
 }
 
 #[test]

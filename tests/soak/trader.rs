@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tapelog::{MetaLogger, PushError, context, now, try_error, try_info, try_trade, try_warning};
 
-use crate::calls::Calls;
+use crate::calls::{self, Calls};
 
 /// So many calls are made each millisecond.
-const CALLS_PER_TICK: u64 = 100;
+const CALLS_PER_TICK: u64 = calls::BATCH;
 const TICK: Duration = Duration::from_millis(1);
 
 const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];

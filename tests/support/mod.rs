@@ -199,6 +199,14 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The middle one of some times, the shorter one of two: a busy machine may stop anybody for long, but not
+/// most of the time.
+pub(crate) fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times[(times.len() - 1) / 2]
+}
+
 /// Every file below a directory that holds `text`.
 pub(crate) fn holders(directory: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();

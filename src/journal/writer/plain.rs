@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::SegmentWriter;
+use crate::crash::{self, CrashPoint};
 use crate::files;
 use crate::journal::layout::CURSOR_OFFSET;
 
@@ -68,6 +69,7 @@ impl SegmentWriter for PlainWriter {
 
     fn publish(&mut self, cursor: u64) -> io::Result<()> {
         self.write_out()?;
+        crash::pass(CrashPoint::FramesInTheFile);
         (self.write)(&self.file, &cursor.to_le_bytes(), CURSOR_OFFSET as u64)
     }
 
