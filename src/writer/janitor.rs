@@ -174,13 +174,7 @@ impl Janitor {
             }
             self.note_trouble();
             self.end_gap();
-            self.gaps.retain(|gap| {
-                let told = tell_journal_gap(&self.core, gap);
-                if told {
-                    self.core.ring.note_in_memory_told(gap.records);
-                }
-                !told
-            });
+            self.gaps.retain(|gap| !tell_journal_gap(&self.core, gap));
             self.core.control.outage().settle(false);
         }
         self.look_at - now

@@ -321,7 +321,11 @@ pub(crate) fn tell_recovered(core: &Core) -> bool {
 /// there was room for it.
 pub(super) fn tell_journal_gap(core: &Core, gap: &JournalGap) -> bool {
     let args = (((((), gap.records), gap.from), gap.until), gap.reason.as_str());
-    core.push_own(&JOURNAL_GAP_SITE, &args).is_ok()
+    let told = core.push_own(&JOURNAL_GAP_SITE, &args).is_ok();
+    if told {
+        core.ring.note_in_memory_told(gap.records);
+    }
+    told
 }
 
 /// Makes an entry `logger.slow_call`, if a call was slow since the last one.
