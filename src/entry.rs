@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::clock::Calibration;
 use crate::definition::{
     CATEGORY, ContextDefinition, Piece, RawField, SiteDefinition, SiteSpec, category_of,
@@ -125,7 +127,7 @@ pub(crate) struct OwnEntry {
 impl OwnEntry {
     /// An entry with these fields.
     pub(crate) fn new<A: Args>(spec: SiteSpec<'_>, args: &A, time: UnixNanos) -> Option<Self> {
-        let site = Arc::new(SiteDefinition::decode(&spec.encode(A::types)).ok()?);
+        let site = own_site(&spec.encode(A::types))?;
         let mut arguments = vec![0; A::FIXED + args.extra(usize::MAX)];
         args.put(&mut Sink::new(&mut arguments), usize::MAX);
         Some(Self { site, arguments, time })
@@ -143,9 +145,48 @@ impl OwnEntry {
     }
 }
 
+/// The definition with these bytes, the same each time: formatters make a plan for every other one.
+fn own_site(bytes: &[u8]) -> Option<Arc<SiteDefinition>> {
+    /// The engine has few of them.
+    const KNOWN_MAX: usize = 32;
+    static KNOWN: Mutex<Vec<(Box<[u8]>, Arc<SiteDefinition>)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock();
+    if let Some((_, site)) = known.iter().find(|(known, _)| **known == *bytes) {
+        return Some(Arc::clone(site));
+    }
+    let site = Arc::new(SiteDefinition::decode(bytes).ok()?);
+    if known.len() < KNOWN_MAX {
+        known.push((bytes.into(), Arc::clone(&site)));
+    }
+    Some(site)
+}
+
 fn resolve(value: Value<'_>, calibration: Calibration) -> Value<'_> {
     match value {
         Value::Ticks(ticks) => Value::Time(calibration.to_unix(ticks.0)),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_our_own_share_their_definition() {
+        let spec = SiteSpec {
+            level: Level::Warning,
+            trade: false,
+            line: 1,
+            text: "own",
+            target: "here",
+            file: "entry.rs",
+            fields: &["lost"],
+        };
+        let [first, second] =
+            [1, 2].map(|lost: u64| OwnEntry::new(spec, &((), lost), UnixNanos(0)));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert!(Arc::ptr_eq(&first.site, &second.site));
+        assert_ne!(first.arguments, second.arguments);
     }
 }
