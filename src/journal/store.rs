@@ -392,7 +392,9 @@ fn inspect(directory: &SegmentIndex, sequence: u64) -> Content {
         Ok(Some(file)) => file,
         Ok(None) => return Content::Foreign,
         Err(error) => {
-            notice(&format!("{error}: it is left alone, and its number is passed over"));
+            if error.is_refusal() {
+                notice(&format!("{error}: it is left alone, and its number is passed over"));
+            }
             return Content::Foreign;
         }
     };

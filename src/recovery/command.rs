@@ -96,7 +96,7 @@ pub fn recover(builder: Builder) -> Result<Recovery, RecoverError> {
     let mut left = left_of(&configuration, &recovery)?;
     // One start takes so many of them and no more.
     loop {
-        recovery.rings.extend(start_once(builder.clone(), deadline)?);
+        start_once(builder.clone(), deadline)?.into_iter().for_each(|ring| recovery.note(ring));
         let before = std::mem::replace(&mut left, left_of(&configuration, &recovery)?);
         if left.is_empty() || left.len() >= before.len() || Instant::now() >= deadline {
             break;
@@ -140,6 +140,14 @@ fn left_of(
 }
 
 impl Recovery {
+    /// Notes what became of a ring, for good if an earlier start could not take it.
+    fn note(&mut self, ring: RecoveredRing) {
+        match self.rings.iter_mut().find(|told| told.path == ring.path) {
+            Some(told) => *told = ring,
+            None => self.rings.push(ring),
+        }
+    }
+
     /// Whether all that was found is in the journal now, and nothing is left.
     #[must_use]
     pub fn is_whole(&self) -> bool {

@@ -270,9 +270,12 @@ impl View {
         let reached = |here: Position| here.sequence >= self.first && here.offset > FIRST_FRAME;
         if !self.begun && self.reader.position().is_some_and(reached) {
             self.give_out();
+            self.write();
             // No log has anything of this run, whatever the last one's cursor says.
             self.skips = Skips::default();
             self.merge.forget_skip();
+            self.begin_batch();
+            self.note_cursor();
             self.outlets.begin_run();
             self.begun = true;
         }

@@ -153,6 +153,8 @@ impl SegmentStore {
                     self.idle.remove(at);
                     return Ok(Some(renewed));
                 }
+                // The others would find the new name taken, too.
+                Err(error) if error.is_taken() => return Err(error),
                 // If its name is still there, the next call tries again.
                 Err(error) => first_error = first_error.or(Some(error)),
             }

@@ -28,7 +28,9 @@ impl Resume {
     pub(crate) fn load(core: &Core) -> Resume {
         let configuration = &core.configuration;
         let journal = configuration.log_dir.join("journal");
-        let deadline = Instant::now() + PATIENCE;
+        // Where there is none, nothing is to be known from it.
+        let is_there = std::fs::symlink_metadata(Cursor::path(&journal)).is_ok();
+        let deadline = Instant::now() + if is_there { PATIENCE } else { Duration::ZERO };
         let open = || Cursor::open(&journal, configuration.file_mode);
         let (cursor, left) = match patiently(deadline, |_| (), open) {
             Ok(opened) => opened,
