@@ -78,14 +78,12 @@ pub fn rings(ring_dir: impl AsRef<Path>) -> io::Result<Vec<RingFile>> {
         }
         let path = directory.join(name);
         match open_file(&opened, name)? {
-            // One that is just being made is none yet.
-            Standing::File(file) if is_unfinished && !is_alive(&file)? && !is_abandoned(&file)? => {
-            }
             Standing::File(file) if is_unfinished && !is_alive(&file)? => {
-                rings.push(RingFile {
-                    state: RingState::Unfinished,
-                    ..RingFile::of(&file, path, false)?
-                });
+                // One that is just being made is none yet.
+                if is_abandoned(&file)? {
+                    let found = RingFile::of(&file, path, false)?;
+                    rings.push(RingFile { state: RingState::Unfinished, ..found });
+                }
             }
             Standing::File(file) => rings.push(RingFile::of(&file, path, is_aside)?),
             Standing::Refused(refusal, _) => rings.push(RingFile::refused(path, &refusal)),

@@ -263,6 +263,7 @@ fn row_17_backups_that_are_too_many_go_and_what_is_not_ours_among_them_stays() {
         let place = backup_path(&path, 5);
         let _gone = fs::remove_file(&place).or_else(|_| fs::remove_dir(&place));
     }
+    fill();
     drop(open(&path, 100, 2));
     assert_eq!(left(), [1, 2, 12], "two numbers in a row are missing in front of it");
 }
