@@ -11,6 +11,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
 /// A file system call that can be made to fail; see [`fail`](crate::testing::fail).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -239,6 +242,20 @@ pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Res
         }
     }
     Ok(filled)
+}
+
+/// Gives a file another name, if nothing stands there.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if something does; what else the system says.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    call(FileCall::Rename, || {
+        match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Some network and user-space file systems do not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(from, to),
+            other => other.map_err(io::Error::from),
+        }
+    })
 }
 
 /// Brings a directory's names to the disk.

@@ -196,6 +196,7 @@ impl InMemory {
             segments: 4,
             mapped: true,
             guarded: true,
+            hidden: true,
             reserve_bytes: 0,
             prepare_bytes: 4 << 20,
             ring_id: 1,

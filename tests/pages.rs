@@ -123,3 +123,30 @@ fn the_ring_is_in_no_core_dump_unless_that_is_asked_for() {
         assert_eq!(hidden(&ring), !dumped);
     }
 }
+
+#[test]
+fn row_19_segments_in_memory_are_in_no_core_dump_unless_that_is_asked_for() {
+    // Whether each mapping of a segment in memory is left out.
+    let hidden = || {
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+        let (mut found, mut ours) = (Vec::new(), false);
+        for line in maps.lines() {
+            match line.strip_prefix("VmFlags:") {
+                Some(flags) if ours => found.push(flags.split(' ').any(|flag| flag == "dd")),
+                Some(_) => {}
+                None if line.split_whitespace().next().is_some_and(|it| it.ends_with(':')) => {}
+                None => ours = line.contains("/memfd:tapelog-journal"),
+            }
+        }
+        found
+    };
+    for dumped in [false, true] {
+        let desk = Desk::new();
+        let builder = desk.builder().dump_ring(dumped).log_to_file(false);
+        let (_log, _guard) = builder.build().unwrap();
+        // Other tests of this program have theirs hidden.
+        let found = hidden();
+        assert!(!found.is_empty());
+        assert_eq!(found.iter().all(|hidden| *hidden), !dumped, "{found:?}");
+    }
+}

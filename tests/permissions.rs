@@ -224,6 +224,77 @@ fn row_17_traps_among_backups_and_segments_are_left_alone_and_lines_that_they_co
     }
 }
 
+/// Logs until the journal of three small segments has none of those that it had before.
+fn fill_segments(log: &tapelog::MetaLogger) {
+    for number in 0..20_000 {
+        info!(log, "filling", number);
+        if number % 1_000 == 0 {
+            log.flush(support::PATIENCE).unwrap();
+        }
+    }
+    log.flush(support::PATIENCE).unwrap();
+}
+
+fn small(desk: &Desk) -> tapelog::Builder {
+    desk.builder().journal_segment_bytes(256_u64 << 10).journal_segments(3_u32)
+}
+
+#[test]
+fn row_17_another_users_segment_is_neither_read_nor_made_new() {
+    let desk = Desk::new();
+    let (log, guard) = small(&desk).build().unwrap();
+    info!(log, "entry");
+    drop(guard);
+    let segment = desk.logs().join("journal/00000000000000000001.tape");
+    if std::os::unix::fs::chown(&segment, Some(4_242), None).is_err() {
+        return println!("skipped: only root can give files away");
+    }
+    let before = fs::read(&segment).unwrap();
+    let (log, guard) = small(&desk).build().unwrap();
+    fill_segments(&log);
+    assert_eq!(log.stats().shown, 20_000);
+    drop(guard);
+    assert!(fs::read(&segment).unwrap() == before, "it is left alone");
+}
+
+#[test]
+fn row_17_a_segment_that_has_another_name_is_not_written_over() {
+    let desk = Desk::new();
+    let (log, guard) = small(&desk).build().unwrap();
+    let kept = desk.path("kept");
+    fs::hard_link(desk.logs().join("journal/00000000000000000001.tape"), &kept).unwrap();
+    fill_segments(&log);
+    drop(guard);
+    assert!(!desk.logs().join("journal/00000000000000000001.tape").exists());
+    let bytes = fs::read(&kept).unwrap();
+    assert_eq!(bytes[32..40], 1_u64.to_le_bytes(), "it still is the first one");
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn row_17_a_segment_with_a_number_that_nobody_gives_is_left_alone_and_harms_nothing() {
+    let desk = Desk::new();
+    let journal = desk.logs().join("journal");
+    fs::create_dir_all(&journal).unwrap();
+    let traps = [u64::MAX, u64::MAX - 1].map(|number| journal.join(format!("{number}.tape")));
+    for trap in &traps {
+        fs::write(trap, "precious\n").unwrap();
+    }
+    for _ in 0..2 {
+        let (log, guard) = small(&desk).build().unwrap();
+        fill_segments(&log);
+        let stats = log.stats();
+        drop(guard);
+        assert_eq!((stats.accepted, stats.shown, stats.file_errors), (20_000, 20_000, 0));
+    }
+    for trap in traps {
+        assert_eq!(fs::read_to_string(trap).unwrap(), "precious\n");
+    }
+    let summary = tapelog::reading::Journal::open(desk.logs()).unwrap();
+    let summary = summary.write_to(tapelog::reading::Format::Text, &mut Vec::new()).unwrap();
+    assert!(summary.is_intact() && summary.entries > 0, "{summary:?}");
+}
+
 #[test]
 fn row_17_a_ring_directory_that_is_not_ours_alone_is_not_used() {
     let degraded = |desk: &Desk| {
@@ -252,4 +323,54 @@ fn row_17_a_ring_directory_that_is_not_ours_alone_is_not_used() {
     let reason = degraded(&desk);
     assert!(reason.contains("belongs to user 4242"), "{reason}");
     assert_eq!(desk.rings(), 0, "nothing was made there");
+}
+
+#[test]
+fn row_17_links_pipes_and_others_files_among_the_rings_are_told_and_left_alone() {
+    let desk = Desk::new();
+    let (_log, guard) = desk.builder().build().unwrap();
+    let ring = fs::read_dir(desk.ring_dir()).unwrap().next().unwrap().unwrap().path();
+    let target = desk.ring_dir().parent().unwrap().join("target");
+    // As a killed process of this log directory leaves it.
+    fs::copy(&ring, &target).unwrap();
+    let bytes = fs::read(&target).unwrap();
+    drop(guard);
+
+    let place =
+        |number: u32| desk.ring_dir().join(format!("{number}-000000000000000{number}.ring"));
+    symlink(&target, place(1)).unwrap();
+    fs::hard_link(&target, place(2)).unwrap();
+    fs::create_dir(place(3)).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place(4), rustix::fs::Mode::RUSR).unwrap();
+    let mut traps = vec![
+        (1, "a symbolic link stands there"),
+        (2, "the file has 2 names (hard links)"),
+        (3, "a directory stands there"),
+        (4, "a named pipe stands there"),
+    ];
+    fs::write(place(5), &bytes).unwrap();
+    if std::os::unix::fs::chown(place(5), Some(4_242), None).is_ok() {
+        traps.push((5, "the file belongs to user 4242"));
+    } else {
+        println!("skipped: only root can give files away");
+        fs::remove_file(place(5)).unwrap();
+    }
+    let (log, guard) = desk.builder().build().unwrap();
+    info!(log, "entry");
+    drop(guard);
+    let told = desk.lines("errors.log");
+    for (number, reason) in &traps {
+        let path = place(*number).display().to_string();
+        let line = told.iter().find(|line| line.contains(&path));
+        let line = line.unwrap_or_else(|| panic!("{path}: {told:?}"));
+        assert!(line.contains("logger.recovery_failed") && line.contains(reason), "{line}");
+        assert!(line.contains("left untouched: remove it"), "{line}");
+        assert!(fs::symlink_metadata(&path).is_ok());
+    }
+    let found = tapelog::recovery::rings(desk.ring_dir()).unwrap();
+    let refused = |ring: &&tapelog::recovery::RingFile| {
+        matches!(ring.state, tapelog::recovery::RingState::Refused { .. })
+    };
+    assert_eq!(found.iter().filter(refused).count(), traps.len(), "{found:?}");
+    assert!(fs::read(&target).unwrap() == bytes, "what they lead to is as it was");
 }

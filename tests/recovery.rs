@@ -10,6 +10,8 @@ mod support;
 mod acknowledged;
 #[path = "recovery/check.rs"]
 mod check;
+#[path = "recovery/cursors.rs"]
+mod cursors;
 #[path = "recovery/ends.rs"]
 mod ends;
 #[path = "recovery/kills.rs"]

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use support::{stderr, stdout, tapelog};
@@ -124,6 +125,45 @@ fn a_living_ring_stays_and_a_dead_one_goes_only_by_force() {
     assert!(ring.exists() && !aside.exists() && !foreign.exists(), "{text}");
     place.report(&["--clean", "--force"]);
     assert!(!ring.exists());
+}
+
+#[test]
+fn row_02_a_ring_that_was_never_finished_is_listed_and_cleaned_unless_somebody_makes_it() {
+    let place = Place::new();
+    fs::create_dir(place.rings()).unwrap();
+    let stray = |name: &str, age_s: u64| {
+        let path = place.rings().join(name);
+        fs::write(&path, vec![0; 4096]).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age_s)).unwrap();
+        (path, file)
+    };
+    let (old, _) = stray("1-0000000000000001.ring.new", 60);
+    let (young, _) = stray("2-0000000000000002.ring.new", 0);
+    let (locked, lock) = stray("3-0000000000000003.ring.new", 60);
+    lock.lock().unwrap();
+    let report = place.report(&[]);
+    assert_eq!(states(&report), ["unfinished", "alive"]);
+    assert_eq!(verdict(&report, "rings"), "note");
+    place.report(&["--clean", "--force"]);
+    assert_eq!([old.exists(), young.exists(), locked.exists()], [false, true, true]);
+}
+
+#[test]
+fn row_17_what_is_no_plain_file_among_the_rings_is_told_and_left_alone() {
+    let place = Place::new();
+    fs::create_dir(place.rings()).unwrap();
+    let target = place.memory.path().join("target");
+    fs::write(&target, "precious").unwrap();
+    symlink(&target, place.rings().join("1-0000000000000001.ring")).unwrap();
+    fs::hard_link(&target, place.rings().join("2-0000000000000002.ring.aside")).unwrap();
+    fs::create_dir(place.rings().join("3-0000000000000003.ring")).unwrap();
+    let report = place.report(&["--clean", "--force"]);
+    assert_eq!(states(&report), ["refused"; 3]);
+    assert_eq!(fs::read_dir(place.rings()).unwrap().count(), 3);
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    let text = stdout(&place.doctor(&[]));
+    assert!(text.contains("a symbolic link stands there; it is neither read"), "{text}");
 }
 
 fn only_file(directory: &Path) -> PathBuf {

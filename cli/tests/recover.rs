@@ -5,8 +5,8 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use support::{cat, log, stderr, stdout, tapelog};
@@ -126,5 +126,63 @@ fn what_recover_tells_of_a_hostile_name_moves_no_cursor() {
     assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
     assert!(told.contains("recovered 100 records") && told.contains("\\u{1b}[2J/"), "{told}");
     assert!(!told.contains('\u{1b}'), "{told:?}");
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}
+
+/// The ring that the killed child has left.
+fn ring_of(ring_dir: &str) -> PathBuf {
+    let names = std::fs::read_dir(ring_dir).unwrap().map(|entry| entry.unwrap().path());
+    let rings: Vec<_> =
+        names.filter(|path| path.extension().is_some_and(|it| it == "ring")).collect();
+    assert_eq!(rings.len(), 1, "{rings:?}");
+    rings[0].clone()
+}
+
+fn recover(directory: &Path, ring_dir: &str) -> Output {
+    let mut command = tapelog();
+    command.arg("recover").arg(directory).args(["--code", &format!("ring_dir={ring_dir}")]);
+    command.output().unwrap()
+}
+
+#[test]
+fn row_02_recover_goes_on_until_no_ring_is_left() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, ring_dir) = (root.path(), rings(root.path()));
+    let mut child = killed_child(directory);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ring = ring_of(&ring_dir);
+    let mut bytes = std::fs::read(&ring).unwrap();
+    // More of them than one start takes, each with a number of its own.
+    for number in 0..69_u64 {
+        bytes[72..80].copy_from_slice(&(0x7461_7065 + number).to_le_bytes());
+        std::fs::write(format!("{ring_dir}/1-{number:016x}.ring"), &bytes).unwrap();
+    }
+    let run = recover(directory, &ring_dir);
+    let told = stdout(&run);
+    assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
+    assert_eq!(told.matches("recovered 100 records of process").count(), 70, "{told}");
+    assert_eq!(std::fs::read_dir(&ring_dir).unwrap().count(), 0);
+    let text = log(directory, "expert.log");
+    assert_eq!(text.lines().filter(|line| line.contains("] held sequence=")).count(), 7_000);
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}
+
+#[test]
+fn row_02_recover_says_by_its_exit_code_that_a_ring_could_not_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, ring_dir) = (root.path(), rings(root.path()));
+    let mut child = killed_child(directory);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ring = ring_of(&ring_dir);
+    let mut bytes = std::fs::read(&ring).unwrap();
+    bytes[8] ^= 2;
+    std::fs::write(&ring, &bytes).unwrap();
+    let run = recover(directory, &ring_dir);
+    assert_eq!(run.status.code(), Some(3), "{}{}", stdout(&run), stderr(&run));
+    let told = format!("{}: its layout has version 3", ring.display());
+    assert!(stderr(&run).contains(&told), "{}", stderr(&run));
+    assert!(Path::new(&format!("{}.aside", ring.display())).exists());
     std::fs::remove_dir_all(ring_dir).unwrap();
 }

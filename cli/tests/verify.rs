@@ -127,6 +127,41 @@ fn a_torn_tail_is_cut_and_the_original_kept() {
 }
 
 #[test]
+fn row_15_a_torn_tail_is_told_although_another_process_has_the_writers_number_by_now() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 1);
+    let path = segment(root.path(), 1);
+    let bytes = fs::read(&path).unwrap();
+    let mut torn = bytes[..bytes.len() - 10].to_vec();
+    // Process 1 always lives.
+    torn[80..84].copy_from_slice(&1_u32.to_le_bytes());
+    let crc = crc32c(&torn[..220]);
+    torn[220..224].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&path, &torn).unwrap();
+    let found = tapelog::reading::Journal::open(root.path()).unwrap();
+    let end = found.verify(&mut |_| ()).unwrap().segments[0].bytes;
+    // The last frame was never published.
+    torn[512..520].copy_from_slice(&end.to_le_bytes());
+    fs::write(&path, &torn).unwrap();
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(3), "nobody holds the lock, so nobody writes: {text}");
+    assert!(!text.contains("may be writing"), "{text}");
+    fs::remove_file(root.path().join(".tapelog.lock")).unwrap();
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(0), "without a lock the number alone says it: {text}");
+    assert!(text.contains("process 1 may be writing"), "{text}");
+}
+
+/// The checksum of a header.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            crc >> 1 ^ if crc & 1 == 1 { 0x82F6_3B78 } else { 0 }
+        })
+    })
+}
+
+#[test]
 fn a_journal_in_use_is_not_repaired() {
     let root = tempfile::tempdir().unwrap();
     journal(root.path(), 1);

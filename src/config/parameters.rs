@@ -124,7 +124,8 @@ parameters! {
     log_max_file_size: u64 = 10 << 20,
         Bytes(1..=GIB), "1 byte to 1 GiB",
         r#""50MiB""#, restart;
-    /// How many rotated files of each log are kept.
+    /// How many rotated files of each log are kept. If that is lowered, the start removes those with
+    /// higher numbers.
     log_backup_count: u32 = 5,
         Number(0..=U32), "0 to 4294967295",
         "10", restart;

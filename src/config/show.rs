@@ -4,6 +4,10 @@ use std::fmt::Write;
 
 use super::parameters::Configuration;
 use super::units::show_bytes;
+use crate::writer::CURSOR_BYTES;
+
+/// The file that says who owns the log directory: one line, and so one block of the disk.
+const LOCK_BYTES: u64 = 4 << 10;
 
 impl Configuration {
     /// The whole configuration as TOML, the origin of each value beside it, and what follows from
@@ -28,7 +32,8 @@ impl Configuration {
 
     /// How many bytes the logs and their rotated files take at most, and how many the journal
     /// does; both 0 without files. A line longer than `log_max_file_size` has a file to itself,
-    /// and that file is as long as the line.
+    /// and that file is as long as the line. Beside them there are the views' cursor and the lock, with
+    /// 36 KiB.
     #[must_use]
     pub fn disk_bytes_max(&self) -> (u64, u64) {
         if !self.log_to_file {
@@ -48,6 +53,15 @@ impl Configuration {
             size(logs),
             size(journal)
         )];
+        if self.log_to_file {
+            let cursor = if self.render_logs { CURSOR_BYTES } else { 0 };
+            notes.push(format!(
+                "And {} beside them: .tapelog.lock {}, journal/views.cursor {}.",
+                size(LOCK_BYTES + cursor),
+                size(LOCK_BYTES),
+                size(cursor)
+            ));
+        }
         if logs > 0 {
             notes.push(format!(
                 "  logs: 3 logs x (1 + log_backup_count {}) files x log_max_file_size {}",

@@ -255,6 +255,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
         mapped: configuration.journal_mapped,
         guarded: configuration.sigbus_guard,
         reserve_bytes: configuration.disk_reserve,
+        hidden: !configuration.dump_ring,
         prepare_bytes: PREPARED_BYTES,
         ring_id: core.ring.id(),
         order_window_nanos: configuration.order_window.as_nanos() as u64,
@@ -269,7 +270,7 @@ fn journal_options(core: &Core, place: journal::Place) -> JournalOptions {
 fn open_journal(
     core: &Core,
     in_files: bool,
-    oldest_needed: u64,
+    resume: &mut Resume,
 ) -> Result<(SegmentStore, SegmentIndex, journal::Prepared), StartError> {
     let place = if in_files {
         journal::Place::Directory {
@@ -288,7 +289,10 @@ fn open_journal(
     };
     let (mut store, index) =
         opened.map_err(|error| StartError::Refused { reason: error.to_string() })?;
-    store.begin_behind(oldest_needed);
+    if !store.begin_behind(resume.oldest_needed()) {
+        resume.disbelieve(core);
+    }
+    let oldest_needed = resume.oldest_needed();
     let mut prepare = |oldest_needed| {
         store.prepare(oldest_needed).map_err(|error| no_memory(io::Error::other(error)))
     };
@@ -370,10 +374,10 @@ fn run(
     (place, chain): (Place, Option<Box<Chain>>),
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
-    let resume = if in_files { make_journal_directory(core) } else { Resume::default() };
+    let mut resume = if in_files { make_journal_directory(core) } else { Resume::default() };
     // Before segments are recycled that tell how far the rings came.
     let recovery = recovery::prepare(strays, &core.configuration);
-    let (store, index, first) = open_journal(core, in_files, resume.oldest_needed())?;
+    let (store, index, first) = open_journal(core, in_files, &mut resume)?;
     let recovery = recovery::begin(recovery, first.is_in_memory(), &core.control);
     core.control.set_in_files(in_files);
     core.control.update(false, |progress| progress.journal_in_memory = first.is_in_memory());

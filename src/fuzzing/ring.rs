@@ -58,6 +58,7 @@ impl Home {
             segments: 64,
             mapped: false,
             guarded: false,
+            hidden: true,
             prepare_bytes: 0,
             reserve_bytes: 0,
             ring_id: 1,

@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::error::{HandlerError, WriteError};
 use super::live::{Identity, Live, OPEN_FLAGS};
 use super::rotation;
+use super::stderr::notice;
 use crate::files::{self, FileCall};
 
 /// Where a log stands and how it is kept.
@@ -82,7 +83,9 @@ impl FileHandler {
 
     /// Opens the log for appending, or creates it.
     ///
-    /// A torn last line, left by a crash, is completed with a line feed.
+    /// A torn last line, left by a crash, is completed with a line feed. Backups that are too many,
+    /// because fewer are to be kept than before, are removed; where that fails, it is told, and the log
+    /// works all the same.
     ///
     /// # Errors
     /// [`HandlerError::Refused`] for anything but a regular file of our own with a single name;
@@ -92,6 +95,9 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
+        if let Err(error) = rotation::remove_beyond(&options.path, options.backups) {
+            notice(&format!("{error}; it is more than log_backup_count = {}", options.backups));
+        }
         let written = Written::default();
         Ok(FileHandler {
             options,

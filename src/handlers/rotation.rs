@@ -22,13 +22,13 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
-
 use super::error::{HandlerError, Refusal};
 use super::live::OPEN_FLAGS;
 use crate::crash::{self, CrashPoint};
 use crate::files::{self, FileCall};
+
+/// So many files behind the last backup are removed at most.
+const BEYOND_MAX: u32 = 10_000;
 
 /// The path of backup `number` of the log at `path`; number 0 is the log itself.
 pub(super) fn backup_path(path: &Path, number: u32) -> PathBuf {
@@ -57,7 +57,8 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerEr
     };
     for number in (0..hole.unwrap_or(backups)).rev() {
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
-        rename_into_hole(&from, &to).map_err(|error| HandlerError::io("rename", &from, error))?;
+        // Nothing is replaced that appeared in the hole since we looked.
+        files::rename_new(&from, &to).map_err(|error| HandlerError::io("rename", &from, error))?;
         crash::pass(CrashPoint::FileRenamed);
     }
     Ok(removed)
@@ -89,16 +90,32 @@ fn lowest_hole(path: &Path, backups: u32) -> Result<Option<u32>, HandlerError> {
     Ok(None)
 }
 
-/// Renames without replacing anything that appeared in the hole since we looked.
-fn rename_into_hole(from: &Path, to: &Path) -> io::Result<()> {
-    let replace_none = RenameFlags::NOREPLACE;
-    files::call(FileCall::Rename, || {
-        match rustix::fs::renameat_with(CWD, from, CWD, to, replace_none) {
-            // Some network and user-space file systems do not know the flag.
-            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-            other => other.map_err(io::Error::from),
+/// Removes the backups behind number `backups`, which were kept when that was more: from the first one
+/// on, as far as their numbers follow each other. A rotation that was cut short may have left one hole.
+/// What is no plain file of ours with a single name ends it, and stays.
+///
+/// # Errors
+/// [`HandlerError::Io`] if one cannot be looked at or removed.
+pub(super) fn remove_beyond(path: &Path, backups: u32) -> Result<(), HandlerError> {
+    let mut holes = 0;
+    for number in (1..=BEYOND_MAX).filter_map(|behind| backups.checked_add(behind)) {
+        let backup = backup_path(path, number);
+        match files::call(FileCall::Stat, || fs::symlink_metadata(&backup)) {
+            Ok(found) if refuse_log(&found).is_none() => {
+                files::call(FileCall::Remove, || fs::remove_file(&backup))
+                    .map_err(|error| HandlerError::io("remove", &backup, error))?;
+            }
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                holes += 1;
+                if holes > 1 {
+                    break;
+                }
+            }
+            Err(error) => return Err(HandlerError::io("look at", &backup, error)),
         }
-    })
+    }
+    Ok(())
 }
 
 /// Why a log or backup must not be touched, judged by its type.
@@ -118,7 +135,7 @@ pub(super) fn refuse_type(found: &fs::Metadata) -> Option<Refusal> {
 }
 
 /// Why a file must not be appended to: its type, its other names, or its owner.
-pub(super) fn refuse_log(found: &fs::Metadata) -> Option<Refusal> {
+pub(crate) fn refuse_log(found: &fs::Metadata) -> Option<Refusal> {
     let user = rustix::process::geteuid().as_raw();
     if let Some(refusal) = refuse_type(found) {
         Some(refusal)

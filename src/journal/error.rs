@@ -60,6 +60,19 @@ impl JournalError {
         let JournalError::Io { source, .. } = self else { return false };
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+
+    /// Whether something stands there that is never read: a link, no plain file, another user's.
+    pub(super) fn is_refusal(&self) -> bool {
+        let JournalError::Io { source, .. } = self else { return false };
+        let is_link = source.raw_os_error() == Some(libc::ELOOP);
+        is_link || source.raw_os_error().is_none() && source.kind() == io::ErrorKind::InvalidInput
+    }
+
+    /// Whether something stands at a name that was to be free.
+    pub(super) fn is_taken(&self) -> bool {
+        let JournalError::Io { source, .. } = self else { return false };
+        source.kind() == io::ErrorKind::AlreadyExists
+    }
 }
 
 /// Why records could not be appended.

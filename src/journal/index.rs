@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +17,9 @@ use crate::files::{self, FileCall};
 const SUFFIX: &str = ".tape";
 /// Digits of a sequence number in a file's name.
 const DIGITS: usize = 20;
+/// The highest number of a segment: no engine counts so far, and whoever counts on from what a name
+/// says stays far from the end of the numbers.
+pub(super) const SEQUENCE_MAX: u64 = 1 << 60;
 
 /// Finds segments for readers; cheap to clone.
 ///
@@ -42,11 +45,20 @@ struct Directory {
     path: PathBuf,
     /// The first segment that is looked for there.
     first: u64,
+    /// Whether it is an engine's: files of other users are not read then.
+    own: bool,
 }
 
 impl SegmentIndex {
     /// The journal in `directory`.
     pub(crate) fn directory(directory: impl Into<PathBuf>) -> Self {
+        let index = Self::memory();
+        index.set_directory(Directory { path: directory.into(), first: 0, own: false });
+        index
+    }
+
+    /// The same as an engine sees it that owns the directory: what belongs to another user is refused.
+    pub(crate) fn own_directory(directory: impl Into<PathBuf>) -> Self {
         let index = Self::memory();
         index.attach(directory, 0);
         index
@@ -57,10 +69,19 @@ impl SegmentIndex {
         Self { shared: Arc::default() }
     }
 
-    /// Looks for segments in `directory`, too, from number `first` on. Can be told once.
+    /// Looks for segments in this engine's `directory`, too, from number `first` on. Can be told once.
     pub(super) fn attach(&self, directory: impl Into<PathBuf>, first: u64) {
+        self.set_directory(Directory { path: directory.into(), first, own: true });
+    }
+
+    fn set_directory(&self, directory: Directory) {
         // Whoever attaches a second time attaches the same one.
-        let _kept = self.shared.directory.set(Directory { path: directory.into(), first });
+        let _kept = self.shared.directory.set(directory);
+    }
+
+    /// Whether it is that of an engine.
+    pub(super) fn is_own(&self) -> bool {
+        self.shared.directory.get().is_some_and(|directory| directory.own)
     }
 
     /// Where segment `sequence` is, for messages.
@@ -74,7 +95,8 @@ impl SegmentIndex {
     /// Opens segment `sequence` for reading; `None` if there is no such segment.
     ///
     /// # Errors
-    /// [`JournalError::Io`] if it is there and cannot be opened, or is no regular file.
+    /// [`JournalError::Io`] if it is there and cannot be opened, or is no regular file; an engine
+    /// refuses another user's, too.
     pub(super) fn open(&self, sequence: u64) -> Result<Option<Arc<File>>, JournalError> {
         if let Some(held) = self.held(sequence) {
             return Ok(Some(held));
@@ -83,7 +105,9 @@ impl SegmentIndex {
             return Ok(None);
         }
         let path = self.path(sequence);
-        match open_regular(&path, OpenOptions::new().read(true)) {
+        let opened = open_regular(&path, OpenOptions::new().read(true));
+        let refused = |file: File| if self.is_own() { refuse_others(file) } else { Ok(file) };
+        match opened.and_then(refused) {
             Ok(file) => Ok(Some(Arc::new(file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(JournalError::io("open", &path)(source)),
@@ -172,12 +196,13 @@ pub(super) fn file_name(sequence: u64) -> String {
     format!("{sequence:020}{SUFFIX}")
 }
 
-/// The sequence number in a segment's file name; `None` for any other name.
+/// The sequence number in a segment's file name; `None` for any other name, and for a number that
+/// no engine gives.
 pub(super) fn parse_name(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
     let well_formed = digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
     let sequence = if well_formed { digits.parse().ok()? } else { 0 };
-    (sequence > 0).then_some(sequence)
+    (1..=SEQUENCE_MAX).contains(&sequence).then_some(sequence)
 }
 
 /// Opens a regular file, following no link and never waiting on a pipe.
@@ -191,6 +216,17 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result
     Ok(file)
 }
 
+/// Refuses a file of another user. Other names of a file of ours do no harm: it is only read, and not
+/// made new as long as it has them.
+fn refuse_others(file: File) -> io::Result<File> {
+    let (owner, user) = (file.metadata()?.uid(), rustix::process::geteuid().as_raw());
+    if owner == user {
+        return Ok(file);
+    }
+    let text = format!("it belongs to user {owner}, this process runs as user {user}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,13 +234,15 @@ mod tests {
     #[test]
     fn only_names_of_twenty_digits_are_segments() {
         assert_eq!(file_name(1), "00000000000000000001.tape");
-        assert_eq!(parse_name(&file_name(u64::MAX)), Some(u64::MAX));
+        assert_eq!(parse_name(&file_name(SEQUENCE_MAX)), Some(SEQUENCE_MAX));
         for foreign in [
             "1.tape",
             "00000000000000000000.tape",
             "0000000000000000001a.tape",
             "00000000000000000001.tape.new",
             "99999999999999999999.tape",
+            "18446744073709551615.tape",
+            "18446744073709551614.tape",
             "+0000000000000000001.tape",
         ] {
             assert_eq!(parse_name(foreign), None, "{foreign}");

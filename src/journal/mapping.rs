@@ -51,6 +51,14 @@ impl Mapping {
         }
     }
 
+    /// Leaves it out of core dumps.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn hide_from_dumps(&self) -> io::Result<()> {
+        self.memory.advise(Advice::DontDump)
+    }
+
     /// How many of its pages lie in no file, because the file had none there when they were stored
     /// to. For the thread that stores there.
     pub(super) fn holes(&self) -> u32 {

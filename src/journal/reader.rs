@@ -380,7 +380,11 @@ impl JournalReader {
     fn has_successor(&self, sequence: u64) -> Result<bool, JournalError> {
         for later in self.index.sequences()?.into_iter().rev().take_while(|&other| other > sequence)
         {
-            let Some(file) = self.index.open(later)? else { continue };
+            let found = match self.index.open(later) {
+                Err(error) if error.is_refusal() => continue,
+                found => found?,
+            };
+            let Some(file) = found else { continue };
             let opened = SegmentReader::open(later, file, Vec::new());
             let opened = opened.map_err(JournalError::io("read", &self.index.path(later)))?;
             if let (Opened::Reader(found), _) = opened
@@ -401,7 +405,14 @@ impl JournalReader {
                 None => return Ok(Found::EndOfData),
             },
         };
-        let Some(file) = self.index.open(wanted)? else { return self.missing(wanted) };
+        let found = match self.index.open(wanted) {
+            // It will never be a segment: who waits for it waits for ever.
+            Err(error) if self.index.is_own() && error.is_refusal() => {
+                return Ok(self.pass_over(wanted));
+            }
+            found => found?,
+        };
+        let Some(file) = found else { return self.missing(wanted) };
         let buffer = std::mem::take(&mut self.buffer);
         let opened = SegmentReader::open(wanted, file, buffer);
         let (opened, header_damaged) =
@@ -419,16 +430,19 @@ impl JournalReader {
                 self.polls += 1;
                 Ok(Found::Again)
             }
-            Opened::Recycled | Opened::Damaged => {
-                self.polls = 0;
-                self.wanted = Wanted::Sequence(wanted.saturating_add(1));
-                Ok(header_fault(wanted))
-            }
+            Opened::Recycled | Opened::Damaged => Ok(self.pass_over(wanted)),
             Opened::Unsupported { version, features } => {
                 let path = self.index.path(wanted);
                 Err(JournalError::Unsupported { path, version, features })
             }
         }
+    }
+
+    /// The wanted segment is none: the next one is wanted.
+    fn pass_over(&mut self, wanted: u64) -> Found {
+        self.polls = 0;
+        self.wanted = Wanted::Sequence(wanted.saturating_add(1));
+        header_fault(wanted)
     }
 
     /// The wanted segment is not there: recycled, or not made so far.

@@ -17,6 +17,7 @@ use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, 
 use super::segment::{Populate, Prepared, Segment};
 use super::segment_reader::has_first_frame;
 use crate::files::{self, FileCall};
+use crate::handlers::notice;
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -25,6 +26,9 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
 /// How many segments are ready at most: one for the drain to take, one in the janitor's hand.
 const PREPARED_MAX: usize = 2;
+
+/// So many segments a run can have had in memory behind its last file: that is terabytes.
+const AHEAD_MAX: u64 = 1 << 20;
 
 /// Segments in memory are kept small and few: nothing but the views reads them.
 pub(crate) const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
@@ -61,6 +65,8 @@ pub(crate) struct JournalOptions {
     pub(crate) guarded: bool,
     /// Bytes of the file system that fresh segments leave free.
     pub(crate) reserve_bytes: u64,
+    /// Whether its mappings are left out of core dumps.
+    pub(crate) hidden: bool,
     /// Bytes of a segment that are populated before it is handed over.
     pub(crate) prepare_bytes: u64,
     /// The ring whose engine writes.
@@ -200,7 +206,7 @@ impl SegmentStore {
         self.guard =
             if mapped { self.guard.take().or_else(|| Guard::install().ok()) } else { None };
         self.mapped = self.guard.is_some();
-        self.scan(&SegmentIndex::directory(&path))?;
+        self.scan(&SegmentIndex::own_directory(&path))?;
         // Views that have begun read on in what this run makes.
         let first = if self.memory.outside > 0 { self.next_sequence } else { 0 };
         self.index.attach(path, first);
@@ -250,14 +256,21 @@ impl SegmentStore {
         };
         self.trouble = Some(JournalError::io("use", &path)(io::Error::other(why)));
         (self.attached, self.refusing) = (false, true);
-        self.outside.last().map_or(0, |newest| newest + 1)
+        self.outside.last().map_or(0, |newest| newest.saturating_add(1))
     }
 
     /// Begins behind segment `sequence`, which an earlier run had in memory alone. `u64::MAX`: none.
-    pub(crate) fn begin_behind(&mut self, sequence: u64) {
-        if sequence < u64::MAX {
-            self.next_sequence = self.next_sequence.max(sequence + 1);
+    /// False where no run can have come to it from what the directory holds: it is not heeded.
+    pub(crate) fn begin_behind(&mut self, sequence: u64) -> bool {
+        if sequence == u64::MAX {
+            return true;
         }
+        let ahead = sequence.saturating_sub(self.next_sequence);
+        let believed = !self.attached || ahead <= AHEAD_MAX;
+        if believed {
+            self.next_sequence = self.next_sequence.max(sequence.saturating_add(1));
+        }
+        believed
     }
 
     /// Prepares the next segment: a fresh file while there are fewer than `segments`, else the
@@ -293,27 +306,32 @@ impl SegmentStore {
     ) -> Result<Option<Prepared>, JournalError> {
         self.attach()?;
         self.trim(oldest_needed)?;
-        let count = self.idle.len() + self.outside.len();
-        let made = if count < self.options.segments as usize {
-            match self.fresh() {
-                // A full disk still has room in what is recycled.
-                Err(error) if error.is_full() => match self.recycled(oldest_needed)? {
-                    Some(segment) => {
-                        self.made_up_for = Some(error);
-                        segment
-                    }
-                    None => return Err(error),
-                },
-                made => made?,
-            }
-        } else {
-            match self.recycled(oldest_needed)? {
-                Some(segment) => segment,
-                None => return Ok(None),
-            }
-        };
+        let made = self.make(oldest_needed);
+        if made.as_ref().is_err_and(JournalError::is_taken) {
+            // Somebody else's file has got the number.
+            self.next_sequence = self.next_sequence.saturating_add(1);
+        }
+        let Some(made) = made? else { return Ok(None) };
         (self.trouble, self.refusing) = (None, false);
         Ok(Some(self.hand_out(made, oldest_needed)))
+    }
+
+    /// A fresh file, or the oldest segment made new.
+    fn make(&mut self, oldest_needed: u64) -> Result<Option<Segment>, JournalError> {
+        if self.idle.len() + self.outside.len() >= self.options.segments as usize {
+            return self.recycled(oldest_needed);
+        }
+        match self.fresh() {
+            // A full disk still has room in what is recycled.
+            Err(error) if error.is_full() => match self.recycled(oldest_needed)? {
+                Some(segment) => {
+                    self.made_up_for = Some(error);
+                    Ok(Some(segment))
+                }
+                None => Err(error),
+            },
+            made => made.map(Some),
+        }
     }
 
     fn hand_out(&mut self, made: Segment, oldest_needed: u64) -> Prepared {
@@ -331,7 +349,7 @@ impl SegmentStore {
         } else {
             self.outside.insert(self.next_sequence);
         }
-        self.next_sequence += 1;
+        self.next_sequence = self.next_sequence.saturating_add(1);
         self.rest.extend(made.populate(self.options.prepare_bytes));
         // An older one is full already, or will be.
         while self.rest.len() > PREPARED_MAX {
@@ -370,7 +388,16 @@ impl SegmentStore {
 }
 
 fn inspect(directory: &SegmentIndex, sequence: u64) -> Content {
-    let Ok(Some(file)) = directory.open(sequence) else { return Content::Foreign };
+    let file = match directory.open(sequence) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Content::Foreign,
+        Err(error) => {
+            if error.is_refusal() {
+                notice(&format!("{error}: it is left alone, and its number is passed over"));
+            }
+            return Content::Foreign;
+        }
+    };
     let mut page = vec![0; HEADER_PAGE_BYTES];
     let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
     match SegmentHeader::read(&page[..length]) {

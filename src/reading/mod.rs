@@ -165,7 +165,7 @@ impl Journal {
         let (Some(&first), Some(&last)) = (segments.first(), segments.last()) else {
             return Err(ReadError::Empty { path: self.directory.clone() });
         };
-        let liveness = self.liveness(last);
+        let liveness = liveness_of(self.writer(last));
         let reader = |from| JournalReader::new(self.index.clone(), Some(from), liveness);
         let sought = match self.since {
             Some(time) => JournalReader::seek(&self.index, time.0),
@@ -216,12 +216,13 @@ impl Journal {
         self.index.sequences().map_err(failed)
     }
 
-    /// Whether the newest segment's writer may still be at work: frames behind its cursor are then
-    /// half written, not forgotten.
-    fn liveness(&self, newest: u64) -> Liveness {
-        match self.index.header(newest) {
-            Some(origin) if origin::is_running(&origin) => Liveness::Live,
-            Some(_) | None => Liveness::Ended,
-        }
+    /// The process that may still be writing the newest segment.
+    fn writer(&self, newest: u64) -> Option<u32> {
+        origin::writer(&self.directory, &self.index.header(newest)?)
     }
+}
+
+/// While somebody writes, frames behind the cursor are half written; else they are forgotten.
+fn liveness_of(writer: Option<u32>) -> Liveness {
+    if writer.is_some() { Liveness::Live } else { Liveness::Ended }
 }

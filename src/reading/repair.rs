@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::Journal;
+use super::origin::{lock_path, noted_owner};
 use super::verify::SegmentReport;
-use super::{Journal, SUBDIRECTORY};
 use crate::journal::{CURSOR_OFFSET, open_regular};
 
-/// The file whose lock tells that an engine logs to the directory.
-const LOCK_FILE: &str = ".tapelog.lock";
 /// Bytes that are copied at once.
 const COPY_BYTES: usize = 256 << 10;
 
@@ -154,9 +153,7 @@ impl Journal {
 
     /// Keeps engines away from the directory, if it is one that an engine has ever owned.
     fn own(&self) -> Result<Option<File>, RepairError> {
-        let parent = self.directory.parent().filter(|_| self.directory.ends_with(SUBDIRECTORY));
-        let Some(directory) = parent else { return Ok(None) };
-        let path = directory.join(LOCK_FILE);
+        let Some(path) = lock_path(&self.directory) else { return Ok(None) };
         let mut lock = match open_regular(&path, OpenOptions::new().read(true).write(true)) {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -165,10 +162,9 @@ impl Journal {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok(Some(lock));
         }
-        let mut owner = String::new();
-        let read = (&mut lock).take(20).read_to_string(&mut owner);
-        let known = read.is_ok() && owner.trim().bytes().all(|byte| byte.is_ascii_digit());
-        let owner = if known { owner.trim().to_owned() } else { "(unknown)".to_owned() };
+        let owner = noted_owner(&mut lock);
+        let owner = owner.map_or_else(|| "(unknown)".to_owned(), |owner| owner.to_string());
+        let directory = path.parent().unwrap_or(&path);
         Err(RepairError::InUse { directory: directory.to_owned(), owner })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::{Journal, ReadError};
+use super::{Journal, ReadError, liveness_of};
 use crate::journal::{Checked, Outcome, Problem, Torn, Verifier};
 
 /// What became of one segment.
@@ -164,10 +164,9 @@ impl Journal {
         let (Some(&first), Some(&last)) = (queue.front(), queue.back()) else {
             return Err(ReadError::Empty { path: self.directory.clone() });
         };
-        let liveness = self.liveness(last);
-        let mut verification =
-            Verification { writer_pid: self.writer_pid(last), ..Verification::default() };
-        let mut verifier = Verifier::new(self.index.clone(), first, liveness);
+        let writer_pid = self.writer(last);
+        let mut verification = Verification { writer_pid, ..Verification::default() };
+        let mut verifier = Verifier::new(self.index.clone(), first, liveness_of(writer_pid));
         let bytes =
             |sequence| std::fs::metadata(self.index.path(sequence)).map_or(0, |found| found.len());
         let total_bytes = queue.iter().copied().map(bytes).sum();
@@ -230,11 +229,6 @@ impl Journal {
     /// recycled, because the oldest ones are.
     fn is_hole(&self, sequence: u64) -> Result<bool, ReadError> {
         Ok(self.segments()?.first().is_some_and(|&oldest| oldest < sequence))
-    }
-
-    fn writer_pid(&self, newest: u64) -> Option<u32> {
-        let origin = self.index.header(newest)?;
-        super::origin::is_running(&origin).then_some(origin.pid)
     }
 
     fn report(&self, sequence: u64, checked: Checked) -> SegmentReport {

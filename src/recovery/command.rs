@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::list::rings;
+use super::find::owner_of;
+use super::list::{RingFile, RingState, rings};
 use crate::Builder;
+use crate::config::Configuration;
 use crate::engine::StartError;
 use crate::shared::{Recovered, Unfinished};
 use crate::writer::tell_recovered;
@@ -89,26 +91,64 @@ pub fn recover(builder: Builder) -> Result<Recovery, RecoverError> {
     if !configuration.log_dir.is_dir() {
         return Err(RecoverError::NoDirectory { path: configuration.log_dir });
     }
-    rings(&configuration.ring_dir).map_err(|source| RecoverError::RingDirectory {
-        path: configuration.ring_dir.clone(),
-        source,
-    })?;
     let deadline = Instant::now() + PATIENCE;
+    let mut recovery = Recovery::default();
+    // Before the first engine starts: where the rings cannot be listed, nothing is done.
+    let mut left = left_of(&configuration, &recovery)?;
+    // One start takes so many of them and no more.
+    loop {
+        start_once(builder.clone(), deadline)?.into_iter().for_each(|ring| recovery.note(ring));
+        let before = std::mem::replace(&mut left, left_of(&configuration, &recovery)?);
+        if left.is_empty() || left.len() >= before.len() || Instant::now() >= deadline {
+            break;
+        }
+    }
+    recovery.rings.extend(left.into_iter().map(RecoveredRing::left));
+    Ok(recovery)
+}
+
+/// Starts an engine that recovers what it finds, and ends it again: what became of the rings.
+fn start_once(builder: Builder, deadline: Instant) -> Result<Vec<RecoveredRing>, RecoverError> {
+    let patience = || deadline.saturating_duration_since(Instant::now());
     let (log, guard) = builder.build()?;
     let control = &log.core().control;
     control
-        .wait_until(PATIENCE, |progress| progress.recovery_done)
+        .wait_until(patience(), |progress| progress.recovery_done)
         .map_err(RecoverError::Unfinished)?;
     // Tells what was found, if that has not been done yet, so that the flush brings it, too.
     tell_recovered(log.core());
-    log.flush(deadline.saturating_duration_since(Instant::now()))
-        .map_err(RecoverError::Unfinished)?;
+    log.flush(patience()).map_err(RecoverError::Unfinished)?;
     guard.shutdown();
-    let rings = control.recovered().rings.iter().map(RecoveredRing::of).collect();
-    Ok(Recovery { rings })
+    Ok(control.recovered().rings.iter().map(RecoveredRing::of).collect())
+}
+
+/// The rings of dead processes that are still there, those left out that are told already.
+fn left_of(
+    configuration: &Configuration,
+    recovery: &Recovery,
+) -> Result<Vec<RingFile>, RecoverError> {
+    let path = &configuration.ring_dir;
+    let mut left =
+        rings(path).map_err(|source| RecoverError::RingDirectory { path: path.clone(), source })?;
+    let owner = owner_of(&configuration.log_dir);
+    left.retain(|ring| {
+        let owned = ring.log_dir.as_ref().map(|path| path.as_os_str().as_encoded_bytes());
+        ring.state == RingState::Dead
+            && owned == Some(&*owner)
+            && !recovery.rings.iter().any(|told| told.path == ring.path)
+    });
+    Ok(left)
 }
 
 impl Recovery {
+    /// Notes what became of a ring, for good if an earlier start could not take it.
+    fn note(&mut self, ring: RecoveredRing) {
+        match self.rings.iter_mut().find(|told| told.path == ring.path) {
+            Some(told) => *told = ring,
+            None => self.rings.push(ring),
+        }
+    }
+
     /// Whether all that was found is in the journal now, and nothing is left.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -120,5 +160,12 @@ impl RecoveredRing {
     fn of(recovered: &Recovered) -> Self {
         let Recovered { path, pid, records, lost, unreadable, failure } = recovered.clone();
         Self { path, pid, records, lost, unreadable, failure }
+    }
+
+    /// One that no start has taken.
+    fn left(ring: RingFile) -> Self {
+        let failure = "nothing was taken from it so far: run `tapelog recover` again".to_owned();
+        let RingFile { path, pid, .. } = ring;
+        Self { path, pid, records: 0, lost: 0, unreadable: 0, failure: Some(failure) }
     }
 }

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 
 use crate::config::Configuration;
-use crate::handlers::notice;
+use crate::handlers::{Refusal, notice, refuse_log};
 use crate::journal::{SegmentIndex, Tail};
 use crate::ring::{DeadRing, Identity, UNFINISHED, VERSION, boot_id};
 use crate::shared::{Control, Recovered};
@@ -92,7 +92,7 @@ pub(crate) fn prepare(found: Found, configuration: &Configuration) -> (Found, Op
     if found.strays.is_empty() {
         return (found, None);
     }
-    let index = SegmentIndex::directory(configuration.log_dir.join("journal"));
+    let index = SegmentIndex::own_directory(configuration.log_dir.join("journal"));
     let size = |stray: &Stray| (stray.ring.identity().id, stray.ring.ring_bytes());
     let tail = Tail::open(&index, found.strays.iter().map(size).collect());
     (found, Some(tail))
@@ -142,17 +142,36 @@ pub(super) fn open_directory(directory: &Path) -> io::Result<OwnedFd> {
     Ok(opened)
 }
 
-/// Opens a ring's file; none if it is no plain file of ours.
-pub(super) fn open_file(directory: &OwnedFd, name: &str) -> io::Result<Option<File>> {
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(directory, name, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(None),
-        Err(error) => return Err(error.into()),
+/// What stands at the name of a ring.
+pub(super) enum Standing {
+    /// A plain file of ours, with a single name.
+    File(File),
+    /// Something else, which is left alone; a plain file of ours that has other names is open.
+    Refused(Refusal, Option<File>),
+    /// Nothing any more.
+    Gone,
+}
+
+/// Opens a ring's file. Judged twice: before, because to open a device can have effects of its own, and
+/// by the descriptor, because another file may have taken the name in between.
+pub(super) fn open_file(directory: &OwnedFd, name: &str) -> io::Result<Standing> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = |how| match openat(directory, name, flags | how, Mode::empty()) {
+        Ok(file) => Ok(Some(File::from(file))),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(io::Error::from(error)),
     };
-    let found = file.metadata()?;
-    let ours = found.uid() == rustix::process::geteuid().as_raw();
-    Ok((found.is_file() && ours).then_some(file))
+    let Some(place) = open(OFlags::PATH)? else { return Ok(Standing::Gone) };
+    match refuse_log(&place.metadata()?) {
+        None | Some(Refusal::HardLinks { .. }) => {}
+        Some(refusal) => return Ok(Standing::Refused(refusal, None)),
+    }
+    let Some(file) = open(OFlags::RDWR)? else { return Ok(Standing::Gone) };
+    Ok(match refuse_log(&file.metadata()?) {
+        None => Standing::File(file),
+        Some(refusal @ Refusal::HardLinks { .. }) => Standing::Refused(refusal, Some(file)),
+        Some(refusal) => Standing::Refused(refusal, None),
+    })
 }
 
 /// Whose ring a file is, as far as it says.
@@ -168,18 +187,35 @@ pub(super) fn identity_of(file: &File) -> io::Result<Option<Identity>> {
     Ok(Identity::read(&page[..length]))
 }
 
+/// Whether a file that is not whole yet is so old that its maker is dead, if nobody has locked it.
+pub(super) fn is_abandoned(file: &File) -> io::Result<bool> {
+    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+    Ok(age > UNFINISHED_AGE)
+}
+
 /// Removes a ring's file whose maker died before it was whole.
 fn remove_unfinished(directory: &OwnedFd, name: &str) -> io::Result<()> {
-    let Some(file) = open_file(directory, name)? else { return Ok(()) };
-    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
-    if age > UNFINISHED_AGE && lock(&file)? {
+    let Standing::File(file) = open_file(directory, name)? else { return Ok(()) };
+    if is_abandoned(&file)? && lock(&file)? {
         rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::empty())?;
     }
     Ok(())
 }
 
 fn look(directory: &Path, opened: &OwnedFd, name: &str, owner: &[u8]) -> io::Result<Look> {
-    let Some(file) = open_file(opened, name)? else { return Ok(Look::Other) };
+    let file = match open_file(opened, name)? {
+        Standing::File(file) => file,
+        Standing::Gone => return Ok(Look::Other),
+        Standing::Refused(refusal, file) => {
+            let identity = file.map_or(Ok(None), |file| identity_of(&file))?;
+            let pid = identity.as_ref().map_or(0, |identity| identity.pid);
+            if identity.is_some_and(|identity| identity.owner != owner) {
+                return Ok(Look::Other);
+            }
+            let reason = format!("{refusal}; it was left untouched: remove it");
+            return Ok(Look::Refused(Recovered::failed(directory.join(name), pid, reason)));
+        }
+    };
     let Some(identity) = identity_of(&file)?.filter(|identity| identity.owner == owner) else {
         return Ok(Look::Other);
     };

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::find::{SUFFIX, identity_of, names, open_directory, open_file, refusal};
+use super::find::{
+    SUFFIX, Standing, identity_of, is_abandoned, names, open_directory, open_file, refusal,
+};
 use crate::UnixNanos;
+use crate::handlers::Refusal;
+use crate::ring::UNFINISHED;
 use crate::writer::ASIDE;
 
 /// The file of a ring.
@@ -44,6 +48,13 @@ pub enum RingState {
     },
     /// It was set aside, because it could not be read, or not everywhere.
     SetAside,
+    /// Its maker died before it was whole: no record was ever in it.
+    Unfinished,
+    /// What stands there is no plain file of this user with a single name: it is left alone.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The rings in a directory, the `ring_dir` of programs, by their names. None of them is changed.
@@ -58,10 +69,25 @@ pub fn rings(ring_dir: impl AsRef<Path>) -> io::Result<Vec<RingFile>> {
     };
     let opened = open_directory(directory)?;
     let aside = format!("{SUFFIX}.{ASIDE}");
+    let unfinished = format!("{SUFFIX}{UNFINISHED}");
     let mut rings = Vec::new();
-    for name in names.iter().filter(|name| name.ends_with(SUFFIX) || name.ends_with(&aside)) {
-        if let Some(file) = open_file(&opened, name)? {
-            rings.push(RingFile::of(&file, directory.join(name), name.ends_with(&aside))?);
+    for name in &names {
+        let (is_aside, is_unfinished) = (name.ends_with(&aside), name.ends_with(&unfinished));
+        if !(name.ends_with(SUFFIX) || is_aside || is_unfinished) {
+            continue;
+        }
+        let path = directory.join(name);
+        match open_file(&opened, name)? {
+            Standing::File(file) if is_unfinished && !is_alive(&file)? => {
+                // One that is just being made is none yet.
+                if is_abandoned(&file)? {
+                    let found = RingFile::of(&file, path, false)?;
+                    rings.push(RingFile { state: RingState::Unfinished, ..found });
+                }
+            }
+            Standing::File(file) => rings.push(RingFile::of(&file, path, is_aside)?),
+            Standing::Refused(refusal, _) => rings.push(RingFile::refused(path, &refusal)),
+            Standing::Gone => {}
         }
     }
     Ok(rings)
@@ -89,8 +115,13 @@ impl RingFile {
         })
     }
 
+    fn refused(path: PathBuf, refusal: &Refusal) -> Self {
+        let state = RingState::Refused { reason: refusal.to_string() };
+        Self { path, bytes: 0, pid: 0, created: None, log_dir: None, state }
+    }
+
     /// Removes the file, and what may be in it, for good; whether that was done: a living process
-    /// keeps its own.
+    /// keeps its own, and what is refused stays.
     ///
     /// # Errors
     /// The file cannot be opened or removed.
@@ -99,7 +130,8 @@ impl RingFile {
             return Ok(false);
         };
         let opened = open_directory(directory)?;
-        let Some(file) = open_file(&opened, &name.to_string_lossy())? else { return Ok(false) };
+        let standing = open_file(&opened, &name.to_string_lossy())?;
+        let Standing::File(file) = standing else { return Ok(false) };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(false);
         }

@@ -22,6 +22,10 @@ const LOCK_FILE: &str = ".tapelog.lock";
 const OWNER_LOOKS_MAX: u32 = 50;
 const OWNER_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
+/// How often a lock is tried that somebody has, and how long is waited in between.
+const LOCK_TRIES: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
 /// A log directory that this engine owns, or is to own.
 #[derive(Debug)]
 pub(crate) struct Claim {
@@ -89,8 +93,7 @@ impl Claim {
         let found = files::call(FileCall::Stat, || lock.metadata())
             .map_err(|error| refusal(&path, "look at", &error))?;
         refuse_foreign(&path, &found).map_err(trap)?;
-        let exclusive = FlockOperation::NonBlockingLockExclusive;
-        match files::call(FileCall::Lock, || flock(&lock, exclusive)) {
+        match lock_patiently(&lock) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let owner = owner(&mut lock).unwrap_or_else(|| "(unknown)".to_owned());
@@ -133,6 +136,21 @@ impl Claim {
     pub(crate) fn release(&self) {
         drop(self.held.lock().take());
     }
+}
+
+/// Locks a file. Who only looks whether somebody has it, a reader of the journal, holds it for a moment.
+fn lock_patiently(lock: &File) -> io::Result<()> {
+    let exclusive = FlockOperation::NonBlockingLockExclusive;
+    let attempt = || files::call(FileCall::Lock, || flock(lock, exclusive));
+    let mut outcome = attempt();
+    for _ in 1..LOCK_TRIES {
+        if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        outcome = attempt();
+    }
+    outcome
 }
 
 fn id(found: &Metadata) -> (u64, u64) {
@@ -240,5 +258,21 @@ mod tests {
         std::os::unix::fs::symlink(&file, linked.join(LOCK_FILE)).unwrap();
         assert!(matches!(claim(&linked).take(), Err(Refusal::Trap(_))));
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    }
+
+    #[test]
+    fn who_only_looks_at_the_lock_keeps_nobody_from_starting() {
+        let root = tempfile::tempdir().unwrap();
+        let claim = claim(root.path());
+        claim.take().unwrap();
+        claim.release();
+        let looking = File::open(root.path().join(LOCK_FILE)).unwrap();
+        flock(&looking, FlockOperation::LockShared).unwrap();
+        let looks = std::thread::spawn(move || {
+            std::thread::sleep(LOCK_PAUSE);
+            drop(looking);
+        });
+        claim.take().unwrap();
+        looks.join().unwrap();
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Before a batch is written, the cursor notes the place in the journal that the batch begins at
 //! and each log's file and length. After a crash the lines behind that length are counted, and as
-//! many entries are skipped for that log: one entry is one line. A torn last line is taken back,
-//! and its entry rendered again.
+//! many entries of the run before are skipped for that log: one entry is one line. A torn last line
+//! is taken back, and its entry rendered again.
 //!
 //! ```text
 //! views.cursor   two slots of 16 KiB, written in turn; the newer one with a right CRC counts
@@ -13,7 +13,7 @@
 //! ```
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,10 +31,18 @@ const FILE_NAME: &str = "views.cursor";
 const SLOT_BYTES: usize = 16 << 10;
 const MARK_BYTES: usize = 32;
 const CHECKPOINT_OFFSET: usize = 16 + 3 * MARK_BYTES;
+/// What the file takes at most.
+pub(crate) const CURSOR_BYTES: u64 = 2 * SLOT_BYTES as u64;
+/// No run comes to a higher number.
+const NUMBER_MAX: u64 = 1 << 60;
+/// So many numbers in a row may be missing among the files of a log.
+const HOLES_MAX: u32 = 64;
+/// Bytes of a log that are read at once.
+const READ_BYTES: usize = 64 << 10;
 
 /// A log's file and its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Mark {
+pub(super) struct Mark {
     device: u64,
     inode: u64,
     length: u64,
@@ -61,7 +69,7 @@ pub(crate) struct Cursor {
 pub(crate) struct Left {
     /// The merge's checkpoint; `None` at the first start.
     pub(crate) checkpoint: Option<Vec<u8>>,
-    marks: [Mark; 3],
+    pub(super) marks: [Mark; 3],
 }
 
 impl Cursor {
@@ -200,7 +208,7 @@ fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
     let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
     let end = half(4)? as usize;
     let covered = slot.get(4..end).filter(|covered| covered.len() >= CHECKPOINT_OFFSET - 4)?;
-    if crc32c(covered) != half(0)? {
+    if crc32c(covered) != half(0)? || word(8)? > NUMBER_MAX {
         return None;
     }
     let mut marks = [Mark::default(); 3];
@@ -217,48 +225,71 @@ fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
     Some((word(8)?, Left { checkpoint: Some(checkpoint), marks }))
 }
 
-impl Left {
-    /// How many lines each log got after the cursor was noted. Takes torn last lines back, so it
-    /// must be called before the logs are opened.
-    pub(crate) fn skips(&self, paths: &[PathBuf; 3], backups: u32) -> Skips {
-        let [expert, trades, errors] = [0, 1, 2].map(|log| {
-            // A log that cannot be read counts as one that got nothing: its entries come again.
-            let mark = self.marks[log];
-            mark.skip + lines_behind(&paths[log], backups, mark).unwrap_or(0)
-        });
-        Skips { expert, trades, errors }
+impl Mark {
+    /// How many entries a log has that stand behind the checkpoint: those of before the cursor was
+    /// noted, and the lines that it got afterwards. Takes a torn last line back, so it must be called
+    /// before the log is opened.
+    ///
+    /// # Errors
+    /// The log, or one of the files that it was rotated into, cannot be read: then it is not known.
+    pub(super) fn skip(self, path: &Path) -> io::Result<u64> {
+        Ok(self.skip.saturating_add(lines_behind(path, self)?))
     }
 }
 
 /// Counts the lines behind a mark: in its file, wherever rotation has moved it, and in all newer
-/// files of the log.
-fn lines_behind(path: &Path, backups: u32, mark: Mark) -> io::Result<u64> {
+/// files of the log. However many are kept now: there may have been more.
+fn lines_behind(path: &Path, mark: Mark) -> io::Result<u64> {
     if mark.inode == 0 {
         return Ok(0);
     }
-    let mut lines = 0;
-    for number in 0..=backups {
-        let mut options = OpenOptions::new();
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-        options.read(true).write(true).custom_flags(flags);
-        let rotated = rotated(path, number);
-        let file = match files::call(FileCall::Open, || options.open(&rotated)) {
-            Ok(file) => file,
-            // A rotation that was cut short leaves a hole.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(_) => break,
+    let (mut lines, mut holes) = (0, 0);
+    for number in 0..=u32::MAX {
+        let Some(file) = open_rotated(path, number)? else {
+            holes += 1;
+            if holes > HOLES_MAX {
+                break;
+            }
+            // A rotation that was cut short leaves one.
+            continue;
         };
+        holes = 0;
         let found = files::call(FileCall::Stat, || file.metadata())?;
-        if refuse_foreign(path, &found).is_err() {
-            break;
+        if refuse_foreign(path, &found).is_err() && (number == 0 || !is_own_backup(&found)) {
+            // It was never ours: no line of ours is in it.
+            continue;
         }
         if (found.dev(), found.ino()) == (mark.device, mark.inode) {
-            return Ok(lines + count_lines(file, mark.length, number == 0)?);
+            return Ok(lines + count_lines(&file, mark.length.min(found.len()), number == 0)?);
         }
-        lines += count_lines(file, 0, number == 0)?;
+        lines += count_lines(&file, 0, number == 0)?;
     }
     // The file is gone: somebody else moved it, and what follows it is not known.
     Ok(0)
+}
+
+/// Opens a file of a log; none if there is none, or something that no log ever was.
+fn open_rotated(path: &Path, number: u32) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    // Only from the live file something is cut.
+    options.read(true).write(number == 0).custom_flags(flags);
+    let rotated = rotated(path, number);
+    match files::call(FileCall::Open, || options.open(&rotated)) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => match error.raw_os_error() {
+            // A link, a directory, a pipe without a reader.
+            Some(libc::ELOOP | libc::EISDIR | libc::ENXIO) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Whether it is a plain file of ours, whatever other names it has: a backup may be kept elsewhere by
+/// a hard link, and is only read.
+fn is_own_backup(found: &Metadata) -> bool {
+    found.is_file() && found.uid() == rustix::process::geteuid().as_raw()
 }
 
 fn rotated(path: &Path, number: u32) -> PathBuf {
@@ -271,22 +302,19 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
 }
 
 /// Counts the lines from `start` on, and cuts off a torn last one of the live file.
-fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut reader = BufReader::with_capacity(64 << 10, &file);
+fn count_lines(file: &File, start: u64, live: bool) -> io::Result<u64> {
+    let mut buffer = vec![0; READ_BYTES];
     let (mut lines, mut whole, mut end) = (0, start, start);
     loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            break;
-        }
-        for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        let length = files::read_up_to(file, &mut buffer, end)?;
+        for (at, _) in buffer[..length].iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
             lines += 1;
             whole = end + at as u64 + 1;
         }
-        let used = bytes.len();
-        end += used as u64;
-        reader.consume(used);
+        end += length as u64;
+        if length < buffer.len() {
+            break;
+        }
     }
     if live && whole < end {
         files::call(FileCall::SetLength, || file.set_len(whole))?;
@@ -295,73 +323,4 @@ fn count_lines(mut file: File, start: u64, live: bool) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::FileExt;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::handlers::FileOptions;
-    use crate::shared::Part;
-
-    fn log(path: &Path) -> LogFile {
-        let path = path.to_owned();
-        let options =
-            FileOptions { path, max_bytes: 1 << 20, backups: 3, mode: 0o600, group: None };
-        LogFile::open(options, &Arc::default(), Part::Log(0))
-    }
-
-    #[test]
-    fn the_newest_whole_slot_counts_and_lines_behind_it_are_found_after_rotations() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = ["e", "t", "x"].map(|name| root.path().join(name));
-        let (mut cursor, left) = Cursor::open(root.path(), 0o600).unwrap();
-        assert_eq!(left.checkpoint, None);
-        fs::write(&paths[0], "before\n").unwrap();
-        let [expert, trades, errors] = [0, 1, 2].map(|at| log(&paths[at]));
-        let mut logs = Logs { expert, trades, errors };
-        cursor.note(b"first", &logs, Skips::default()).unwrap();
-        cursor.note(b"second", &logs, Skips { expert: 40, ..Skips::default() }).unwrap();
-        let mut fallback = crate::handlers::StderrNotice::stderr();
-        logs.expert.batch().line(|out| out.extend_from_slice(b"one"));
-        logs.expert.write(Some(&mut fallback), |_, _, _| ());
-        logs.expert.rotate();
-        logs.expert.batch().line(|out| out.extend_from_slice(b"two"));
-        logs.expert.write(Some(&mut fallback), |_, _, _| ());
-
-        let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
-        assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));
-        let expected = Skips { expert: 42, trades: 0, errors: 0 };
-        assert_eq!(left.skips(&paths, 3), expected);
-
-        // The newer slot torn: the older one counts.
-        let file = OpenOptions::new().write(true).open(root.path().join(FILE_NAME)).unwrap();
-        file.write_all_at(b"torn", 20).unwrap();
-        let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
-        assert_eq!(left.checkpoint.as_deref(), Some(b"first".as_slice()));
-    }
-
-    #[test]
-    fn lines_behind_a_rotation_that_was_cut_short_are_found() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("e");
-        fs::write(&path, "newest\n").unwrap();
-        fs::write(root.path().join("e.2"), "a\nb\n").unwrap();
-        let found = fs::metadata(root.path().join("e.2")).unwrap();
-        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
-        assert_eq!(lines_behind(&path, 3, mark).unwrap(), 2);
-    }
-
-    #[test]
-    fn a_log_that_was_moved_away_skips_nothing() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("e");
-        fs::write(&path, "a\nb\nc").unwrap();
-        let inode = fs::metadata(&path).unwrap();
-        let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2, skip: 0 };
-        assert_eq!(lines_behind(&path, 2, mark).unwrap(), 1);
-        assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "the torn line is taken back");
-        fs::remove_file(&path).unwrap();
-        assert_eq!(lines_behind(&path, 2, mark).unwrap(), 0);
-    }
-}
+mod tests;

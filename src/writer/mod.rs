@@ -28,7 +28,7 @@ mod view;
 pub(crate) use agents::start_agents;
 pub(crate) use capture::CaptureSink;
 pub use capture::CapturedEntry;
-pub(crate) use cursor::Cursor;
+pub(crate) use cursor::{CURSOR_BYTES, Cursor};
 pub(crate) use drain::{Drain, gap_of};
 pub(crate) use janitor::Janitor;
 pub(crate) use keeper::{keep, note_location};

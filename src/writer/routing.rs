@@ -411,11 +411,11 @@ impl Had {
 impl Skips {
     /// With the lines that were added since there were so many `before`.
     pub(crate) fn and(self, before: [u64; 3], now: [u64; 3]) -> Self {
-        let added = |at: usize| now[at] - before[at];
+        let with = |skip: u64, at: usize| skip.saturating_add(now[at] - before[at]);
         Self {
-            expert: self.expert + added(0),
-            trades: self.trades + added(1),
-            errors: self.errors + added(2),
+            expert: with(self.expert, 0),
+            trades: with(self.trades, 1),
+            errors: with(self.errors, 2),
         }
     }
 }

@@ -1,22 +1,24 @@
 //! The view: from the journal to the three logs and the console.
 
 mod mend;
+mod resume;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::{Cursor, Left};
+use super::cursor::Cursor;
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
 use super::unreadable::Unreadable;
 use crate::crash::{self, CrashPoint};
 use crate::entry::OwnEntry;
-use crate::handlers::notice;
 use crate::journal::{
     Checkpoint, JournalError, JournalReader, Liveness, Merge, Position, SegmentIndex, Step,
 };
 use crate::shared::{Core, FileError, Part, Progress, ViewCounts, ticks_now};
+
+pub(crate) use resume::Resume;
 
 /// Bytes of the journal that one poll reads at most.
 const BUDGET_BYTES: u64 = 256 << 10;
@@ -63,67 +65,6 @@ struct Failed {
     /// How many entries had been shown, in all.
     shown: u64,
     times: u32,
-}
-
-/// Where a view goes on, found before the logs are opened.
-#[derive(Debug, Default)]
-pub(crate) struct Resume {
-    cursor: Option<Cursor>,
-    checkpoint: Option<Checkpoint>,
-    skips: Skips,
-}
-
-impl Resume {
-    /// Reads what the last run in the directory left, and takes back torn lines.
-    pub(crate) fn load(core: &Core) -> Resume {
-        let configuration = &core.configuration;
-        let journal = configuration.log_dir.join("journal");
-        let (cursor, left) = match Cursor::open(&journal, configuration.file_mode) {
-            Ok(opened) => opened,
-            Err(error) => {
-                notice(&format!(
-                    "the views' cursor in {} is of no use ({error}): after a crash, entries may be \
-                     missing or stand twice in the logs, not in the journal",
-                    journal.display(),
-                ));
-                (Cursor::unopened(&journal, configuration.file_mode), Left::default())
-            }
-        };
-        let checkpoint = left.checkpoint.as_deref().and_then(Checkpoint::decode);
-        let skips = match checkpoint {
-            Some(_) => left.skips(&configuration.log_paths(), configuration.log_backup_count),
-            None => Skips::default(),
-        };
-        Resume { cursor: Some(cursor), checkpoint, skips }
-    }
-
-    /// Where the directory cannot be read now: begins with this run.
-    pub(crate) fn unread(core: &Core) -> Resume {
-        let configuration = &core.configuration;
-        let journal = configuration.log_dir.join("journal");
-        let cursor =
-            configuration.render_logs.then(|| Cursor::unopened(&journal, configuration.file_mode));
-        Resume { cursor, ..Resume::default() }
-    }
-
-    /// Forgets what the last run left: nothing is rendered in this one, and the next one that
-    /// renders begins with its own entries.
-    pub(crate) fn forget(core: &Core) -> Resume {
-        let journal = core.configuration.log_dir.join("journal");
-        if let Err(error) = Cursor::remove(&journal) {
-            notice(&format!(
-                "the views' cursor in {} cannot be removed ({error}): when the logs are rendered \
-                 again, they get this run's entries, too",
-                journal.display(),
-            ));
-        }
-        Resume::default()
-    }
-
-    /// The oldest segment that is still to be rendered; `u64::MAX` if none is.
-    pub(crate) fn oldest_needed(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.position.sequence)
-    }
 }
 
 /// The agent that renders the logs.
@@ -341,6 +282,12 @@ impl View {
         let reached = |here: Position| here.sequence >= self.first && here.offset > FIRST_FRAME;
         if !self.begun && self.reader.position().is_some_and(reached) {
             self.give_out();
+            self.write();
+            // No log has anything of this run, whatever the last one's cursor says.
+            self.skips = Skips::default();
+            self.merge.forget_skip();
+            self.begin_batch();
+            self.note_cursor();
             self.outlets.begin_run();
             self.begun = true;
         }

@@ -27,7 +27,8 @@ const PROBLEM: u8 = 3;
 /// cannot be kept like that), what it means and what to change. Run it as the program's user, with its
 /// environment: the configuration is read as the program reads it.
 ///
-/// --clean removes rings that nobody can use any more: set aside, or of another boot or version.
+/// --clean removes rings that nobody can use any more: set aside, of another boot or version, or never
+/// finished.
 /// A ring of a dead process may hold records: `tapelog recover DIR` or the program's next start brings
 /// them home; only --clean --force removes it. A living process keeps its ring in any case.
 ///

@@ -29,6 +29,8 @@ impl Ring {
             RingState::Dead => ("dead", None),
             RingState::Foreign { reason } => ("foreign", Some(reason.clone())),
             RingState::SetAside => ("set aside", None),
+            RingState::Unfinished => ("unfinished", None),
+            RingState::Refused { reason } => ("refused", Some(reason.clone())),
             _ => ("unknown", None),
         };
         let log_dir = file.log_dir.as_ref().map(|path| path.display().to_string());
@@ -71,7 +73,9 @@ pub(super) fn look(
     for file in &files {
         let mut ring = Ring::of(file);
         let doomed = match (&file.state, clean) {
-            (RingState::Foreign { .. } | RingState::SetAside, Some(_)) => true,
+            (RingState::Foreign { .. } | RingState::SetAside | RingState::Unfinished, Some(_)) => {
+                true
+            }
             (RingState::Dead, Some(force)) => force,
             _ => false,
         };
@@ -81,7 +85,10 @@ pub(super) fn look(
         if !ring.removed {
             match file.state {
                 RingState::Dead => findings.push(dead(&ring)),
-                RingState::Foreign { .. } | RingState::SetAside => stale += 1,
+                RingState::Foreign { .. } | RingState::SetAside | RingState::Unfinished => {
+                    stale += 1;
+                }
+                RingState::Refused { .. } => findings.push(refused(&ring)),
                 _ => {}
             }
         }
@@ -104,4 +111,10 @@ fn dead(ring: &Ring) -> Finding {
              --clean --force throws them away"
         ),
     )
+}
+
+fn refused(ring: &Ring) -> Finding {
+    let reason = ring.reason.as_deref().unwrap_or_default();
+    let what = format!("{}: {reason}; it is neither read nor removed", ring.path);
+    Finding::note("rings", what, "remove it")
 }

@@ -176,6 +176,7 @@ impl Writing {
             segments: 4,
             mapped: true,
             guarded: true,
+            hidden: true,
             reserve_bytes: 0,
             prepare_bytes: 64 << 10,
             ring_id: RING,

@@ -220,3 +220,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn row_17_backups_that_are_too_many_go_and_what_is_not_ours_among_them_stays() {
+    let directory = directory();
+    let path = log_path(&directory);
+    let fill = || (0..=9).for_each(|number| fs::write(backup_path(&path, number), "a\n").unwrap());
+    let left = || {
+        let there =
+            (1..=12).filter(|&number| backup_path(&path, number).symlink_metadata().is_ok());
+        there.collect::<Vec<_>>()
+    };
+    fill();
+    drop(open(&path, 100, 9));
+    assert_eq!(left(), (1..=9).collect::<Vec<_>>());
+    drop(open(&path, 100, 2));
+    assert_eq!(left(), [1, 2]);
+    // A rotation was cut short, when more were kept.
+    fill();
+    fs::remove_file(backup_path(&path, 3)).unwrap();
+    drop(open(&path, 100, 2));
+    assert_eq!(left(), [1, 2]);
+    drop(open(&path, 100, 0));
+    assert!(left().is_empty());
+
+    let target = directory.path().join("target");
+    fs::write(&target, "precious").unwrap();
+    let traps: [&dyn Fn(&Path); 3] = [
+        &|place| symlink(&target, place).unwrap(),
+        &|place| fs::hard_link(&target, place).unwrap(),
+        &|place| fs::create_dir(place).unwrap(),
+    ];
+    for trap in traps {
+        fill();
+        fs::remove_file(backup_path(&path, 5)).unwrap();
+        trap(&backup_path(&path, 5));
+        // Far behind it is somebody else's, too.
+        fs::write(backup_path(&path, 12), "a\n").unwrap();
+        drop(open(&path, 100, 2));
+        assert_eq!(left(), [1, 2, 5, 6, 7, 8, 9, 12]);
+        assert_eq!(content(&target), "precious");
+        let place = backup_path(&path, 5);
+        let _gone = fs::remove_file(&place).or_else(|_| fs::remove_dir(&place));
+    }
+    fill();
+    drop(open(&path, 100, 2));
+    assert_eq!(left(), [1, 2, 12], "two numbers in a row are missing in front of it");
+}

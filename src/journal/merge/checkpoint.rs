@@ -2,6 +2,7 @@
 
 use super::state::{LaneState, State};
 use crate::journal::bytes::{get_u32, get_u64};
+use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::position::Position;
 
 /// A place in the journal and what the order behind it depends on.
@@ -62,11 +63,15 @@ impl Checkpoint {
         }
     }
 
-    /// Reads a checkpoint back; `None` if the bytes are none.
+    /// Reads a checkpoint back; `None` if the bytes are none, or name a place that no journal has.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let lanes = bytes.get(FIXED_BYTES..)?;
         let count = get_u32(bytes, 4) as usize;
         if bytes[0] != VERSION || count.checked_mul(LANE_BYTES)? != lanes.len() {
+            return None;
+        }
+        let position = Position { sequence: get_u64(bytes, 8), offset: get_u64(bytes, 16) };
+        if position.sequence > SEQUENCE_MAX || position.offset > u32::MAX.into() {
             return None;
         }
         let lane = |lane: &[u8]| {
@@ -80,7 +85,7 @@ impl Checkpoint {
             (key, state)
         };
         Some(Self {
-            position: Position { sequence: get_u64(bytes, 8), offset: get_u64(bytes, 16) },
+            position,
             skip: get_u64(bytes, 24),
             state: State {
                 writer: (bytes[1] & 1 != 0).then(|| get_u64(bytes, 32)),

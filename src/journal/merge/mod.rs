@@ -280,9 +280,14 @@ impl Merge {
         let given = self.history.entries() - self.open.waiting() - sealed;
         Checkpoint {
             position: self.history.position().unwrap_or(self.next_position),
-            skip: given + self.skip,
+            skip: given.saturating_add(self.skip),
             state: self.history.state_before(&self.state),
         }
+    }
+
+    /// Says that everything from here on is new: nothing of it was given out before.
+    pub(crate) fn forget_skip(&mut self) {
+        self.skip = 0;
     }
 
     /// The oldest segment with entries that were not given out, or the one that is read next.

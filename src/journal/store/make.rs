@@ -11,8 +11,10 @@ use rustix::fs::{MemfdFlags, Mode};
 use super::{Place, SegmentStore};
 use crate::crash::{self, CrashPoint};
 use crate::files::{self, FileCall};
+use crate::handlers::notice;
 use crate::journal::disk::{allocate, make_directory, random_id, refuse_beyond_limit, shortage};
 use crate::journal::error::JournalError;
+use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::layout::SegmentHeader;
 use crate::journal::segment::Segment;
 
@@ -23,6 +25,7 @@ impl SegmentStore {
     /// A segment in a new file.
     pub(super) fn fresh(&self) -> Result<Segment, JournalError> {
         let path = self.unfinished();
+        self.keep_count()?;
         self.keep_reserve(&path, self.options.segment_bytes)?;
         let made = self.fresh_file(&path).and_then(|(file, mapped)| {
             let segment =
@@ -35,6 +38,17 @@ impl SegmentStore {
             let _ = std::fs::remove_file(&path);
         }
         made
+    }
+
+    /// Fails where no number is left, because a file has the highest one that there can be.
+    fn keep_count(&self) -> Result<(), JournalError> {
+        if self.next_sequence <= SEQUENCE_MAX {
+            return Ok(());
+        }
+        let text = "no segment can have a higher number than this one: move it away, and start the \
+                    program again";
+        let highest = self.index.path(SEQUENCE_MAX);
+        Err(JournalError::io("make a segment behind", &highest)(io::Error::other(text)))
     }
 
     /// Fails where so many bytes more would take what is to stay free.
@@ -98,10 +112,13 @@ impl SegmentStore {
         sequence: u64,
         segment: Option<Segment>,
     ) -> Result<Segment, JournalError> {
+        self.keep_count()?;
         self.index.remove(sequence);
         let (old, path) = (self.index.path(sequence), self.unfinished());
+        // What has another name is somebody's copy: it stays as it is.
         let fits = |segment: &Segment| {
-            segment.file.metadata().is_ok_and(|found| found.len() == self.options.segment_bytes)
+            let found = segment.file.metadata();
+            found.is_ok_and(|it| it.len() == self.options.segment_bytes && it.nlink() == 1)
         };
         if let Some(mut segment) = segment.filter(fits) {
             match files::call(FileCall::Rename, || std::fs::rename(&old, &path)) {
@@ -141,6 +158,7 @@ impl SegmentStore {
         let (header, mapped) = (self.header(bytes)?, self.options.mapped);
         let segment = Segment::new(header, Arc::new(file), mapped, None, true)
             .map_err(JournalError::io("map", path))?;
+        self.hide(&segment, path);
         self.begin(&segment.header, &segment.file, path)?;
         Ok(segment)
     }
@@ -159,11 +177,27 @@ impl SegmentStore {
         path: &Path,
         mapped: bool,
     ) -> Result<Segment, JournalError> {
-        Segment::new(header, Arc::new(file), mapped, self.guard.as_ref(), false)
-            .map_err(JournalError::io("map", path))
+        let segment = Segment::new(header, Arc::new(file), mapped, self.guard.as_ref(), false)
+            .map_err(JournalError::io("map", path))?;
+        self.hide(&segment, path);
+        Ok(segment)
     }
 
-    /// Writes the header page, then gives the file its name: a name never belies its header.
+    /// Leaves a segment's mapping out of core dumps, if that is wanted: memory would be in them, and a
+    /// file that somebody removes.
+    fn hide(&self, segment: &Segment, path: &Path) {
+        let mapping = segment.mapping.as_ref().filter(|_| self.options.hidden);
+        if let Some(Err(error)) = mapping.map(|mapping| mapping.hide_from_dumps()) {
+            notice(&format!(
+                "dump_ring = false, but the kernel does not take {} out of core dumps ({error}): \
+                 switch them off with `ulimit -c 0`",
+                path.display(),
+            ));
+        }
+    }
+
+    /// Writes the header page, then gives the file its name, if that is free: a name never belies its
+    /// header.
     fn name(
         &self,
         header: &SegmentHeader,
@@ -173,8 +207,8 @@ impl SegmentStore {
         files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
         crash::pass(CrashPoint::SegmentHeaded);
         let name = self.index.path(header.sequence);
-        files::call(FileCall::Rename, || std::fs::rename(path, &name))
-            .map_err(JournalError::io("rename", path))?;
+        // What has come there meanwhile is somebody else's: it stays, and the next number is tried.
+        files::rename_new(path, &name).map_err(JournalError::io("give its name to", &name))?;
         crash::pass(CrashPoint::SegmentNamed);
         self.index.insert(header.sequence, file);
         Ok(())
@@ -207,7 +241,7 @@ impl SegmentStore {
             host: self.options.host.clone(),
             program: self.options.program.clone(),
             facility: self.options.facility,
-            after: if newest + 1 == self.next_sequence { 0 } else { newest },
+            after: if newest.saturating_add(1) == self.next_sequence { 0 } else { newest },
         })
     }
 }

@@ -158,6 +158,8 @@ impl SegmentStore {
                     self.idle.remove(at);
                     return Ok(Some(renewed));
                 }
+                // The others would find the new name taken, too.
+                Err(error) if error.is_taken() => return Err(error),
                 // Its entries are gone: no other segment's are to go the same way. The next call finds
                 // nothing to remove here.
                 Err(error) if self.is_gone(sequence) => return Err(error),

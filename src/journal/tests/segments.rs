@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use super::support::*;
+use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::*;
 use crate::record::TimeKind;
 
@@ -196,6 +197,41 @@ fn a_link_in_a_segments_place_is_neither_read_nor_written() {
     let writer = Writer::new(options(directory(home.path()), true));
     assert_eq!(writer.appender.sequence(), 2);
     assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+}
+
+#[test]
+fn row_17_the_highest_numbers_are_nobodys_and_a_taken_name_is_passed_by() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = home.path().join("journal");
+    std::fs::create_dir(&journal).unwrap();
+    let place = |sequence: u64| journal.join(format!("{sequence:020}.tape"));
+    for sequence in [u64::MAX, u64::MAX - 1, SEQUENCE_MAX + 1] {
+        std::fs::write(place(sequence), "precious").unwrap();
+    }
+    let mut writer = Writer::new(options(directory(home.path()), true));
+    assert_eq!(writer.appender.sequence(), 1, "names that no engine gives say nothing");
+    // Somebody is faster than the store: first with a fresh segment, then with one made new.
+    let known = known();
+    for pass in 1..=120 {
+        let next = writer.appender.sequence() + 1;
+        if [3, 9].contains(&next) {
+            std::fs::write(place(next), "precious").unwrap();
+        }
+        fill(&mut writer, &known, pass);
+    }
+    assert!(writer.rolls > 9 && !writer.appender.is_in_memory(), "{} rolls", writer.rolls);
+    writer.appender.finish().unwrap();
+    for sequence in [u64::MAX, u64::MAX - 1, SEQUENCE_MAX + 1, 3, 9] {
+        assert_eq!(std::fs::read(place(sequence)).unwrap(), b"precious", "{sequence}");
+    }
+
+    // The highest number there can be: nothing is counted on from it, and it is told.
+    std::fs::write(place(SEQUENCE_MAX), "precious").unwrap();
+    let mut store = SegmentStore::open(options(directory(home.path()), true)).unwrap().0;
+    let in_memory = [(); 2].map(|()| store.prepare(u64::MAX).unwrap().unwrap().is_in_memory());
+    assert_eq!(in_memory, [true; 2]);
+    let told = store.trouble().unwrap().to_string();
+    assert!(told.contains("01152921504606846976.tape") && told.contains("move it away"), "{told}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) fn options(place: Place, mapped: bool) -> JournalOptions {
         mapped,
         guarded: true,
         reserve_bytes: 0,
+        hidden: true,
         prepare_bytes: 64 << 10,
         ring_id: RING,
         order_window_nanos: WINDOW,

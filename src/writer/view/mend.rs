@@ -26,7 +26,8 @@ impl View {
             At::Frame | At::Order if again => return self.go_over_segment(here),
             _ => None,
         };
-        checkpoint.skip += self.shown - self.shown_before;
+        let shown = self.shown - self.shown_before;
+        checkpoint.skip = checkpoint.skip.saturating_add(shown);
         self.resume(checkpoint);
         self.tell_gap(gap);
     }
@@ -50,7 +51,7 @@ impl View {
     /// Gives up what waits and what is left of the segment.
     fn go_over_segment(&mut self, here: Option<Position>) {
         let sequence = here.map_or(self.first, |here| here.sequence);
-        self.resume(Checkpoint::at(Position::start_of(sequence + 1)));
+        self.resume(Checkpoint::at(Position::start_of(sequence.saturating_add(1))));
         let gap = self.unreadable.indigestible(sequence);
         self.tell_gap(gap);
         self.begin_batch();

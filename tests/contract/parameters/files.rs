@@ -141,6 +141,42 @@ fn parameter_log_backup_count_is_how_many_rotated_files_stay() {
     }
 }
 
+/// Bytes of all files in a directory and below.
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let bytes = entries.map(|entry| match entry.metadata().unwrap() {
+        found if found.is_dir() => bytes_below(&entry.path()),
+        found => found.len(),
+    });
+    bytes.sum()
+}
+
+#[test]
+fn row_21_fewer_backups_are_kept_from_the_next_start_on_and_the_shown_bound_holds() {
+    let desk = Desk::new();
+    for backups in [9_u32, 2, 0] {
+        let builder = desk.builder().log_max_file_size(500_u64).log_backup_count(backups);
+        let builder = builder.journal_segment_bytes(256_u64 << 10).journal_segments(3_u32);
+        let shown = builder.configuration().unwrap();
+        let (log, guard) = builder.build().unwrap();
+        assert!(files(&desk.logs().join("expert.log")).len() <= 1 + backups as usize);
+        for number in 0..200_u64 {
+            info!(log, "entry", number);
+            trade!(log, "filled", number);
+            error!(log, "failed", number);
+        }
+        drop(guard);
+        for log in support::LOGS {
+            assert_eq!(files(&desk.logs().join(log)).len(), 1 + backups as usize, "{log}");
+        }
+        let (logs, journal) = shown.disk_bytes_max();
+        let beside = "# And 36KiB beside them: .tapelog.lock 4KiB, journal/views.cursor 32KiB.";
+        assert!(shown.to_toml().contains(beside), "{}", shown.to_toml());
+        let found = bytes_below(&desk.logs());
+        assert!(found <= logs + journal + (36 << 10), "{found} of {logs} + {journal}");
+    }
+}
+
 /// A terminal: who looks at it, and who writes to it.
 #[expect(unsafe_code, reason = "std knows no terminals")]
 fn terminal() -> (File, File) {
