@@ -172,14 +172,14 @@ fn of_structured_logging_and_log_format_the_higher_layer_decides() {
         // Behind what the test harness writes.
         println!("\n{}", shown(production()));
         let code = MetaLogger::builder().structured_logging(true);
-        return println!("code\n{}", shown(code));
+        return println!("in code:\n{}", shown(code));
     }
     let desk = Desk::new();
     let test = "layers::of_structured_logging_and_log_format_the_higher_layer_decides";
     let mut command = quiet_child(test, &desk.path("work"));
     command.env("TAPELOG_LOG_FORMAT", "logfmt");
     let output = String::from_utf8(run(command).stdout).unwrap();
-    let (preset, code) = output.split_once("code\n").unwrap();
+    let (preset, code) = output.split_once("in code:\n").unwrap();
     let with = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
     let variable = "the environment variable TAPELOG_LOG_FORMAT";
     assert_eq!(told(preset, "log_format"), with("\"logfmt\"", variable));
