@@ -140,20 +140,22 @@ struct Cases {
     /// In how many the call was made, and failed; and in how many of these that was counted.
     struck: u64,
     counted: u64,
+    must_strike: bool,
     slowest: Duration,
     calls: Calls,
 }
 
 impl Cases {
-    fn new(per_microsecond: f64) -> Self {
+    fn new(must_strike: bool, per_microsecond: f64) -> Self {
         let calls = Calls::new(per_microsecond);
-        Self { struck: 0, counted: 0, slowest: Duration::ZERO, calls }
+        Self { struck: 0, counted: 0, must_strike, slowest: Duration::ZERO, calls }
     }
 
-    /// Takes a case in, or has it tried again.
+    /// Takes a case in, or has it tried again: where that took long, or the call was not made in its time.
     fn are_done_with(&mut self, attempt: u32, (failed, told): (u64, u64), took: Duration) -> bool {
-        if took >= Duration::from_secs(1) && attempt < ATTEMPTS_MAX {
-            println!("tried again: back after {took:?}");
+        let again = took >= Duration::from_secs(1) || self.must_strike && failed == 0;
+        if again && attempt < ATTEMPTS_MAX {
+            println!("tried again: {failed} failed, back after {took:?}");
             return false;
         }
         self.struck += u64::from(failed > 0);
@@ -164,7 +166,7 @@ impl Cases {
 
     /// Holds the log calls to their 10 ms, and tells the parent what it sums up.
     fn tell(&self, control_max: u64, per_microsecond: f64) {
-        let Self { struck, counted, slowest, calls } = self;
+        let Self { struck, counted, slowest, calls, .. } = self;
         let micros = |ticks: u64| (ticks as f64 / per_microsecond) as u64;
         let longest = [calls.longest, control_max].map(micros);
         println!(
@@ -195,7 +197,9 @@ fn counted(call: FileCall, errno: i32, failed: u64, before: u64, stats: &Stats) 
         assert_eq!(told, 0, "{call:?}: {stats:?}");
     } else if told > 0 {
         let error = stats.file_error.as_ref().unwrap();
-        assert_eq!(error.errno, Some(errno), "{call:?}: {error:?}");
+        // At the start the newest may be a consequence: there is no log directory.
+        let named = error.errno == Some(errno) || before == 0 && error.errno.is_none();
+        assert!(named, "{call:?} {errno}: {error:?}");
     }
     (failed, told)
 }
@@ -204,7 +208,8 @@ fn counted(call: FileCall, errno: i32, failed: u64, before: u64, stats: &Stats) 
 fn fail_while_running(call: FileCall, mapped: bool, per_microsecond: f64) -> Cases {
     let desk = Desk::new();
     let (log, guard) = builder(&desk, mapped).build().unwrap();
-    let (mut load, mut cases) = (Load::new(per_microsecond), Cases::new(per_microsecond));
+    let (mut load, mut cases) =
+        (Load::new(per_microsecond), Cases::new(must(call, true), per_microsecond));
     for errno in ERRNOS {
         for attempt in 1.. {
             load.log_slowly(&log);
@@ -230,7 +235,7 @@ fn fail_while_running(call: FileCall, mapped: bool, per_microsecond: f64) -> Cas
 
 /// In the child: a call fails with each errno at the start.
 fn fail_at_the_start(call: FileCall, mapped: bool, per_microsecond: f64) -> Cases {
-    let mut cases = Cases::new(per_microsecond);
+    let mut cases = Cases::new(must(call, false), per_microsecond);
     for errno in ERRNOS {
         for attempt in 1.. {
             let (desk, mut load) = (Desk::new(), Load::new(per_microsecond));
@@ -257,13 +262,11 @@ fn fail_at_the_start(call: FileCall, mapped: bool, per_microsecond: f64) -> Case
     cases
 }
 
-/// In how many cases of a call, one for each errno, it must be made and fail, and in how many that must
-/// be counted, while the engine runs and at the start.
-fn must(call: FileCall, mapped: bool, running: bool) -> (u64, u64) {
-    let all = ERRNOS.len() as u64;
-    match (call, mapped, running) {
-        _ => (all, all - 1),
-    }
+/// Which calls the engine must have made while they failed: with each errno that strikes, and, but for
+/// `EINTR`, is counted. The others are made in another time.
+fn must(call: FileCall, running: bool) -> bool {
+    let never_then = [FileCall::SetLength, FileCall::MakeDirectory, FileCall::Lock];
+    !(running && never_then.contains(&call))
 }
 
 /// Has a child of its own for each call.
@@ -286,10 +289,10 @@ fn each_call(test: &str, when: &str, body: fn(FileCall, bool, f64) -> Cases) {
         let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
         let result: Vec<u64> = result.split(' ').map(|number| number.parse().unwrap()).collect();
         let [struck, counted, slowest, longest, control, excused] = result[..] else { panic!() };
-        let must = must(FileCall::ALL[at], mapped, when == "while running");
-        if (struck, counted) != must {
-            let call = FileCall::ALL[at];
-            wrong.push(format!("{call:?}: {struck} struck, {counted} counted, not {must:?}"));
+        let (call, all) = (FileCall::ALL[at], ERRNOS.len() as u64);
+        let as_it_must = (struck, counted) == (all, all - 1);
+        if !as_it_must && (must(call, when == "while running") || struck > counted + 1) {
+            wrong.push(format!("{call:?}: {struck} of {all} struck, {counted} counted"));
         }
         cases += ERRNOS.len();
         sums = [sums[0] + struck, sums[1] + counted, sums[2] + excused];

@@ -30,6 +30,8 @@ pub(crate) fn ticks_per_microsecond() -> f64 {
 pub(crate) fn beside_empty_calls<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also where `work` panics: the scope waits for the other thread.
+        let ended = Ended(&stop);
         let control = scope.spawn(|| {
             let mut longest = 0;
             while !stop.load(Ordering::Relaxed) {
@@ -39,9 +41,18 @@ pub(crate) fn beside_empty_calls<T>(work: impl FnOnce() -> T) -> (T, u64) {
             longest
         });
         let result = work();
-        stop.store(true, Ordering::Relaxed);
+        drop(ended);
         (result, control.join().expect("the control thread"))
     })
+}
+
+/// Tells the other thread to end when it is dropped.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// At most so many calls lie between two looks at the context switches: who pauses does so after as many.
