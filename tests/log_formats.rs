@@ -380,7 +380,7 @@ fn talkative(root: &Path) -> (MetaLogger, tapelog::Guard) {
 }
 
 /// Meddles with an engine until it has told everything, and ends without an end of its own.
-fn have_it_all_told(root: &Path) {
+fn have_it_all_told(root: &Path) -> ! {
     // What the code says otherwise is told.
     fs::write(root.join("desk.toml"), "log_to_console = true\n").unwrap();
     let (log, _guard) = talkative(root);
@@ -421,7 +421,7 @@ fn have_it_all_told(root: &Path) {
     wait_for("logger.writer_panic");
     shift_clock(3_600 * 1_000_000_000);
     wait_for("logger.clock_step");
-    std::process::abort();
+    std::process::abort()
 }
 
 #[test]
