@@ -368,11 +368,14 @@ const OWN: [&str; 8] = [
     "logger.recovered",
 ];
 
-/// An engine on a desk that says all that it can; the file is `desk.toml`.
-fn talkative(root: &Path) -> (MetaLogger, tapelog::Guard) {
-    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_");
+/// What an engine's variables begin with that says all that it can.
+const PREFIX: &str = "TAPELOG_TALKATIVE_";
+
+/// An engine that says all that it can; its file is `desk.toml`.
+fn talkative(root: &Path, rings: &Path) -> (MetaLogger, tapelog::Guard) {
+    let builder = MetaLogger::builder().env_prefix(PREFIX);
     let builder = builder.config_file(root.join("desk.toml")).log_dir(root.join("logs"));
-    let builder = builder.ring_dir(root.join("rings")).log_to_console(false);
+    let builder = builder.ring_dir(rings).log_to_console(false);
     let builder = builder.structured_logging(true).latency_warning(Duration::ZERO);
     let builder = builder.log_max_file_size(64_u64 << 10).log_backup_count(10_000_u32);
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
@@ -380,10 +383,9 @@ fn talkative(root: &Path) -> (MetaLogger, tapelog::Guard) {
 }
 
 /// Meddles with an engine until it has told everything, and ends without an end of its own.
-fn have_it_all_told(root: &Path) -> ! {
-    // What the code says otherwise is told.
-    fs::write(root.join("desk.toml"), "log_to_console = true\n").unwrap();
-    let (log, _guard) = talkative(root);
+fn have_it_all_told(root: &Path, rings: &Path) -> ! {
+    fs::write(root.join("desk.toml"), "log_level = \"info\"\n").unwrap();
+    let (log, _guard) = talkative(root, rings);
     let expert = root.join("logs/expert.log");
     let wait_for = |event: &str| {
         until(event, || {
@@ -398,7 +400,7 @@ fn have_it_all_told(root: &Path) -> ! {
     };
     wait_for("logger.configuration");
     wait_for("logger.fast_rotation");
-    fs::write(root.join("desk.toml"), "log_to_console = true\nlog_level = \"debug\"\n").unwrap();
+    fs::write(root.join("desk.toml"), "log_level = \"debug\"\n").unwrap();
     log.reload().unwrap();
     wait_for("logger.reload");
     let fault = fail(FileCall::Write, libc::EIO, 3);
@@ -427,15 +429,19 @@ fn have_it_all_told(root: &Path) -> ! {
 #[test]
 fn what_the_engine_says_of_itself_obeys_the_schema_and_is_read_by_jq() {
     let test = "what_the_engine_says_of_itself_obeys_the_schema_and_is_read_by_jq";
-    if let Some(root) = role() {
-        have_it_all_told(Path::new(&root));
+    if let Some(directories) = role() {
+        let (root, rings) = directories.split_once(' ').unwrap();
+        have_it_all_told(Path::new(root), Path::new(rings));
     }
     let desk = Desk::new();
     let root = desk.path("");
-    let ended = child(test, root.to_str().unwrap()).output().unwrap();
+    let role = format!("{} {}", root.display(), desk.ring_dir().display());
+    let mut running = child(test, &role);
+    // The code says otherwise, which is told.
+    let ended = running.env(format!("{PREFIX}LOG_TO_CONSOLE"), "true").output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{told}");
-    drop(talkative(&root));
+    drop(talkative(&root, &desk.ring_dir()));
     let lines: Vec<_> = support::LOGS.iter().flat_map(|log| desk.lines(log)).collect();
     for event in OWN {
         let event = format!("\"{event}\"");

@@ -278,7 +278,7 @@ fn sc_009_the_documented_strategy_logs_in_its_context() {
 #[test]
 fn sc_002_a_burst_is_taken_or_refused_and_never_waited_for() {
     let desk = Desk::new();
-    let (log, guard) = desk.builder().ring_bytes(512_u64 << 10).build().unwrap();
+    let (log, guard) = desk.builder().ring_bytes(1_u64 << 20).build().unwrap();
     let mut calls = Calls::new(ticks_per_microsecond());
     let (mut accepted, mut refused) = (0_u64, 0_u64);
     let ((), control_max) = beside_empty_calls(|| {
