@@ -142,7 +142,7 @@ fn row_19_segments_in_memory_are_in_no_core_dump_unless_that_is_asked_for() {
     };
     for dumped in [false, true] {
         let desk = Desk::new();
-        let builder = desk.builder().dump_ring(dumped).log_to_file(false);
+        let builder = desk.builder().dump_ring(dumped).log_to_file(false).log_to_console(true);
         let (_log, _guard) = builder.build().unwrap();
         // Other tests of this program have theirs hidden.
         let found = hidden();

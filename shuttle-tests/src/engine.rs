@@ -122,7 +122,6 @@ pub(crate) mod shared {
         pub(crate) reason: String,
         pub(crate) from: UnixNanos,
         pub(crate) until: UnixNanos,
-        pub(crate) records_before: u64,
         pub(crate) records: u64,
     }
 

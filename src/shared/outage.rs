@@ -162,8 +162,6 @@ pub(crate) struct JournalGap {
     /// When that was noticed, and when the journal was in files again.
     pub(crate) from: UnixNanos,
     pub(crate) until: UnixNanos,
-    /// [`Progress::in_memory_records`](super::Progress) when it began.
-    pub(crate) records_before: u64,
     /// How many records are in no file.
     pub(crate) records: u64,
 }

@@ -39,6 +39,8 @@ pub(crate) struct Janitor {
     gap: Option<JournalGap>,
     /// Such times that are over and not told yet.
     gaps: Vec<JournalGap>,
+    /// Records in memory alone that one of these times has.
+    in_memory: u64,
     look_at: Instant,
     /// Set when the drain needs no more segments.
     ending: bool,
@@ -56,6 +58,7 @@ impl Janitor {
             in_files: core.control.in_files(),
             gap: None,
             gaps: Vec::new(),
+            in_memory: 0,
             look_at: Instant::now() + LOOK,
             ending: false,
             core: Arc::clone(core),
@@ -149,14 +152,7 @@ impl Janitor {
         let reason = trouble.to_string();
         let error = FileError::from(trouble);
         self.core.control.outage().failed(Part::Journal, error, Part::CONSOLE_ONLY);
-        let records_before = self.core.control.progress().in_memory_records;
-        self.gap = Some(JournalGap {
-            reason,
-            from: utc_now(),
-            until: utc_now(),
-            records_before,
-            records: 0,
-        });
+        self.gap = Some(JournalGap { reason, from: utc_now(), until: utc_now(), records: 0 });
     }
 
     /// What is done every now and then; how long until the next time.
@@ -260,7 +256,8 @@ impl Janitor {
         }
         self.store.release_memory(self.desk.shared.oldest_needed());
         if let Some(gap) = self.gap.take() {
-            let records = progress.in_memory_records - gap.records_before;
+            let records = progress.in_memory_records - self.in_memory;
+            self.in_memory = progress.in_memory_records;
             self.core.control.outage().works(Part::Journal, records);
             if records > 0 {
                 self.gaps.push(JournalGap { until: utc_now(), records, ..gap });

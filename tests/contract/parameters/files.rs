@@ -156,7 +156,10 @@ fn row_21_fewer_backups_are_kept_from_the_next_start_on_and_the_shown_bound_hold
     let desk = Desk::new();
     for backups in [9_u32, 2, 0] {
         let builder = desk.builder().log_max_file_size(500_u64).log_backup_count(backups);
-        let builder = builder.journal_segment_bytes(256_u64 << 10).journal_segments(3_u32);
+        let builder = builder
+            .block_bytes(64_u32 << 10)
+            .journal_segment_bytes(512_u64 << 10)
+            .journal_segments(3_u32);
         let shown = builder.configuration().unwrap();
         let (log, guard) = builder.build().unwrap();
         assert!(files(&desk.logs().join("expert.log")).len() <= 1 + backups as usize);
