@@ -236,7 +236,10 @@ fn fill_segments(log: &tapelog::MetaLogger) {
 }
 
 fn small(desk: &Desk) -> tapelog::Builder {
-    desk.builder().journal_segment_bytes(256_u64 << 10).journal_segments(3_u32)
+    desk.builder()
+        .block_bytes(64_u32 << 10)
+        .journal_segment_bytes(512_u64 << 10)
+        .journal_segments(3_u32)
 }
 
 #[test]

@@ -33,6 +33,8 @@ const AHEAD_MAX: u64 = 1 << 20;
 /// Segments in memory are kept small and few: nothing but the views reads them.
 pub(crate) const MEMORY_SEGMENT_BYTES: u64 = 4 << 20;
 pub(crate) const MEMORY_SEGMENTS: u32 = 4;
+/// So many numbers that others have taken are passed by at once.
+const TAKEN_MAX: u32 = 16;
 
 /// Where a journal lives.
 #[derive(Debug, Clone)]
@@ -306,10 +308,18 @@ impl SegmentStore {
     ) -> Result<Option<Prepared>, JournalError> {
         self.attach()?;
         self.trim(oldest_needed)?;
-        let made = self.make(oldest_needed);
-        if made.as_ref().is_err_and(JournalError::is_taken) {
-            // Somebody else's file has got the number.
-            self.next_sequence = self.next_sequence.saturating_add(1);
+        let mut made = self.make(oldest_needed);
+        for _ in 0..TAKEN_MAX {
+            if !made.as_ref().is_err_and(JournalError::is_taken) {
+                break;
+            }
+            // A panic has left one of ours, or somebody else's file has got the number.
+            let taken = self.index.header(self.next_sequence);
+            let ours = taken.is_some_and(|header| header.writer == self.options.ring_id);
+            if !ours || self.remove(self.next_sequence).is_err() {
+                self.next_sequence = self.next_sequence.saturating_add(1);
+            }
+            made = self.make(oldest_needed);
         }
         let Some(made) = made? else { return Ok(None) };
         (self.trouble, self.refusing) = (None, false);

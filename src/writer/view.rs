@@ -246,9 +246,7 @@ impl View {
                 }
                 Ok(Step::EndOfData) => return (any, true),
                 Ok(Step::Expired { first, last }) => {
-                    self.go_over_gap();
-                    let gap = self.unreadable.expired(first, last);
-                    self.tell_gap(gap);
+                    self.go_over_gap(first, last);
                 }
                 Ok(Step::Damaged { sequence, from, to, fault }) => {
                     let gap = self.unreadable.damaged(sequence, (from, to), fault);
@@ -268,11 +266,14 @@ impl View {
 
     /// What was in the segments that are gone is in no file: what the logs have of it already must not
     /// be looked for in what follows.
-    fn go_over_gap(&mut self) {
+    fn go_over_gap(&mut self, first: u64, last: u64) {
         self.merge.finish();
         self.give_out();
-        self.write();
         self.skips = Skips::default();
+        let gap = self.unreadable.expired(first, last);
+        self.tell_gap(gap);
+        // What follows begins a batch of its own: it must not take the line of the gap for its first.
+        self.write();
         self.reader.position().into_iter().for_each(|here| self.merge.skip_to(here));
         self.begin_batch();
     }
