@@ -411,13 +411,14 @@ fn have_it_all_told(root: &Path, rings: &Path) -> ! {
     });
     drop(fault);
     wait_for("logger.file_failed");
-    let fault = fail(FileCall::Allocate, libc::ENOSPC, u64::MAX);
+    let full = fail(FileCall::Allocate, libc::ENOSPC, u64::MAX);
+    let fault = fail(FileCall::Rename, libc::ENOSPC, u64::MAX);
     until("a journal in memory", || {
         (0..500).for_each(|_| info!(log, "no room", text = "x".repeat(500)));
         log.flush(PATIENCE).unwrap();
         log.stats().journal_in_memory
     });
-    drop(fault);
+    drop((full, fault));
     wait_for("logger.journal_gap");
     panic_at(CrashPoint::FramesWritten, 1);
     wait_for("logger.writer_panic");
@@ -441,7 +442,11 @@ fn what_the_engine_says_of_itself_obeys_the_schema_and_is_read_by_jq() {
     let ended = running.env(format!("{PREFIX}LOG_TO_CONSOLE"), "true").output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{told}");
-    drop(talkative(&root, &desk.ring_dir()));
+    let next = talkative(&root, &desk.ring_dir());
+    until("logger.recovered", || {
+        desk.lines("expert.log").iter().any(|line| line.contains("\"logger.recovered\""))
+    });
+    drop(next);
     let lines: Vec<_> = support::LOGS.iter().flat_map(|log| desk.lines(log)).collect();
     for event in OWN {
         let event = format!("\"{event}\"");
