@@ -149,7 +149,8 @@ impl OwnEntry {
 fn own_site(bytes: &[u8]) -> Option<Arc<SiteDefinition>> {
     /// The engine has few of them.
     const KNOWN_MAX: usize = 32;
-    static KNOWN: Mutex<Vec<(Box<[u8]>, Arc<SiteDefinition>)>> = Mutex::new(Vec::new());
+    type Known = (Box<[u8]>, Arc<SiteDefinition>);
+    static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock();
     if let Some((_, site)) = known.iter().find(|(known, _)| **known == *bytes) {
         return Some(Arc::clone(site));

@@ -185,8 +185,9 @@ fn switch_the_console(root: &Path) {
     let mut reloads = 0;
     let mut hang_up = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        // SAFETY: a signal to this process, which has a handler by now.
-        assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGHUP) }, 0);
+        // The process has a handler by now.
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)
+            .unwrap();
         reloads += 1;
         until("the file is in force", || {
             log.flush(PATIENCE).unwrap();

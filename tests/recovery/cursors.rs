@@ -95,9 +95,8 @@ fn row_06_a_log_that_stays_unreadable_after_a_crash_gets_nothing_twice_and_that_
     assert!(told.contains(&expected) && told.contains("tapelog cat"), "{told}");
     start_again(WAY.builder_of(&desk));
     let lines = texts(&desk.logs(), "expert.log");
-    let sequences = lines.iter().filter_map(|line| {
-        line.contains("] entry ").then(|| field(line, "sequence").unwrap().parse::<u64>().unwrap())
-    });
+    let entries = lines.iter().filter(|line| line.contains("] entry "));
+    let sequences = entries.map(|line| field(line, "sequence").unwrap().parse::<u64>().unwrap());
     let sequences: Vec<_> = sequences.collect();
     assert!(sequences.is_sorted_by(|one, next| one < next), "nothing stands twice");
     let lines = journal(&desk.logs());
