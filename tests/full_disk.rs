@@ -107,6 +107,11 @@ fn outage(when: &str, disk: &Path) {
     let took = back(&log, &logs, &mut load);
     load.log(&log, 10);
     until("the end of the outage", || log.stats().degraded.is_none());
+    // What is told of the journal is an entry that is made in its own time.
+    until("the gap of the journal", || {
+        let told = fs::read_to_string(logs.join("expert.log")).unwrap_or_default();
+        log.stats().in_memory_records == 0 || told.contains("] logger.journal_gap ")
+    });
     load.log(&log, 1);
     let stats = log.stats();
     drop(guard);

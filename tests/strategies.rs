@@ -122,6 +122,14 @@ fn a_session_that_is_over_takes_neither_events_nor_errors() {
     assert!(shown.starts_with("Session {") && shown.contains("errors: 1"), "{shown}");
     drop(session);
     assert_eq!(captured.entries().len(), 1, "only what came while it ran");
+
+    let summary = expert.run(&mut Idler, feed());
+    assert_eq!((summary.events, summary.reason), (7, DeinitReason::FeedEnded), "it is over");
+    stopper.stop();
+    let mut session = expert.start::<Standard, _>(&mut idler);
+    assert_eq!(session.dispatch(&Event::Idle), Flow::Stop);
+    let summary = session.end();
+    assert_eq!((summary.events, summary.reason), (0, DeinitReason::Stopped), "asked before");
 }
 
 #[test]

@@ -76,33 +76,49 @@ fn killed_child(directory: &Path) -> Child {
     child
 }
 
+/// A ring that a killed child has left, and what is in it.
+fn left_ring(directory: &Path, ring_dir: &str) -> (PathBuf, Vec<u8>) {
+    end(killed_child(directory));
+    let names = std::fs::read_dir(ring_dir).unwrap().map(|entry| entry.unwrap().path());
+    let rings: Vec<_> =
+        names.filter(|path| path.extension().is_some_and(|it| it == "ring")).collect();
+    assert_eq!(rings.len(), 1, "{rings:?}");
+    (rings[0].clone(), std::fs::read(&rings[0]).unwrap())
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn recover(directory: &Path, ring_dir: &str) -> Output {
+    let mut command = tapelog();
+    command.arg("recover").arg(directory).args(["--code", &format!("ring_dir={ring_dir}")]);
+    command.output().unwrap()
+}
+
 #[test]
 fn recover_brings_home_what_a_killed_program_left() {
     let root = tempfile::tempdir().unwrap();
     let (directory, ring_dir) = (root.path(), rings(root.path()));
-    let recover = || {
-        let mut command = tapelog();
-        command.arg("recover").arg(directory).args(["--code", &format!("ring_dir={ring_dir}")]);
-        command.output().unwrap()
-    };
-    let mut child = killed_child(directory);
-    let refused = recover();
+    let child = killed_child(directory);
+    let pid = child.id();
+    let refused = recover(directory, &ring_dir);
     assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), ""));
-    assert!(stderr(&refused).contains(&format!("process {}", child.id())), "{}", stderr(&refused));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(stderr(&refused).contains(&format!("process {pid}")), "{}", stderr(&refused));
+    end(child);
     assert!(!log(directory, "expert.log").contains("held"), "all of it is in the ring");
-    let run = recover();
+    let run = recover(directory, &ring_dir);
     let told = stdout(&run);
     assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
-    let expected = format!("recovered 100 records of process {} from {ring_dir}/", child.id());
+    let expected = format!("recovered 100 records of process {pid} from {ring_dir}/");
     assert!(told.starts_with(&expected), "{told}");
     let text = log(directory, "expert.log");
     let held = text.lines().filter(|line| line.contains("] held sequence="));
     assert!(held.enumerate().all(|(at, line)| line.ends_with(&format!("={at}"))), "{text}");
     assert!(text.contains("logger.recovered records=100 lost=0"), "{text}");
     assert_eq!(cat(directory, "text"), text);
-    let again = recover();
+    let again = recover(directory, &ring_dir);
     assert!(stdout(&again).starts_with("nothing to recover"), "{}", stdout(&again));
     let missing = tapelog().args(["recover", "/nowhere"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(1));
@@ -116,12 +132,8 @@ fn what_recover_tells_of_a_hostile_name_moves_no_cursor() {
     let tag = root.path().file_name().unwrap().to_str().unwrap();
     let directory = root.path().join(format!("{tag}\u{1b}[2J"));
     let ring_dir = rings(&directory);
-    let mut child = killed_child(&directory);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let mut command = tapelog();
-    command.arg("recover").arg(&directory).args(["--code", &format!("ring_dir={ring_dir}")]);
-    let run = command.output().unwrap();
+    end(killed_child(&directory));
+    let run = recover(&directory, &ring_dir);
     let told = stdout(&run);
     assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
     assert!(told.contains("recovered 100 records") && told.contains("\\u{1b}[2J/"), "{told}");
@@ -129,30 +141,11 @@ fn what_recover_tells_of_a_hostile_name_moves_no_cursor() {
     std::fs::remove_dir_all(ring_dir).unwrap();
 }
 
-/// The ring that the killed child has left.
-fn ring_of(ring_dir: &str) -> PathBuf {
-    let names = std::fs::read_dir(ring_dir).unwrap().map(|entry| entry.unwrap().path());
-    let rings: Vec<_> =
-        names.filter(|path| path.extension().is_some_and(|it| it == "ring")).collect();
-    assert_eq!(rings.len(), 1, "{rings:?}");
-    rings[0].clone()
-}
-
-fn recover(directory: &Path, ring_dir: &str) -> Output {
-    let mut command = tapelog();
-    command.arg("recover").arg(directory).args(["--code", &format!("ring_dir={ring_dir}")]);
-    command.output().unwrap()
-}
-
 #[test]
 fn row_02_recover_goes_on_until_no_ring_is_left() {
     let root = tempfile::tempdir().unwrap();
     let (directory, ring_dir) = (root.path(), rings(root.path()));
-    let mut child = killed_child(directory);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let ring = ring_of(&ring_dir);
-    let mut bytes = std::fs::read(&ring).unwrap();
+    let (_, mut bytes) = left_ring(directory, &ring_dir);
     // More of them than one start takes, each with a number of its own.
     for number in 0..69_u64 {
         bytes[72..80].copy_from_slice(&(0x7461_7065 + number).to_le_bytes());
@@ -172,11 +165,7 @@ fn row_02_recover_goes_on_until_no_ring_is_left() {
 fn row_02_recover_says_by_its_exit_code_that_a_ring_could_not_be_read() {
     let root = tempfile::tempdir().unwrap();
     let (directory, ring_dir) = (root.path(), rings(root.path()));
-    let mut child = killed_child(directory);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let ring = ring_of(&ring_dir);
-    let mut bytes = std::fs::read(&ring).unwrap();
+    let (ring, mut bytes) = left_ring(directory, &ring_dir);
     bytes[8] ^= 2;
     std::fs::write(&ring, &bytes).unwrap();
     let run = recover(directory, &ring_dir);

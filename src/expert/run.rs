@@ -133,8 +133,8 @@ impl MetaExpert {
         &'e mut self,
         strategy: &'e mut S,
     ) -> Session<'e, S, M> {
-        self.stopper.reset();
         let mut session = Session::new(self, strategy, 0);
+        session.is_alone = true;
         session.guard(Session::init);
         session
     }

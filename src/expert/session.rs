@@ -34,6 +34,8 @@ pub struct Session<'e, S: Strategy<M>, M: Market = Standard> {
     deinited: bool,
     /// Whether nothing is left to be done.
     ended: bool,
+    /// Whether what was asked of the stopper ends with it: no other pass follows.
+    pub(super) is_alone: bool,
     summary: Summary,
     market: PhantomData<fn(&M)>,
 }
@@ -62,6 +64,7 @@ impl<'e, S: Strategy<M>, M: Market> Session<'e, S, M> {
             over: None,
             deinited: false,
             ended: false,
+            is_alone: false,
             summary: Summary::new(pass),
             market: PhantomData,
         }
@@ -270,13 +273,13 @@ impl<'e, S: Strategy<M>, M: Market> Session<'e, S, M> {
 
 impl<S: Strategy<M>, M: Market> Drop for Session<'_, S, M> {
     fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        if std::thread::panicking() {
+        if !self.ended && std::thread::panicking() {
             self.panicked(None);
-        } else {
+        } else if !self.ended {
             self.guard(|session| session.finish(DeinitReason::Stopped));
+        }
+        if self.is_alone {
+            self.expert.stopper.reset();
         }
     }
 }

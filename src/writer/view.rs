@@ -360,9 +360,11 @@ impl View {
         if self.outlets.has_lines() {
             self.note_cursor();
             crash::pass(CrashPoint::BatchNoted);
+            self.outlets.write();
+            crash::pass(CrashPoint::BatchWritten);
+        } else {
+            self.outlets.write();
         }
-        self.outlets.write();
-        crash::pass(CrashPoint::BatchWritten);
         self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.begin_batch();
     }

@@ -85,7 +85,7 @@ fn row_06_a_log_that_stays_unreadable_after_a_crash_gets_nothing_twice_and_that_
     }
     let test = "cursors::row_06_a_log_that_stays_unreadable_after_a_crash_gets_nothing_twice_and_that_is_told";
     let desk = Desk::new();
-    let acknowledged = die(test, &desk, 60);
+    let acknowledged = die(test, &desk, 8);
     let before = in_order("expert.log", texts(&desk.logs(), "expert.log").iter(), 1, |_| true);
     assert!(before[0] > 0);
     let output = start_failing(test, &desk, "Open 24 1000000");
