@@ -117,7 +117,7 @@ pub(crate) mod shared {
         UnixNanos(0)
     }
 
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     pub(crate) struct JournalGap {
         pub(crate) reason: String,
         pub(crate) from: UnixNanos,

@@ -37,6 +37,8 @@ pub(crate) struct Janitor {
     in_files: bool,
     /// Set while it is not, although it is to be.
     gap: Option<JournalGap>,
+    /// The last such time that is over.
+    last: Option<JournalGap>,
     /// Such times that are over and not told yet.
     gaps: Vec<JournalGap>,
     /// Records in memory alone that one of these times has.
@@ -57,6 +59,7 @@ impl Janitor {
             ready: VecDeque::new(),
             in_files: core.control.in_files(),
             gap: None,
+            last: None,
             gaps: Vec::new(),
             in_memory: 0,
             look_at: Instant::now() + LOOK,
@@ -255,13 +258,15 @@ impl Janitor {
             return;
         }
         self.store.release_memory(self.desk.shared.oldest_needed());
+        let records = progress.in_memory_records - self.in_memory;
+        self.in_memory = progress.in_memory_records;
         if let Some(gap) = self.gap.take() {
-            let records = progress.in_memory_records - self.in_memory;
-            self.in_memory = progress.in_memory_records;
             self.core.control.outage().works(Part::Journal, records);
-            if records > 0 {
-                self.gaps.push(JournalGap { until: utc_now(), records, ..gap });
-            }
+            self.last = Some(gap);
+        }
+        // What was made in memory may have been taken when the disk worked again already.
+        if let Some(gap) = self.last.clone().filter(|_| records > 0) {
+            self.gaps.push(JournalGap { until: utc_now(), records, ..gap });
         }
     }
 }
