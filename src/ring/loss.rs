@@ -264,6 +264,7 @@ impl Folded {
             let before = self.sequence.load(Ordering::Acquire);
             sum = self.counters.totals();
             sum.add(&lanes());
+            // ORDERING: Acquire, as above.
             let after = self.sequence.load(Ordering::Acquire);
             if before == after && before.is_multiple_of(2) {
                 break;

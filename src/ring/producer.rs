@@ -437,6 +437,7 @@ impl LaneHandle {
         own.untold.store(0, Ordering::Relaxed);
         light_fence();
         if losses.unreported() {
+            // ORDERING: Relaxed, as above.
             own.untold.store(1, Ordering::Relaxed);
         }
         // Nobody goes further in the reserve without being asked.
