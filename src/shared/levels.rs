@@ -171,6 +171,7 @@ impl Levels {
         // ORDERING: Relaxed for both, see the type.
         // PAIRS WITH: the stores in `set_log_level`.
         // IF WEAKENED: they are the weakest already.
+        // ORDERING: Relaxed, as above.
         if self.syslog_follows.load(Relaxed) {
             return self.shows_in_log(level, target);
         }
@@ -203,6 +204,7 @@ impl Levels {
         if self.console_follows.load(Relaxed) {
             self.console.store(code(level), Relaxed);
         }
+        // ORDERING: Relaxed, as above.
         if self.syslog_follows.load(Relaxed) {
             self.syslog.store(code(level), Relaxed);
         }
@@ -228,10 +230,12 @@ impl Levels {
         self.log.store(log, Relaxed);
         self.console.store(code(configuration.console_level), Relaxed);
         self.trade.store(code(configuration.trade_log_level), Relaxed);
+        // ORDERING: Relaxed, as above.
         if self.syslog.load(Relaxed) != NOTHING {
             self.syslog.store(code(configuration.syslog_level), Relaxed);
             self.syslog_follows.store(configuration.syslog_follows, Relaxed);
         }
+        // ORDERING: Relaxed, as above.
         self.console_follows.store(configuration.console_follows, Relaxed);
         self.journal_follows.store(configuration.journal_follows, Relaxed);
         self.set_gates(code(configuration.journal_level));
@@ -254,6 +258,7 @@ impl Levels {
         let least = || self.shown(self.filter.least(self.log.load(Relaxed)));
         let journal = if follows { least() } else { fixed };
         self.gate[0].store(journal, Relaxed);
+        // ORDERING: Relaxed, as above.
         self.gate[1].store(journal.min(self.trade.load(Relaxed)), Relaxed);
     }
 }
