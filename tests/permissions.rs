@@ -266,9 +266,13 @@ fn row_17_a_segment_that_has_another_name_is_not_written_over() {
     let (log, guard) = small(&desk).build().unwrap();
     let kept = desk.path("kept");
     fs::hard_link(desk.logs().join("journal/00000000000000000001.tape"), &kept).unwrap();
-    fill_segments(&log);
+    let first = desk.logs().join("journal/00000000000000000001.tape");
+    // How much of the journal as many entries take depends on how they fall into passes.
+    support::until("its turn to be recycled", || {
+        fill_segments(&log);
+        !first.exists()
+    });
     drop(guard);
-    assert!(!desk.logs().join("journal/00000000000000000001.tape").exists());
     let bytes = fs::read(&kept).unwrap();
     assert_eq!(bytes[32..40], 1_u64.to_le_bytes(), "it still is the first one");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);

@@ -6,12 +6,16 @@
 
 mod support;
 
+#[path = "support/strace.rs"]
+mod strace;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use strace::under_strace;
 use support::{Desk, PATIENCE, child, number, role, wait};
 use tapelog::reading::{Format, Journal};
 use tapelog::{Builder, Level, debug, enabled, info, try_info};
@@ -322,6 +326,47 @@ fn a_hangup_puts_the_file_in_force_that_has_changed() {
     let ticks: Vec<_> = lines.iter().filter_map(|line| line.split_once("] tick ")).collect();
     let shown: Vec<_> = ticks.iter().map(|(_, fields)| *fields).collect();
     assert_eq!(shown, ["n=2 pin=p-1", "n=3 pin=***", "n=4 pin=***"], "{lines:?}");
+}
+
+/// How long a file takes that does not answer.
+const SLOW_READ: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_file_that_does_not_answer_keeps_no_other_signal_waiting() {
+    let test = "a_file_that_does_not_answer_keeps_no_other_signal_waiting";
+    if let Some(role) = role() {
+        set(libc::SIGHUP, libc::SIG_DFL);
+        let (logs, rings) = role.split_once(' ').unwrap().1.split_once(' ').unwrap();
+        let builder = tapelog::MetaLogger::builder().config_file(format!("{logs}.toml"));
+        let builder = builder.handle_signals(true).env_prefix("TAPELOG_NONE_").log_dir(logs);
+        let builder = builder.ring_dir(rings).log_to_console(false);
+        let (log, _guard) = builder.build().unwrap();
+        info!(log, "tick", n = 1);
+        std::fs::rename(format!("{logs}.next"), format!("{logs}.toml")).unwrap();
+        raise(libc::SIGHUP);
+        std::thread::sleep(Duration::from_millis(300));
+        info!(log, "tick", n = 2);
+        raise(libc::SIGTERM);
+        std::thread::sleep(SLOW_READ / 2);
+        println!("alive 1");
+        return;
+    }
+    let desk = Desk::new();
+    let [file, next, slow] =
+        ["toml", "next", "slow"].map(|end| format!("{}.{end}", desk.logs().display()));
+    std::fs::write(file, "log_level = \"info\"\n").unwrap();
+    std::fs::write(&slow, "log_level = \"info\"\n").unwrap();
+    std::os::unix::fs::symlink(&slow, next).unwrap();
+    let trace = desk.path("trace");
+    let delay = SLOW_READ.as_micros();
+    let options = format!("-f -o {} -P {slow} -e inject=read:delay_enter={delay}", trace.display());
+    let directories = format!("hang {} {}", desk.logs().display(), desk.ring_dir().display());
+    let Some(output) = under_strace(&options, &child(test, &directories)) else { return };
+    let seen = std::fs::read_to_string(trace).unwrap();
+    assert!(seen.contains("read("), "the configuration is read again: {seen}");
+    assert_eq!(output.status.signal(), Some(libc::SIGTERM), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("alive"), "{output:?}");
+    assert_all_there(&desk, 2, "a signal while the file does not answer");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Origin, Problem};
@@ -124,15 +125,22 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Settings, Box<Problem>> {
     let mut keys: Vec<_> = table.iter().collect();
     keys.sort_by_key(|(key, _)| key.span().start);
     let mut settings = Settings::default();
+    let (mut line, mut counted) = (1, 0);
     for (key, value) in keys {
-        let origin = at(key.span().start);
-        settings.read(key.get_ref(), raw(value.get_ref(), &text[value.span()]), Some(origin));
+        let begin = key.span().start;
+        // From key to key: a file of nothing but keys is read once, not once for each.
+        line += text[counted..begin].matches('\n').count();
+        counted = begin;
+        let origin = Origin::File { path: path.to_owned(), line: Some(line) };
+        settings.read(key.get_ref(), raw(value, text), Some(origin));
     }
     Ok(settings)
 }
 
-fn raw(value: &DeValue<'_>, written: &str) -> Raw {
-    match value {
+/// A value and, where it is none of ours, how `text` has it.
+fn raw(value: &Spanned<DeValue<'_>>, text: &str) -> Raw {
+    let written = &text[value.span()];
+    match value.get_ref() {
         DeValue::String(text) => Raw::text(text.as_ref()),
         DeValue::Boolean(flag) => Raw::Flag(*flag),
         DeValue::Integer(number) => {
@@ -143,9 +151,7 @@ fn raw(value: &DeValue<'_>, written: &str) -> Raw {
                 (Err(_), _) => Raw::Other(written.to_owned()),
             }
         }
-        DeValue::Array(items) => {
-            Raw::List(items.iter().map(|item| raw(item.get_ref(), written)).collect())
-        }
+        DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item, text)).collect()),
         DeValue::Table(_) => Raw::Other("a table".to_owned()),
         _ => Raw::Other(written.to_owned()),
     }
@@ -185,6 +191,20 @@ mod tests {
         assert_eq!((settings.ring_bytes, settings.mlock), (Some(16 << 20), Some(true)));
         assert_eq!((settings.writer_cpu, settings.view_cpu), (Some(Some(3)), Some(None)));
         assert_eq!(settings.facility, Some(19));
+    }
+
+    #[test]
+    fn a_file_of_a_mebibyte_costs_what_its_text_costs() {
+        let items = format!("{}1.5", "1.5, ".repeat(200_000));
+        let settings = parsed(&format!("log_level = [{items}]\n"));
+        let [unread] = settings.unread.as_slice() else { panic!("{}", settings.unread.len()) };
+        assert_eq!(unread.raw.to_string().len(), items.len() + 2);
+
+        let keys: String = (0..100_000).map(|key| format!("k{key}=1\n")).collect();
+        let settings = parsed(&keys);
+        let last = Some(Origin::File { path: "desk.toml".into(), line: Some(100_000) });
+        assert_eq!(settings.unread.len(), 100_000);
+        assert_eq!(settings.unread.last().unwrap().origin, last);
     }
 
     #[test]

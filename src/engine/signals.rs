@@ -9,7 +9,9 @@
 //! * a handler of its own: the logs are flushed, and the rest is the handler's business;
 //! * the signal was ignored: it stays so.
 //!
-//! SIGHUP then ends nothing, and a handler of the process's own is called as well.
+//! SIGHUP then ends nothing, and a handler of the process's own is called as well. Its work has a thread
+//! of its own, `tapelog-reload`, from the first SIGHUP on: a configuration file on a network disk that
+//! does not answer keeps neither SIGTERM nor the engines' end waiting.
 //!
 //! `exit` with an engine that is not shut down writes everything out, too, by a function that is left
 //! with `atexit`.
@@ -23,6 +25,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -271,6 +274,7 @@ fn serve() {
     // SAFETY: the descriptor is never closed.
     let file = unsafe { BorrowedFd::borrow_raw(fd) };
     debug_assert!(file.as_raw_fd() >= 0, "it is opened before the thread is started");
+    let mut reloads = None;
     loop {
         match rustix::io::read(file, &mut [0; 8]) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -283,10 +287,7 @@ fn serve() {
         for (place, signal) in SERVED.into_iter().enumerate() {
             match signal {
                 _ if pending & 1 << place == 0 => {}
-                SIGHUP if catch_unwind(reload_all).is_err() => {
-                    notice("SIGHUP: the thread that serves it has panicked, and goes on");
-                }
-                SIGHUP => {}
+                SIGHUP => ask_for_reload(&mut reloads),
                 // Whatever happens, the signal does what it is there for.
                 _ if catch_unwind(|| end_all(place, signal)).is_err() => by_default(signal),
                 _ => {}
@@ -301,8 +302,33 @@ fn serve() {
     }
 }
 
-/// Lets every engine read its configuration again; what is wrong with it goes to stderr.
+/// Has the other thread read the configurations again; it ends when `reloads` is dropped.
+fn ask_for_reload(reloads: &mut Option<SyncSender<()>>) {
+    if reloads.is_none() {
+        // One may wait while one is served, so what changes in the meantime is read, too.
+        let (wish, wishes) = sync_channel(1);
+        let placement = Placement { name: "tapelog-reload", cpu: None };
+        let work = move || wishes.into_iter().for_each(|()| reload_all());
+        match writer::spawn(placement, work) {
+            Ok(_) => *reloads = Some(wish),
+            Err(error) => {
+                notice(&format!("SIGHUP: no thread to read the configuration again: {error}"));
+            }
+        }
+    }
+    // Where one waits already, that is enough.
+    let _waiting = reloads.as_ref().map(|wish| wish.try_send(()));
+}
+
+/// Reads the configurations again, and goes on whatever happens.
 fn reload_all() {
+    if catch_unwind(reload_each).is_err() {
+        notice("SIGHUP: the thread that serves it has panicked, and goes on");
+    }
+}
+
+/// Lets every engine read its configuration again; what is wrong with it goes to stderr.
+fn reload_each() {
     let engines: Vec<Arc<Core>> = HUB.lock().engines.iter().filter_map(Weak::upgrade).collect();
     for core in engines {
         if let Err(error) = reload(&core) {

@@ -261,6 +261,12 @@ impl SegmentReader {
     /// half written, too.
     pub(super) fn unfinished_at(&mut self, offset: u64) -> Option<u32> {
         let use_id = self.use_id;
+        let left = self.limit.saturating_sub(offset) as usize;
+        if left < FRAME_HEADER_BYTES {
+            // Every segment keeps room for its last frame, so the file was cut inside a header.
+            let begun = self.buffered(offset, left)?.iter().any(|&byte| byte != 0);
+            return begun.then_some(0);
+        }
         let head = self.buffered(offset, FRAME_HEADER_BYTES)?;
         match FrameHeader::read(head, use_id, offset) {
             Ok(header) => Some(header.length),

@@ -275,6 +275,31 @@ fn an_unfinished_frame_is_torn_until_a_later_run_has_gone_on() {
 }
 
 #[test]
+fn a_file_that_was_cut_inside_its_last_frame_is_torn_wherever_that_was() {
+    let home = tempfile::tempdir().unwrap();
+    let known = Known::with_sites(3);
+    let mut writer = Writer::new(options(directory(home.path()), true));
+    let mut lane = Lane::new(1);
+    writer.appender.begin_pass(100, None);
+    lane.append(&mut writer, &record_at(50, 0), &known);
+    let published = writer.appender.end_pass().unwrap().position.offset;
+    writer.appender.begin_pass(200, None);
+    lane.append(&mut writer, &record_at(149, 0), &known);
+    let index = writer.index.clone();
+    drop(writer);
+    let file = fs::OpenOptions::new().write(true).open(index.path(1)).unwrap();
+    for left in (1..=100).rev() {
+        file.set_len(published + left).unwrap();
+        let checked = check(&index).remove(0);
+        assert_eq!(checked.torn.map(|torn| torn.from), Some(published), "{left}: {checked:?}");
+        assert_eq!((checked.damaged, checked.end), (1, published), "{left}");
+    }
+    file.set_len(published).unwrap();
+    let checked = check(&index).remove(0);
+    assert_eq!((checked.torn, checked.damaged), (None, 0), "{checked:?}");
+}
+
+#[test]
 fn a_segment_that_is_recycled_under_the_check_has_expired() {
     let home = tempfile::tempdir().unwrap();
     let known = Known::with_sites(3);
