@@ -1,12 +1,18 @@
 //! Goal: unusual programs and configurations neither hang nor lose anything without saying so.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "getrusage of the calling thread")]
 
 mod support;
+
+#[path = "support/calls.rs"]
+mod calls;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
+use calls::{Calls, ticks_per_microsecond};
+use support::Desk;
 use tapelog::{MetaLogger, Overflow, context, info, try_info};
 
 /// Names that a program's own constants may have, too.
@@ -111,19 +117,37 @@ fn a_category_given_at_the_call_makes_a_trade_event_also_when_it_is_lost() {
 
 #[test]
 fn calls_that_wait_for_room_and_for_the_log_wait_five_milliseconds_at_most() {
-    let root = tempfile::tempdir().unwrap();
-    let (log, guard) = MetaLogger::builder()
-        .log_dir(root.path().join("logs"))
-        .log_to_console(false)
-        .async_logging(false)
-        .overflow(Overflow::Block(Duration::from_millis(5)))
-        .build()
-        .unwrap();
-    info!(log, "one");
-    let text = fs::read_to_string(root.path().join("logs/expert.log")).unwrap();
-    let late = log.stats().late_synchronous;
-    assert!(text.contains("] one") || late == 1, "{text}");
+    const WAIT: Duration = Duration::from_millis(5);
+    const CALLS: u64 = 20;
+    let desk = Desk::new();
+    let builder = desk.builder().async_logging(false).overflow(Overflow::Block(WAIT));
+    let (log, guard) = builder.ring_bytes(64_u64 << 10).block_bytes(4_u32 << 10).build().unwrap();
+    let held = tapelog::testing::hold_drain(&log);
+    std::thread::sleep(Duration::from_millis(50));
+    let per_microsecond = ticks_per_microsecond();
+    let timed = |what: &str, call: &dyn Fn()| {
+        let mut calls = Calls::new(per_microsecond);
+        let mut took = [Duration::ZERO; CALLS as usize];
+        for took in &mut took {
+            let ((), ticks) = calls.time(call);
+            *took = Duration::from_secs_f64(ticks as f64 / per_microsecond / 1e6);
+        }
+        let median = support::median(&took);
+        println!("{what}: the median {median:?}, {} excused of {CALLS}", calls.excused);
+        calls.check();
+        assert!(median >= WAIT - Duration::from_millis(1), "{what}: it waits: {took:?}");
+        assert!(median < WAIT + Duration::from_millis(2), "{what}: and no longer: {took:?}");
+    };
+    timed("an entry that nobody writes", &|| try_info!(log, "entry").unwrap());
+    assert_eq!(log.stats().late_synchronous, CALLS, "each is counted");
+    let text = "x".repeat(900);
+    while try_info!(log, "fills", text).is_ok() {}
+    let lost = log.stats().lost.total();
+    timed("no room", &|| assert!(try_info!(log, "refused", text).is_err()));
+    assert_eq!(log.stats().lost.total(), lost + CALLS);
+    drop(held);
     drop(guard);
+    assert_eq!(desk.lines("expert.log").iter().filter(|line| line.contains("] entry")).count(), 20);
 }
 
 #[test]

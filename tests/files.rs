@@ -60,10 +60,83 @@ fn a_relative_directory_lies_below_the_working_directory() {
     assert_eq!(support::lines(&desk.path("logs/bot/expert.log")).len(), 1);
 }
 
+/// In the child: the host changes its working directory while it logs.
+fn log_and_go_elsewhere(root: &str) {
+    std::env::set_current_dir(root).unwrap();
+    fs::write("tapelog.toml", "mask_keys = [\"pin\"]\n").unwrap();
+    let small = MetaLogger::builder().env_prefix("TAPELOG_NONE_").log_dir("logs");
+    let small = small.ring_dir(Path::new(root).join("rings")).log_to_console(false);
+    let small = small.block_bytes(64_u32 << 10).journal_segment_bytes(512_u64 << 10);
+    let (log, guard) = small.journal_segments(64_u32).build().unwrap();
+    fs::create_dir("elsewhere").unwrap();
+    std::env::set_current_dir("elsewhere").unwrap();
+    // Longer than the janitor's look at names and files, and over some segments.
+    let begun = std::time::Instant::now();
+    let mut count = 0_u64;
+    while begun.elapsed() < Duration::from_secs(1) || count < 60_000 {
+        log_numbers(&log, count..count + 1_000);
+        count += 1_000;
+        log.flush(PATIENCE).unwrap();
+    }
+    log.sync().unwrap();
+    log.reload().unwrap();
+    info!(log, "signed", pin = "p-1");
+    fs::remove_file("../tapelog.toml").unwrap();
+    let refused = log.reload().unwrap_err().to_string();
+    assert!(refused.contains("tapelog.toml"), "what was read must still be there: {refused}");
+    info!(log, "signed", pin = "p-1");
+    assert_eq!((log.stats().file_errors, &log.stats().degraded), (0, &None));
+    drop(guard);
+    println!("logged {count}");
+}
+
+#[test]
+fn the_host_may_change_its_working_directory() {
+    if let Some(root) = role() {
+        return log_and_go_elsewhere(&root);
+    }
+    let desk = Desk::new();
+    let test = "the_host_may_change_its_working_directory";
+    let output = run(child(test, &desk.path("").display().to_string()));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let count = told.split("logged ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let count: u64 = count.parse().unwrap();
+    let lines = desk.lines("expert.log");
+    let entries: Vec<_> = lines.iter().filter(|line| line.contains("] entry ")).cloned().collect();
+    assert_eq!(numbers(&entries), (0..count).collect::<Vec<_>>());
+    let signed: Vec<_> = lines.iter().filter(|line| line.contains("] signed ")).collect();
+    assert!(
+        signed.len() == 2 && signed.iter().all(|line| line.ends_with(" pin=***")),
+        "{signed:?}"
+    );
+    let verified = tapelog::reading::Journal::open(desk.logs()).unwrap();
+    let verified = verified.verify(&mut |_| {}).unwrap();
+    assert!(verified.is_intact() && verified.segments.len() > 1, "{verified:?}");
+    assert_eq!(fs::read_dir(desk.path("elsewhere")).unwrap().count(), 0, "nothing was made there");
+}
+
 #[test]
 fn row_17_paths_that_climb_or_clash_are_refused() {
     let desk = Desk::new();
+    fs::create_dir(desk.path("real")).unwrap();
+    std::os::unix::fs::symlink(desk.path("real"), desk.path("linked")).unwrap();
+    let relative = std::env::current_dir().unwrap();
+    let up = "../".repeat(relative.components().count() - 1);
+    let relative = format!("{up}{}", desk.logs().strip_prefix("/").unwrap().display());
     for builder in [
+        desk.builder().trade_log_file("./expert.log"),
+        desk.builder().trade_log_file("expert.log.3"),
+        desk.builder().trade_log_file("./expert.log.3"),
+        desk.builder().log_file("journal/../journal//x.log"),
+        desk.builder().log_file("./journal/x.log"),
+        desk.builder().error_log_file("./.tapelog.lock"),
+        desk.builder().log_dir(&relative).error_log_file(desk.logs().join("expert.log")),
+        desk.builder()
+            .log_file(desk.path("linked/one.log"))
+            .error_log_file(desk.path("real/one.log")),
+        desk.builder()
+            .log_file(desk.path("linked/one.log"))
+            .error_log_file(desk.path("real/one.log.12")),
         desk.builder().log_file("../expert.log"),
         desk.builder().trade_log_file("expert.log"),
         desk.builder().error_log_file(desk.logs().join("trades.log")),
@@ -73,6 +146,9 @@ fn row_17_paths_that_climb_or_clash_are_refused() {
         assert!(matches!(error, StartError::Configuration(_)), "{error:?}");
     }
     assert!(!desk.logs().exists(), "nothing was made");
+    let apart = desk.builder().log_file("a/one.log").error_log_file("b/one.log");
+    let apart = apart.trade_log_file("a/one.log.gz");
+    assert_eq!(apart.configuration().unwrap().log_paths().len(), 3);
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(4_u32);
     let (log, guard) = builder.build().unwrap();
     let (mut next, mut witness, mut times) = (0, Witness::default(), Vec::new());
-    for round in 0..3_u64 {
+    for round in 0..support::times("TEST_TAKINGS", 3) {
         back(&log, &logs, &mut next, &mut witness);
         let paths = format!("J={}; L={}; ", logs.join("journal").display(), logs.display());
         let meddler = format!("{paths} sleep 0.0{}; {script}", round * 3);

@@ -22,7 +22,8 @@ const USUAL: [&str; 7] = [
 /// The parameters as arguments, `--log-level` and its siblings, to be flattened into a program's
 /// own command line and given to [`Builder::arguments`](crate::Builder::arguments).
 ///
-/// A value that is none is no usage error: `build` lists it together with what else is wrong.
+/// A value that is none is no usage error: `build` lists it together with what else is wrong. (One that
+/// begins with `-` is taken for an argument; behind `=` it is a value.)
 ///
 /// ```
 /// use clap::Parser;

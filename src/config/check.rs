@@ -73,21 +73,7 @@ fn own_rule(key: &str) -> &'static str {
 impl Configuration {
     /// Fills in the defaults that follow other parameters or the machine.
     pub(super) fn follow_defaults(&mut self) {
-        self.console_follows = !self.is_set("console_level");
-        self.journal_follows = !self.is_set("journal_level");
-        self.syslog_follows = !self.is_set("syslog_level");
-        if self.console_follows {
-            self.console_level = self.log_level;
-        }
-        if self.syslog_follows {
-            self.syslog_level = self.log_level;
-        }
-        if self.journal_follows {
-            self.journal_level = self.log_level.min(self.console_level);
-            if !self.syslog.is_empty() {
-                self.journal_level = self.journal_level.min(self.syslog_level);
-            }
-        }
+        self.follow_levels();
         if !self.is_set("ring_dir") {
             let uid = rustix::process::getuid().as_raw();
             self.ring_dir = PathBuf::from(format!("/dev/shm/tapelog-{uid}"));
@@ -174,26 +160,26 @@ impl Configuration {
             ("trade_log_file", &self.trade_log_file),
             ("error_log_file", &self.error_log_file),
         ];
+        let places = files.map(|(_, path)| place_of(&self.log(path)));
         for (at, (key, path)) in files.iter().enumerate() {
             findings.check(names_a_file(path), key);
-            let taken = files[..at].iter().find(|(_, other)| self.log(other) == self.log(path));
-            if let Some((other, _)) = taken {
+            let taken = places[..at].iter().position(|other| *other == places[at]);
+            if let Some((other, _)) = taken.map(|other| files[other]) {
                 let than = [other, key].map(|than| format!("another file than {than} has"));
                 findings.relate(false, &[(key, &than[0]), (other, &than[1])]);
             }
         }
-        for (key, path) in files {
-            let log = self.log(path);
-            let backup_of = |other: &Path| {
-                let (log, other) = (log.as_os_str().as_encoded_bytes(), self.log(other));
-                let number = log.strip_prefix(other.as_os_str().as_encoded_bytes());
-                number.and_then(|rest| rest.strip_prefix(b".")).is_some_and(|number| {
+        let [journal, lock] =
+            ["journal", ".tapelog.lock"].map(|own| place_of(&self.log_dir.join(own)));
+        for ((key, path), log) in files.iter().zip(&places) {
+            let backup_of = |other: &PathBuf| {
+                let [log, other] = [log, other].map(|path| path.as_os_str().as_encoded_bytes());
+                let number = log.strip_prefix(other).and_then(|rest| rest.strip_prefix(b"."));
+                number.is_some_and(|number| {
                     !number.is_empty() && number.iter().all(u8::is_ascii_digit)
                 })
             };
-            let own = log.starts_with(self.log_dir.join("journal"))
-                || log == self.log_dir.join(".tapelog.lock")
-                || files.iter().any(|(_, other)| backup_of(other));
+            let own = log.starts_with(&journal) || *log == lock || places.iter().any(backup_of);
             let accepted = "a file that is neither tapelog's own nor the rotated file \
                             of another log";
             findings.refuse_unless(!own, key, path, accepted);
@@ -252,6 +238,17 @@ impl Configuration {
     pub(crate) fn log(&self, file: &Path) -> PathBuf {
         self.log_dir.join(file)
     }
+}
+
+/// Where a path leads: absolute, and without links among its directories as far as they are there. What
+/// it names itself is not looked at.
+fn place_of(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = path.ancestors().skip(1).find_map(|above| {
+        let real = std::fs::canonicalize(above).ok()?;
+        path.strip_prefix(above).ok().map(|below| real.join(below))
+    });
+    real.unwrap_or(path)
 }
 
 fn wrong_keys(keys: &[String]) -> impl Iterator<Item = &String> {

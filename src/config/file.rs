@@ -10,9 +10,11 @@ use rustix::process::geteuid;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::describe::parameter;
 use super::error::{Origin, Problem};
 use super::parameters::Settings;
 use super::raw::Raw;
+use super::suggest;
 
 /// The file in the working directory that is read when none is named.
 pub(super) const NAME: &str = "tapelog.toml";
@@ -40,15 +42,21 @@ enum Unreadable {
     Foreign { owner: u32, user: u32 },
 }
 
-/// Reads the file that is named, or `tapelog.toml` in the working directory if there is one.
-pub(super) fn read(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
+/// Reads the file that is named, or `tapelog.toml` in the directory `home`: that may be missing, unless
+/// it must be there because it was.
+pub(super) fn read(
+    named: Option<&(PathBuf, Origin)>,
+    home: &Path,
+    must_be_there: bool,
+) -> Result<Option<Settings>, Box<Problem>> {
     let path = named.map_or(Path::new(NAME), |(path, _)| path);
-    let text = match text_of(path, named.is_some()) {
+    let may_be_missing = named.is_none() && !must_be_there;
+    let text = match text_of(&home.join(path), named.is_some()) {
         Ok(text) => text,
         Err(Unreadable::Failed(error))
-            if named.is_none() && error.kind() == io::ErrorKind::NotFound =>
+            if may_be_missing && error.kind() == io::ErrorKind::NotFound =>
         {
-            return Ok(Settings::default());
+            return Ok(None);
         }
         Err(reason) => {
             let origin = named.map(|(_, origin)| origin.clone());
@@ -61,7 +69,7 @@ pub(super) fn read(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Pr
             }));
         }
     };
-    parse(path, &text)
+    parse(path, &text).map(Some)
 }
 
 /// The file's text. Whatever stands at the path, it takes neither long nor much memory to say no.
@@ -122,6 +130,22 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Settings, Box<Problem>> {
         Some(DeValue::Table(ours)) => ours,
         _ => root,
     };
+    let is_ours = |key: &str| parameter(key).is_some() || suggest::key(key).is_some();
+    if std::ptr::eq(table, root)
+        && !root.is_empty()
+        && !root.keys().any(|key| is_ours(key.get_ref()))
+    {
+        return Err(Box::new(Problem {
+            key: "configuration file".to_owned(),
+            value: Raw::text(path.to_string_lossy()).to_string(),
+            origin: whole(path),
+            accepted:
+                "it has no table [tapelog], and none of its keys is a parameter: put what is meant \
+                       for tapelog under [tapelog], or name another file"
+                    .to_owned(),
+            suggestion: None,
+        }));
+    }
     let mut keys: Vec<_> = table.iter().collect();
     keys.sort_by_key(|(key, _)| key.span().start);
     let mut settings = Settings::default();
@@ -194,16 +218,36 @@ mod tests {
     }
 
     #[test]
+    fn values_of_other_programs_are_not_shown() {
+        let told = |text: &str| {
+            let settings = parse(Path::new("bot.toml"), text)?;
+            let layers = [(Origin::Default, settings)];
+            let problems = crate::config::Configuration::resolve(layers).unwrap_err();
+            Ok::<_, Box<Problem>>(problems.to_string())
+        };
+        let larger = "api_secret = \"s3cr3t\"\n[venue]\npassword = \"s3cr3t\"\n";
+        let problem = told(larger).unwrap_err().to_string();
+        assert!(
+            problem.contains("bot.toml") && problem.contains("no table [tapelog]"),
+            "{problem}"
+        );
+        assert!(!problem.contains("s3cr3t"), "{problem}");
+        let mixed = told("log_levle = \"info\"\napi_secret = \"s3cr3t\"\n").unwrap();
+        assert!(mixed.contains("log_levle = \"info\" (from bot.toml, line 1)"), "{mixed}");
+        assert!(mixed.contains("api_secret = … (from bot.toml, line 2)"), "{mixed}");
+    }
+
+    #[test]
     fn a_file_of_a_mebibyte_costs_what_its_text_costs() {
         let items = format!("{}1.5", "1.5, ".repeat(200_000));
         let settings = parsed(&format!("log_level = [{items}]\n"));
         let [unread] = settings.unread.as_slice() else { panic!("{}", settings.unread.len()) };
         assert_eq!(unread.raw.to_string().len(), items.len() + 2);
 
-        let keys: String = (0..100_000).map(|key| format!("k{key}=1\n")).collect();
-        let settings = parsed(&keys);
+        let keys: String = (1..100_000).map(|key| format!("k{key}=1\n")).collect();
+        let settings = parsed(&format!("mlock=true\n{keys}"));
         let last = Some(Origin::File { path: "desk.toml".into(), line: Some(100_000) });
-        assert_eq!(settings.unread.len(), 100_000);
+        assert_eq!(settings.unread.len(), 99_999);
         assert_eq!(settings.unread.last().unwrap().origin, last);
     }
 

@@ -5,11 +5,12 @@ use super::layers::Given;
 use super::parameters::Configuration;
 use super::pattern::Pattern;
 
-/// The other one of the two parameters that say the form.
+/// The other one of two parameters that can say the same.
 pub(super) fn partner(key: &str) -> Option<&'static str> {
     match key {
         "log_format" => Some("structured_logging"),
         "structured_logging" => Some("log_format"),
+        "log_level" => Some("log_filter"),
         _ => None,
     }
 }
@@ -48,7 +49,7 @@ impl Configuration {
     }
 
     /// Notes that a parameter's value comes from where its partner's does.
-    fn follow(&mut self, key: &'static str) {
+    pub(super) fn follow(&mut self, key: &'static str) {
         let origin = partner(key).map(|partner| self.origin(partner));
         self.trail.given.push(Given { key, origin, written: None });
     }

@@ -13,7 +13,7 @@ pub(crate) trait Words: Copy + PartialEq + 'static {
 }
 
 macro_rules! words {
-    ($($(#[$of:meta])+ $name:ident { $($(#[$meaning:meta])+ $variant:ident = $word:literal,)+ })+) => {
+    ($($(#[$of:meta])+ $name:ident { $($(#[$meaning:meta])+ $variant:ident = $word:literal $(| $other:literal)*,)+ })+) => {
         $($(#[$of])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -23,6 +23,8 @@ macro_rules! words {
 
         impl Words for $name {
             const WORDS: &'static [(&'static str, Self)] = &[$(($word, $name::$variant),)+];
+            const OTHER_WORDS: &'static [(&'static str, Self)] =
+                &[$($(($other, $name::$variant),)*)+];
         })+
     };
 }
@@ -82,7 +84,7 @@ words! {
         /// Three.
         Millis = "ms",
         /// Six.
-        Micros = "us",
+        Micros = "us" | "µs",
         /// Nine.
         Nanos = "ns",
     }

@@ -1,12 +1,13 @@
 //! The layers of the configuration, and how one lies over the other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::describe::Parameter;
 use super::environment::Environment;
 use super::error::{ConfigError, Origin, Problem};
 use super::form::Shape;
+use super::masking::{MaskKey, PATTERNS_MAX, compile_pattern};
 use super::parameters::{Configuration, Settings};
 use super::raw::Raw;
 use super::{describe, environment, formats, presets, suggest};
@@ -29,6 +30,11 @@ pub(crate) struct Layers {
     pub(crate) prefix: String,
     /// The file that the program names, and where it does.
     pub(crate) file: Option<(PathBuf, Origin)>,
+    /// What relative paths are relative to: the working directory at the start, also where the host
+    /// changes it later.
+    pub(crate) home: Option<PathBuf>,
+    /// Whether a file that nobody names was read at the start, so that it must still be there.
+    pub(crate) file_found: bool,
 }
 
 impl Default for Layers {
@@ -40,6 +46,8 @@ impl Default for Layers {
             code_only: false,
             prefix: PREFIX.to_owned(),
             file: None,
+            home: None,
+            file_found: false,
         }
     }
 }
@@ -50,33 +58,62 @@ impl Layers {
     /// # Errors
     /// [`ConfigError`] lists every problem.
     pub(crate) fn resolve(&self) -> Result<Configuration, ConfigError> {
-        let environment =
-            if self.code_only { Default::default() } else { environment::read(&self.prefix) };
-        let named = self.file.as_ref().or(environment.file.as_ref());
-        let read = if self.code_only { Ok(Settings::default()) } else { read_file(named) };
-        let (file, broken) = match read {
-            Ok(file) => (file, None),
-            Err(problem) => (Settings::default(), Some(*problem)),
-        };
-        let mut configuration = Configuration::put_together(
-            [
-                (Origin::CodeDefault, self.defaults.clone()),
-                (Origin::Default, file),
-                (Origin::Default, environment.settings.clone()),
-                (Origin::Code, self.code.clone()),
-                (
-                    Origin::Argument { name: "of the command line".to_owned() },
-                    self.arguments.clone(),
-                ),
-            ],
-            broken,
-        )?;
+        let Read { environment, file, broken, layers } = self.read();
+        let mut configuration =
+            Configuration::put_together(self.in_order(file, &environment), broken)?;
         let mut warnings = self.overruled(&environment, &configuration);
         configuration.trail.once_from = warnings.len();
         warnings.extend(environment.unknown.iter().map(|name| self.unknown(name)));
         configuration.trail.warnings = warnings;
-        configuration.trail.layers = Some(Arc::new(self.clone()));
+        configuration.trail.layers = Some(Arc::new(layers));
         Ok(configuration)
+    }
+
+    /// What to mask according to any layer, whatever else is wrong with them: keys, and patterns. Names
+    /// that a layer takes out stay in.
+    pub(crate) fn masks(&self) -> (Vec<String>, Vec<String>) {
+        let Read { environment, file, .. } = self.read();
+        let (mut keys, mut patterns) = (Vec::new(), Vec::new());
+        for (_, layer) in self.in_order(file, &environment) {
+            keys.extend(layer.mask_keys.into_iter().flatten());
+            patterns.extend(layer.mask_patterns.into_iter().flatten());
+        }
+        keys.retain(|key| MaskKey::parse(key).is_some_and(|key| !key.removed));
+        patterns.retain(|pattern| compile_pattern(pattern).is_ok());
+        patterns.truncate(PATTERNS_MAX);
+        (keys, patterns)
+    }
+
+    /// Reads the file and the environment, unless told not to.
+    fn read(&self) -> Read {
+        let mut layers = self.clone();
+        if layers.home.is_none() {
+            layers.home = std::env::current_dir().ok();
+        }
+        if self.code_only {
+            return Read { layers, ..Read::default() };
+        }
+        let environment = environment::read(&self.prefix);
+        let named = self.file.as_ref().or(environment.file.as_ref());
+        let home = layers.home.as_deref().unwrap_or(Path::new(""));
+        let (file, broken) = match read_file(named, home, self.file_found) {
+            Ok(file) => (file, None),
+            Err(problem) => (None, Some(*problem)),
+        };
+        layers.file_found |= named.is_none() && file.is_some();
+        Read { environment, file: file.unwrap_or_default(), broken, layers }
+    }
+
+    /// The layers and where their values come from, the lowest first.
+    fn in_order(&self, file: Settings, environment: &Environment) -> [(Origin, Settings); 5] {
+        let argument = Origin::Argument { name: "of the command line".to_owned() };
+        [
+            (Origin::CodeDefault, self.defaults.clone()),
+            (Origin::Default, file),
+            (Origin::Default, environment.settings.clone()),
+            (Origin::Code, self.code.clone()),
+            (argument, self.arguments.clone()),
+        ]
     }
 
     /// A warning for each variable that says something else than the program's code, which wins.
@@ -128,15 +165,35 @@ impl Layers {
     }
 }
 
+/// What was read from outside of the program.
+#[derive(Default)]
+struct Read {
+    environment: Environment,
+    file: Settings,
+    /// Why the file could not be read.
+    broken: Option<Problem>,
+    /// The layers, for when they are read again.
+    layers: Layers,
+}
+
+/// The file's settings; none where nobody names one, none is there, and none need be.
 #[cfg(feature = "config-file")]
-fn read_file(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
-    super::file::read(named)
+fn read_file(
+    named: Option<&(PathBuf, Origin)>,
+    home: &Path,
+    must_be_there: bool,
+) -> Result<Option<Settings>, Box<Problem>> {
+    super::file::read(named, home, must_be_there)
 }
 
 /// Without the feature `config-file` there is none; who names one is told.
 #[cfg(not(feature = "config-file"))]
-fn read_file(named: Option<&(PathBuf, Origin)>) -> Result<Settings, Box<Problem>> {
-    let Some((path, origin)) = named else { return Ok(Settings::default()) };
+fn read_file(
+    named: Option<&(PathBuf, Origin)>,
+    _home: &Path,
+    _must_be_there: bool,
+) -> Result<Option<Settings>, Box<Problem>> {
+    let Some((path, origin)) = named else { return Ok(None) };
     Err(Box::new(Problem {
         key: "configuration file".to_owned(),
         value: Raw::text(path.to_string_lossy()).to_string(),
@@ -196,10 +253,15 @@ impl Unread {
             }
             None => ("there is no such parameter".to_owned(), suggest::key(key)),
         };
+        let origin = origin.as_ref().unwrap_or(layer).clone();
+        // A key of a file that resembles none of ours may be of something else in the same table: its
+        // value is not ours to show, it may be a secret.
+        let known = describe::parameter(key).is_some() || suggestion.is_some();
+        let shown = known || !matches!(origin, Origin::File { .. });
         Problem {
             key: key.clone(),
-            value: raw.to_string(),
-            origin: origin.as_ref().unwrap_or(layer).clone(),
+            value: if shown { raw.to_string() } else { "…".to_owned() },
+            origin,
             accepted,
             suggestion,
         }
@@ -319,7 +381,16 @@ impl Configuration {
     /// # Errors
     /// [`ConfigError`], as at the start.
     pub(crate) fn reread(&self) -> Result<Configuration, ConfigError> {
-        self.trail.layers.as_ref().map_or_else(|| Ok(self.clone()), |layers| layers.resolve())
+        let Some(layers) = &self.trail.layers else { return Ok(self.clone()) };
+        layers.resolve().map(Configuration::at_home)
+    }
+
+    /// The same with an absolute `log_dir`, for an engine: the host may change its working directory.
+    pub(crate) fn at_home(mut self) -> Configuration {
+        if let Some(home) = self.trail.layers.as_ref().and_then(|layers| layers.home.as_ref()) {
+            self.log_dir = home.join(&self.log_dir);
+        }
+        self
     }
 
     /// The parameters that differ.

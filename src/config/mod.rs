@@ -15,6 +15,7 @@ mod formats;
 pub(crate) mod hostile;
 mod kinds;
 mod layers;
+mod levels;
 mod masking;
 mod model;
 mod parameters;

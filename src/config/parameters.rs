@@ -51,7 +51,8 @@ parameters! {
         Word, LEVELS,
         r#""debug""#, live;
     /// Levels by module, below `log_level`: `info,my_bot::risk=debug`. A directive without a module is
-    /// the level of all others. Empty: none.
+    /// the level of all others, in place of `log_level`; where a higher layer sets `log_level`, that
+    /// decides. Empty: none.
     log_filter: String = String::new(),
         TextOrNone, "none, or levels and module=level pairs with commas between them",
         r#""info,my_bot::risk=debug""#, restart;

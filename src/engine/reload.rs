@@ -35,8 +35,13 @@ static WARNING: Site = Site::new(
 );
 
 /// Tells that the configuration was read again.
-static RELOADED: Site =
-    Site::new(Level::Info, false, "logger.reload", (TARGET, file!(), line!()), &["changed"]);
+static RELOADED: Site = Site::new(
+    Level::Info,
+    false,
+    "logger.reload",
+    (TARGET, file!(), line!()),
+    &["changed", "refused"],
+);
 
 /// Makes an entry of each warning that the configuration gave.
 pub(crate) fn tell_warnings(core: &Core) {
@@ -60,16 +65,22 @@ pub(crate) fn reload(core: &Core) -> Result<(), ReloadError> {
     }
     let running = &core.configuration;
     let read = running.reread()?;
-    let differing = running.differing(&read);
+    // What another thread reads meanwhile is put in force before it or behind it.
+    let mut last = core.reread.lock();
     let changes = |key: &&str| parameters().iter().any(|p| p.key == *key && p.changeable);
-    let (changed, mut refused): (Vec<_>, Vec<_>) = differing.into_iter().partition(changes);
+    let mut changed = last.as_ref().unwrap_or(running).differing(&read);
+    changed.retain(changes);
+    let mut refused = running.differing(&read);
+    refused.retain(|key| !changes(key));
     // What is to be masked is, before a level lets more through.
     core.set_mask_keys(&read.mask_keys);
     core.change_levels(|levels| levels.apply(&read));
     if switch_console(core, read.log_to_console).is_err() {
         refused.push("log_to_console");
     }
-    // Changes since the start; where the ring is full, they are in force all the same.
-    let _told = core.push_own(&RELOADED, &((), changed.join(", ").as_str()));
+    *last = Some(read);
+    // Where the ring is full, the changes are in force all the same.
+    let told = [&changed, &refused].map(|keys| keys.join(", "));
+    let _told = core.push_own(&RELOADED, &(((), told[0].as_str()), told[1].as_str()));
     if refused.is_empty() { Ok(()) } else { Err(ReloadError::NeedsRestart { keys: refused }) }
 }

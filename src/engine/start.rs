@@ -7,6 +7,8 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::directory;
 use super::error::StartError;
 use super::{panics, signals};
@@ -75,10 +77,11 @@ pub(crate) struct Wishes {
 
 /// Starts an engine.
 pub(crate) fn start(
-    mut configuration: Configuration,
+    configuration: Configuration,
     place: Place,
     wishes: Wishes,
 ) -> Result<(Arc<Core>, Engine), StartError> {
+    let mut configuration = configuration.at_home();
     find_stderr();
     let control = Arc::new(Control::default());
     let in_files = matches!(place, Place::Directory);
@@ -148,6 +151,7 @@ fn make_core(
         stacks: Stacks::new(configuration.backtrace),
         followers: Followers::default(),
         alive: Arc::new(()),
+        reread: Mutex::default(),
         ring_id: ring.id(),
         ring,
         configuration,

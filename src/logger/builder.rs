@@ -28,7 +28,7 @@ use crate::processors::{Chain, Installed, Processor};
 pub struct Builder {
     code: Settings,
     layers: Layers,
-    processors: Vec<Installed>,
+    pub(super) processors: Vec<Installed>,
     rotations_untold: bool,
 }
 
@@ -106,7 +106,12 @@ impl Builder {
     /// # Errors
     /// [`ConfigError`] lists every value that is none or out of its range, and every unknown key.
     pub fn configuration(&self) -> Result<Configuration, ConfigError> {
-        Layers { code: self.code.clone(), ..self.layers.clone() }.resolve()
+        self.layers().resolve()
+    }
+
+    /// All layers.
+    pub(super) fn layers(&self) -> Layers {
+        Layers { code: self.code.clone(), ..self.layers.clone() }
     }
 
     /// Starts the engine: makes the directory, the logs, the journal and the ring, and starts the

@@ -20,7 +20,7 @@ impl Builder {
     /// 1. the same configuration without files (another engine has the directory, a path is
     ///    refused);
     /// 2. the built-in defaults without files, whatever file, environment and command line say (a
-    ///    value is wrong);
+    ///    value is wrong); but what any of them masks is masked, and the processors stay;
     /// 3. a logger that refuses every record and counts it (the system gives no thread).
     ///
     /// [`Stats::degraded`](crate::Stats) then tells the reason, and an entry at ERROR stands first
@@ -33,12 +33,21 @@ impl Builder {
         }
     }
 
+    /// The built-in defaults, with what is to be masked.
+    fn plain(&self) -> Builder {
+        let (keys, patterns) = self.layers().masks();
+        let mut plain = Builder::default();
+        plain.processors.clone_from(&self.processors);
+        let plain = plain.code_only().log_to_file(false).log_to_console(true);
+        plain.mask_keys(keys).mask_patterns(patterns)
+    }
+
     fn without_files(self, refusal: &StartError) -> (MetaLogger, Guard) {
         let reason = format!("{}; logging to the console only", with_causes(refusal));
         notice(&reason);
+        let plain = self.plain();
         let same = self.log_to_file(false).log_to_console(true);
-        let plain = || Builder::default().code_only().log_to_file(false).log_to_console(true);
-        let (log, guard) = same.build().or_else(|_| plain().build()).unwrap_or_else(|error| {
+        let (log, guard) = same.build().or_else(|_| plain.build()).unwrap_or_else(|error| {
             notice(&format!("{}; nothing can be logged", with_causes(&error)));
             let log = closed();
             (log.clone(), Guard::of_nothing(log))

@@ -133,7 +133,8 @@ impl<'a> Event<'a> {
     }
 
     /// Gives a field a value: in its place if there is one of the name, and also where the text
-    /// shows it; otherwise behind the call's other fields.
+    /// shows it; otherwise behind the call's other fields. What is set is shown as it is: masking
+    /// comes before processors.
     pub fn set(&mut self, name: &str, value: impl LogValue) {
         self.draft.set(&self.entry, cut(name), value.stored());
     }

@@ -60,8 +60,20 @@ pub(crate) fn owner_of(log_dir: &Path) -> Vec<u8> {
 pub(crate) fn find(configuration: &Configuration) -> Found {
     let mut found = Found::default();
     let directory = &configuration.ring_dir;
-    let Ok(names) = names(directory) else { return found };
-    let Ok(opened) = open_directory(directory) else { return found };
+    let listed = names(directory).and_then(|names| Ok((open_directory(directory)?, names)));
+    let (opened, names) = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            use io::ErrorKind::{NotADirectory, NotFound};
+            if !matches!(error.kind(), NotFound | NotADirectory) {
+                let reason =
+                    format!("no ring can be looked for: {error}; the next start tries again");
+                let any = directory.join(format!("*{SUFFIX}"));
+                found.refused.push(Recovered::failed(any, 0, reason));
+            }
+            return found;
+        }
+    };
     let owner = owner_of(&configuration.log_dir);
     for name in names {
         if name.strip_suffix(UNFINISHED).is_some_and(|name| name.ends_with(SUFFIX)) {

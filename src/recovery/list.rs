@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -10,7 +11,6 @@ use super::find::{
     SUFFIX, Standing, identity_of, is_abandoned, names, open_directory, open_file, refusal,
 };
 use crate::UnixNanos;
-use crate::handlers::Refusal;
 use crate::ring::UNFINISHED;
 use crate::writer::ASIDE;
 
@@ -50,7 +50,8 @@ pub enum RingState {
     SetAside,
     /// Its maker died before it was whole: no record was ever in it.
     Unfinished,
-    /// What stands there is no plain file of this user with a single name: it is left alone.
+    /// What stands there is no plain file of this user with a single name, or it cannot be looked at: it
+    /// is left alone.
     Refused {
         /// Why.
         reason: String,
@@ -77,23 +78,48 @@ pub fn rings(ring_dir: impl AsRef<Path>) -> io::Result<Vec<RingFile>> {
             continue;
         }
         let path = directory.join(name);
-        match open_file(&opened, name)? {
-            Standing::File(file) if is_unfinished && !is_alive(&file)? => {
-                // One that is just being made is none yet.
-                if is_abandoned(&file)? {
-                    let found = RingFile::of(&file, path, false)?;
-                    rings.push(RingFile { state: RingState::Unfinished, ..found });
-                }
-            }
-            Standing::File(file) => rings.push(RingFile::of(&file, path, is_aside)?),
-            Standing::Refused(refusal, _) => rings.push(RingFile::refused(path, &refusal)),
-            Standing::Gone => {}
-        }
+        let kind = if is_aside {
+            Kind::Aside
+        } else if is_unfinished {
+            Kind::Unfinished
+        } else {
+            Kind::Whole
+        };
+        // One that cannot be looked at hides none of the others.
+        let found = RingFile::at(&opened, name, &path, kind).unwrap_or_else(|error| {
+            let reason = format!("it cannot be looked at: {error}");
+            Some(RingFile::refused(path, reason))
+        });
+        rings.extend(found);
     }
     Ok(rings)
 }
 
+/// What a file's name says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Whole,
+    Unfinished,
+    Aside,
+}
+
 impl RingFile {
+    /// The file of this name, if it is one.
+    fn at(opened: &OwnedFd, name: &str, path: &Path, kind: Kind) -> io::Result<Option<Self>> {
+        let path = path.to_owned();
+        Ok(match open_file(opened, name)? {
+            Standing::File(file) if kind == Kind::Unfinished && !is_alive(&file)? => {
+                // One that is just being made is none yet.
+                let state = RingState::Unfinished;
+                let found = is_abandoned(&file)?.then(|| Self::of(&file, path, false));
+                found.transpose()?.map(|found| Self { state, ..found })
+            }
+            Standing::File(file) => Some(Self::of(&file, path, kind == Kind::Aside)?),
+            Standing::Refused(refusal, _) => Some(Self::refused(path, refusal.to_string())),
+            Standing::Gone => None,
+        })
+    }
+
     fn of(file: &File, path: PathBuf, aside: bool) -> io::Result<Self> {
         let identity = identity_of(file)?;
         let state = match &identity {
@@ -115,8 +141,8 @@ impl RingFile {
         })
     }
 
-    fn refused(path: PathBuf, refusal: &Refusal) -> Self {
-        let state = RingState::Refused { reason: refusal.to_string() };
+    fn refused(path: PathBuf, reason: String) -> Self {
+        let state = RingState::Refused { reason };
         Self { path, bytes: 0, pid: 0, created: None, log_dir: None, state }
     }
 

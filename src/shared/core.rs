@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
 use super::followers::Followers;
@@ -56,6 +58,8 @@ pub(crate) struct Core {
     /// What became of the messages to syslog.
     pub(crate) syslog: Arc<SyslogCounts>,
     pub(crate) configuration: Configuration,
+    /// The one that was read last while running.
+    pub(crate) reread: Mutex<Option<Configuration>>,
     /// Who is told when levels have changed.
     pub(crate) followers: Followers,
     /// Held by the core alone: tells threads that keep a lane when no logger is left.

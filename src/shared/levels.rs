@@ -41,14 +41,12 @@ fn code(level: Level) -> u8 {
 
 impl Levels {
     pub(crate) fn new(configuration: &Configuration) -> Self {
-        // What does not parse was refused with the configuration.
-        let filter = Filter::parse(&configuration.log_filter).unwrap_or_default();
         let journal = code(configuration.journal_level);
         let has_syslog = !configuration.syslog.is_empty();
         let syslog = if has_syslog { code(configuration.syslog_level) } else { NOTHING };
         let levels = Self {
             gate: [AtomicU8::new(journal), AtomicU8::new(journal)],
-            log: AtomicU8::new(filter.others().unwrap_or(code(configuration.log_level))),
+            log: AtomicU8::new(configuration.least_of_others()),
             console: AtomicU8::new(code(configuration.console_level)),
             trade: AtomicU8::new(code(configuration.trade_log_level)),
             syslog: AtomicU8::new(syslog),
@@ -57,7 +55,7 @@ impl Levels {
             journal_follows: AtomicBool::new(configuration.journal_follows),
             console_on: AtomicBool::new(configuration.log_to_console),
             detours: AtomicU32::new(u32::from(!configuration.async_logging)),
-            filter,
+            filter: configuration.filter(),
         };
         levels.set_gates(journal);
         levels
@@ -226,8 +224,7 @@ impl Levels {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
-        let log = self.filter.others().unwrap_or(code(configuration.log_level));
-        self.log.store(log, Relaxed);
+        self.log.store(configuration.least_of_others(), Relaxed);
         self.console.store(code(configuration.console_level), Relaxed);
         self.trade.store(code(configuration.trade_log_level), Relaxed);
         // ORDERING: Relaxed, as above.

@@ -45,8 +45,12 @@ fn a_file_read_again_changes_levels_and_names_what_needs_a_restart() {
     drop(guard);
     let lines = desk.lines("expert.log");
     assert!(lines.iter().any(|line| line.contains("after it all")), "{lines:?}");
-    let told = lines.iter().any(|line| line.contains("logger.reload changed=\"log_level, "));
-    assert!(told, "{lines:?}");
+    let told: Vec<_> =
+        lines.iter().filter(|line| line.contains("logger.reload changed=")).collect();
+    let levels = "changed=\"log_level, console_level, journal_level\" refused=\"\"";
+    // The second one tells an INFO entry at a level of ERROR.
+    assert_eq!(told.len(), 2, "{lines:?}");
+    assert!(told.iter().all(|line| line.ends_with(levels)), "back again, too: {told:?}");
 }
 
 #[test]

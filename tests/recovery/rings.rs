@@ -340,7 +340,8 @@ fn row_15_a_ring_that_makes_no_sense_harms_nothing() {
     let data = u64::from_le_bytes(whole[64..72].try_into().unwrap()) as usize;
     let lanes = u64::from_le_bytes(whole[48..56].try_into().unwrap()) as usize;
     let mut recovered = 0;
-    for round in 0..60 {
+    let rounds = crate::support::times("TEST_DAMAGES", 60);
+    for round in 0..rounds {
         let mut bytes = whole.clone();
         for _ in 0..1 + random(32) {
             let at = match round % 4 {
@@ -351,7 +352,7 @@ fn row_15_a_ring_that_makes_no_sense_harms_nothing() {
             };
             bytes[at] = random(256) as u8;
         }
-        if round == 59 {
+        if round % 60 == 59 {
             bytes.truncate(bytes.len() / 2);
         }
         fs::write(&ring, &bytes).unwrap();
@@ -366,5 +367,5 @@ fn row_15_a_ring_that_makes_no_sense_harms_nothing() {
             assert!(ring.remove().unwrap());
         }
     }
-    println!("60 damaged rings, {recovered} records recovered from them");
+    println!("{rounds} damaged rings, {recovered} records recovered from them");
 }

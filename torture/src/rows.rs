@@ -84,6 +84,7 @@ pub(crate) const ROWS: [Row; 21] = [
     row(7, "live files meddled with", "a second process", &[
         times("row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_counted",
             "TEST_MEDDLINGS", 5_000, 20),
+        times("row_07_the_journal_comes_back_whatever_is_done_to_its_files", "TEST_TAKINGS", 700, 3),
     ]),
     row(8, "two processes, one directory", "2 to 8 starters", &[
         times("row_08_of_many_starters_exactly_one_owns_the_directory_and_the_others_are_told_who",
@@ -109,7 +110,17 @@ pub(crate) const ROWS: [Row; 21] = [
     row(12, "clock steps, uneven counter", "an injected clock", &[]),
     row(13, "console closed or stuck", "a pipe that nobody reads", &[]),
     row(14, "low limits", "rlimits, no room for the ring", &[]),
-    row(15, "malformed files", "bytes flipped, files cut, random bytes", &[]),
+    row(15, "malformed files", "bytes flipped, files cut, random bytes", &[
+        times("row_15_the_corpus_and_a_hundred_thousand_changes_of_it_are_read_to_some_end",
+            "TEST_DAMAGES", 10_000_000, 10_000_000),
+        times("row_15_several_damages_at_once_never_panic_or_hang", "TEST_DAMAGES", 1_000_000, 10_000),
+        times("row_15_noise_is_no_journal", "TEST_DAMAGES", 1_000_000, 10_000),
+        times("row_15_random_bytes_in_a_ring_neither_panic_nor_hang",
+            "TEST_DAMAGES", 1_000_000, 100_000),
+        times("row_15_a_ring_that_makes_no_sense_harms_nothing", "TEST_DAMAGES", 6_000, 6_000),
+        times("row_15_a_cursor_with_a_right_crc_costs_no_entry_of_the_run_that_finds_it",
+            "TEST_CURSORS", 5_000, 5_000),
+    ]),
     row(16, "log injection", "hostile text in every field", &[
         times("row_16_no_field_forges_a_line_or_commands_a_terminal",
             "TEST_CASES", 1_000_000, 100_000),

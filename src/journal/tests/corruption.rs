@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use super::damages;
 use super::support::*;
 use crate::journal::*;
 use crate::record::TimeKind;
@@ -133,7 +134,7 @@ fn files_of_noise() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(damages(60)))]
 
     #[test]
     fn row_15_several_damages_at_once_never_panic_or_hang(

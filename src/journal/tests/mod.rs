@@ -13,3 +13,8 @@ mod round_trip;
 pub(crate) mod seeds;
 mod segments;
 mod verify;
+
+/// How many damages are tried: CI's number, or what `TEST_DAMAGES` says.
+pub(crate) fn damages(ci: u32) -> u32 {
+    std::env::var("TEST_DAMAGES").map_or(ci, |damages| damages.parse().expect("a number"))
+}

@@ -47,7 +47,14 @@ impl Texts {
     pub(super) fn is_clean(&self, names: &NameMask, text: &[u8]) -> bool {
         // A sensitive name, a sign, and one character.
         let short = text.len() < names.shortest().saturating_add(2);
-        self.patterns.is_empty() && (short || is_clean(text, names.ends()))
+        (short || is_clean(text, names.ends())) && (self.patterns.is_empty() || !self.matches(text))
+    }
+
+    /// Whether a pattern of the user's matches anywhere: asked of each text where there are patterns, so
+    /// by the engine's own first look and without places.
+    fn matches(&self, text: &[u8]) -> bool {
+        std::str::from_utf8(text)
+            .is_ok_and(|text| self.patterns.iter().any(|pattern| pattern.is_match(text)))
     }
 
     /// Finds the secrets in `text`: their places in order, none within another. `is_field` tells the
@@ -193,5 +200,10 @@ mod tests {
         assert_eq!(masked(&texts, &names, "of ACC-123 and ACC-9"), "of *** and ***");
         assert_eq!(masked(&texts, &names, "pin 1234 ok"), "pin *** ok");
         assert_eq!(masked(&texts, &names, "password=ACC-123 x"), "password=*** x");
+        let suspicious = ["of ACC-123", "pin 1234", "ACC-1", "password=x y", "pin x pin 0000"];
+        let found = suspicious.map(|text| !texts.is_clean(&names, text.as_bytes()));
+        assert_eq!(found, [true; 5]);
+        let ordinary = ["", "filled at 70000.5", "ACC-x", "pin 12a4", "accepted by the exchange"];
+        assert_eq!(ordinary.map(|text| texts.is_clean(&names, text.as_bytes())), [true; 5]);
     }
 }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::hostile::{Out, RECORDS, bytes_of_a_ring};
 use super::*;
+use crate::journal::tests::damages;
 
 fn read(bytes: &[u8], path: &Path) -> Option<Out> {
     fs::write(path, bytes).unwrap();
@@ -152,7 +153,7 @@ fn places() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: damages(5_000), ..ProptestConfig::default() })]
 
     #[test]
     fn row_15_random_bytes_in_a_ring_neither_panic_nor_hang(
