@@ -375,3 +375,49 @@ fn row_05_one_segment_of_an_earlier_run_at_most_goes_where_no_other_can_be_made(
     let kept = before.iter().filter(|name| after.contains(name)).count();
     assert_eq!(kept, 3, "{after:?}");
 }
+
+#[test]
+fn row_02_a_segment_in_which_nothing_was_written_before_a_death_is_missed_by_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let options = || options(directory(home.path()), false);
+    let known = known();
+    // The views had come to its beginning, and the process died.
+    drop(Writer::new(options()));
+    let start = Position::start_of(1);
+    let (mut store, index) = SegmentStore::open(options()).unwrap();
+    assert!(store.begin_behind(start));
+    let mut reader = EntryReader::new(index, Some(start), Liveness::Live);
+    let again = store.prepare(1).unwrap().unwrap();
+    assert_eq!((again.sequence(), drain(&mut reader)), (1, Vec::new()));
+    drop((again, store));
+    // Where they had read something of it, its entries may be missing.
+    let inside = Position { offset: start.offset + 64, ..start };
+    let (mut store, index) = SegmentStore::open(options()).unwrap();
+    assert!(store.begin_behind(inside));
+    let next = store.prepare(1).unwrap().unwrap();
+    assert_eq!(next.sequence(), 2);
+    let mut reader = EntryReader::new(index, Some(inside), Liveness::Live);
+    assert_eq!(drain(&mut reader), ["[expired 1..=1]"]);
+    drop((next, store));
+
+    // The same with a later segment behind it.
+    let mut writer = Writer::new(options());
+    fill(&mut writer, &known, 1);
+    writer.roll();
+    let empty = writer.appender.sequence();
+    let next = writer.store.prepare(u64::MAX).unwrap().unwrap();
+    writer.store.recycle(writer.appender.abandon(next));
+    let lines = fill(&mut writer, &known, 2);
+    writer.appender.finish().unwrap();
+    drop(writer.store);
+    for (offset, told) in [(start.offset, false), (inside.offset, true)] {
+        let (mut store, index) = SegmentStore::open(options()).unwrap();
+        let place = Position { sequence: empty, offset };
+        assert!(store.begin_behind(place));
+        let mut found = drain(&mut EntryReader::new(index, Some(place), Liveness::Ended));
+        if told {
+            assert_eq!(found.remove(0), format!("[expired {empty}..={empty}]"));
+        }
+        assert_eq!(found, lines);
+    }
+}
