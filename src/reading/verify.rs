@@ -108,8 +108,8 @@ pub struct Verification {
     pub segments: Vec<SegmentReport>,
     /// Segments that are not there although older ones are: the first and the last of each hole.
     pub missing: Vec<(u64, u64)>,
-    /// Segments that were never in a file, because the disk took none then: the first and the last of
-    /// each such time. An entry `logger.journal_gap` behind it says how many records that were.
+    /// Segments that were never in a file, or hold nothing, because the disk took none then: the first and
+    /// the last of each such time. An entry `logger.journal_gap` behind it says how many records that were.
     pub in_memory: Vec<(u64, u64)>,
     /// The process that may be writing the journal: behind what is published, nothing was judged.
     pub writer_pid: Option<u32>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::support::*;
 use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::*;
-use crate::record::TimeKind;
+use crate::record::{Gap, TimeKind};
 
 /// Fills about a tenth of a segment; returns the lines.
 fn fill(writer: &mut Writer, known: &Known, pass: u64) -> Vec<String> {
@@ -419,5 +419,36 @@ fn row_02_a_segment_in_which_nothing_was_written_before_a_death_is_missed_by_nob
             assert_eq!(found.remove(0), format!("[expired {empty}..={empty}]"));
         }
         assert_eq!(found, lines);
+    }
+}
+
+#[test]
+fn row_06_a_segment_made_ahead_does_not_name_one_that_was_given_up_empty() {
+    for mapped in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let mut writer = Writer::new(options(directory(home.path()), mapped));
+        fill(&mut writer, &known(), 1);
+        // All are made before anybody knows that the first two of them take nothing.
+        let mut ahead = || writer.store.prepare(u64::MAX).unwrap().unwrap();
+        let (second, third, fourth) = (ahead(), ahead(), ahead());
+        assert_eq!(fourth.sequence(), 4);
+        let retired = writer.appender.roll(second).unwrap();
+        writer.store.recycle(retired);
+        for next in [third, fourth] {
+            writer.appender.break_for_test(std::fs::File::open("/dev/null").unwrap());
+            writer.appender.begin_pass(1_000_000, None);
+            writer.appender.append_gap(&Gap::default()).unwrap();
+            writer.appender.end_pass().unwrap_err();
+            let given_up = writer.appender.abandon(next);
+            writer.store.recycle(given_up);
+        }
+        fill(&mut writer, &known(), 2);
+        let index = SegmentIndex::directory(home.path().join("journal"));
+        let after = |sequence| index.header(sequence).unwrap().after;
+        assert_eq!((after(1), after(4)), (0, 1), "mapped: {mapped}");
+        // One that follows what is kept says nothing.
+        let next = writer.store.prepare_file(u64::MAX).unwrap().unwrap();
+        drop(writer.appender.roll(next).unwrap());
+        assert_eq!((writer.appender.sequence(), after(5)), (5, 0));
     }
 }
