@@ -452,3 +452,27 @@ fn row_06_a_segment_made_ahead_does_not_name_one_that_was_given_up_empty() {
         assert_eq!((writer.appender.sequence(), after(5)), (5, 0));
     }
 }
+
+#[test]
+fn row_06_an_empty_segment_does_not_say_that_a_number_in_front_of_it_is_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(options(directory(home.path()), false));
+    fill(&mut writer, &known(), 1);
+    let mut ahead = || writer.store.prepare(u64::MAX).unwrap().unwrap();
+    let (second, mut third, fourth) = (ahead(), ahead(), ahead());
+    let broken = || std::fs::File::open("/dev/null").unwrap();
+    drop(writer.appender.roll(second).unwrap());
+    writer.appender.break_for_test(broken());
+    writer.appender.end_pass().unwrap_err();
+    // The header of this one cannot be corrected, and the file of the one in front is made new.
+    third.segment.writer = Box::new(writer::PlainWriter::new(std::sync::Arc::new(broken())));
+    drop(writer.appender.abandon(third));
+    std::fs::remove_file(writer.index.path(2)).unwrap();
+    writer.appender.end_pass().unwrap_err();
+    drop(writer.appender.abandon(fourth));
+    fill(&mut writer, &known(), 2);
+    writer.appender.finish().unwrap();
+    let journal = crate::reading::Journal::open(home.path()).unwrap();
+    let found = journal.verify(&mut |_| {}).unwrap();
+    assert_eq!((&*found.missing, &*found.in_memory), (&[][..], &[(2, 2)][..]), "{found:?}");
+}
