@@ -338,3 +338,60 @@ fn row_06_a_call_that_fails_at_the_start_costs_no_entry_untold() {
     const TEST: &str = "row_06_a_call_that_fails_at_the_start_costs_no_entry_untold";
     each_call(TEST, "at the start", fail_at_the_start);
 }
+
+/// In the child: `fails` writes to the journal fail, one segment each, whose followers were made before
+/// anybody knew of it; then the same once more, if the janitor has made room meanwhile.
+fn fail_segments(fails: u64, again: bool) {
+    let desk = Desk::new();
+    // Nobody else writes.
+    let alone = || builder(&desk, false).render_logs(false);
+    let there = |sequence: u64| desk.logs().join(format!("journal/{sequence:020}.tape")).exists();
+    let (log, guard) = alone().build().unwrap();
+    let mut load = Load::new(ticks_per_microsecond());
+    let mut fail_so_often = |fails: u64| {
+        let fault = fail(FileCall::Write, libc::EIO, fails);
+        load.log(&log, 10);
+        log.flush(PATIENCE).unwrap();
+        assert_eq!(fault.failed(), fails);
+        drop(fault);
+        load.log(&log, 10);
+        log.flush(PATIENCE).unwrap();
+    };
+    fail_so_often(0);
+    support::until("two are made ahead", || there(3));
+    fail_so_often(fails);
+    if again {
+        // What took its place in memory meanwhile has the number in between.
+        support::until("a file is made behind them", || there(5));
+        std::thread::sleep(Duration::from_millis(50));
+        fail_so_often(fails);
+    }
+    let what = format!("{fails} failed, again {again}");
+    let calls = load.calls.timed;
+    drop((log, guard));
+    for starts in 1..=3 {
+        let journal = Journal::open(desk.logs()).unwrap();
+        let verification = journal.verify(&mut |_| {}).unwrap();
+        assert!(verification.is_intact(), "{what}, start {starts}: {verification:?}");
+        let mut text = Vec::new();
+        journal.write_to(Format::Text, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(numbers(text.lines()).len() as u64, calls, "{what}, start {starts}");
+        // The next start removes what holds nothing.
+        drop(alone().build().unwrap());
+    }
+}
+
+#[test]
+fn row_06_numbers_of_segments_in_which_nothing_was_written_are_not_taken_for_lost_ones() {
+    const TEST: &str =
+        "row_06_numbers_of_segments_in_which_nothing_was_written_are_not_taken_for_lost_ones";
+    if let Some(role) = role() {
+        let (fails, again) = role.split_once(' ').unwrap();
+        return fail_segments(fails.parse().unwrap(), again == "true");
+    }
+    for (fails, again) in [(1, false), (2, false), (1, true)] {
+        run(child(TEST, &format!("{fails} {again}")));
+    }
+    println!("row 06: 3 engines whose segments could not be written, no number is missing untold");
+}

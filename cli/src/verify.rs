@@ -84,7 +84,9 @@ fn tell(verification: &Verification, quiet: bool) {
         }
     }
     for (first, last) in &verification.in_memory {
-        outln!("segments {first} to {last} were in memory alone: the disk took none then");
+        outln!(
+            "segments {first} to {last} were in memory alone, or empty: the disk took none then"
+        );
     }
     for (first, last) in &verification.missing {
         outln!("segments {first} to {last} are missing, although older ones are there: removed?");

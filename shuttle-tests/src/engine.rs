@@ -189,6 +189,10 @@ pub(crate) mod journal {
         pub(crate) fn sequence(&self) -> u64 {
             self.0
         }
+
+        pub(crate) fn is_in_memory(&self) -> bool {
+            false
+        }
     }
 
     /// A segment that is written.

@@ -293,7 +293,7 @@ fn open_journal(
     };
     let (mut store, index) =
         opened.map_err(|error| StartError::Refused { reason: error.to_string() })?;
-    if !store.begin_behind(resume.oldest_needed()) {
+    if resume.place().is_some_and(|place| !store.begin_behind(place)) {
         resume.disbelieve(core);
     }
     let oldest_needed = resume.oldest_needed();

@@ -70,6 +70,9 @@ pub(crate) struct Appender {
     published_bytes: u64,
     published_records: u64,
     failure: Option<Failure>,
+    /// Of the files that were given up before anything was published in them, the newest; and the
+    /// one in front of them that was kept.
+    given_up: (u64, u64),
     screen: Option<Box<dyn Screen>>,
     /// Whether something urgent was appended since the last publication.
     urgent: bool,
@@ -103,6 +106,7 @@ impl Appender {
             published_bytes: 0,
             published_records: 0,
             failure: None,
+            given_up: (0, 0),
             screen: None,
             urgent: false,
         };

@@ -34,7 +34,8 @@ pub(crate) struct SegmentIndex {
 struct Shared {
     /// Open segments of this process, those in anonymous memory among them.
     held: Mutex<BTreeMap<u64, Arc<File>>>,
-    /// Numbers of segments that were given up before anything was published in them.
+    /// Numbers of segments in which nothing was published before they were given up, by this process or
+    /// by the death of an earlier one.
     void: Mutex<BTreeSet<u64>>,
     /// Where the others are.
     directory: OnceLock<Directory>,
@@ -167,6 +168,8 @@ impl SegmentIndex {
 
     /// Lets readers find a segment that this process has open.
     pub(super) fn insert(&self, sequence: u64, file: &Arc<File>) {
+        // The number may be used again.
+        self.shared.void.lock().remove(&sequence);
         self.shared.held.lock().insert(sequence, Arc::clone(file));
     }
 

@@ -32,7 +32,8 @@ pub(super) const INDEX_ENTRIES: usize = 128;
 
 const MAGIC: [u8; 8] = *b"TAPELOG\0";
 const VERSION: u16 = 1;
-const FIXED_BYTES: usize = 224;
+/// The part of it that is fixed, its CRC included.
+pub(super) const FIXED_BYTES: usize = 224;
 const CRC_OFFSET: usize = FIXED_BYTES - 4;
 const HOST_BYTES_MAX: usize = 64;
 const PROGRAM_BYTES_MAX: usize = 48;
@@ -68,8 +69,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) program: String,
     /// Its syslog facility.
     pub(crate) facility: u8,
-    /// The segment in front of it that was kept in a file: those in between lay in memory alone.
-    /// 0: it follows the one before it by its number.
+    /// The segment in front of it that was kept in a file: those in between lay in memory alone, or
+    /// hold nothing. 0: it follows the one before it by its number.
     pub(crate) after: u64,
 }
 
@@ -87,6 +88,16 @@ pub(super) enum HeaderPage {
 }
 
 impl SegmentHeader {
+    /// The segment in front of it that was kept in a file, as it says; 0 for none.
+    pub(super) fn predecessor(&self) -> u64 {
+        if self.after == 0 { self.sequence.saturating_sub(1) } else { self.after }
+    }
+
+    /// What a header has to say of the segment in front of it.
+    pub(super) fn after(sequence: u64, predecessor: u64) -> u64 {
+        if predecessor.saturating_add(1) == sequence { 0 } else { predecessor }
+    }
+
     /// The whole first page, with an empty index and the cursor at the first frame.
     pub(super) fn page(&self) -> Box<[u8]> {
         let mut page = vec![0; HEADER_PAGE_BYTES].into_boxed_slice();

@@ -16,6 +16,11 @@ impl Position {
     pub(crate) fn start_of(sequence: u64) -> Self {
         Self { sequence, offset: FIRST_OFFSET.into() }
     }
+
+    /// Whether it lies behind a frame of its segment.
+    pub(crate) fn is_inside(self) -> bool {
+        self.offset > FIRST_OFFSET.into()
+    }
 }
 
 /// What a pass has achieved.

@@ -453,8 +453,11 @@ impl JournalReader {
             Some(next) if next == wanted => Ok(Found::Again),
             Some(next) => {
                 let oldest = matches!(self.wanted, Wanted::Oldest);
+                // Where somebody has read something, something was published.
+                let begun = matches!(self.wanted, Wanted::Place(place) if place.is_inside());
                 self.wanted = Wanted::Sequence(next);
-                let mut lost = (wanted..next).filter(|&other| !self.index.is_void(other));
+                let is_lost = |other| begun && other == wanted || !self.index.is_void(other);
+                let mut lost = (wanted..next).filter(|&other| is_lost(other));
                 let (first, last) = (lost.next(), lost.next_back());
                 Ok(match first.filter(|_| !oldest) {
                     Some(first) => Found::Expired { first, last: last.unwrap_or(first) },

@@ -14,6 +14,7 @@ use super::guard::Guard;
 use super::index::SegmentIndex;
 use super::layout::cursor_of;
 use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
+use super::position::Position;
 use super::segment::{Populate, Prepared, Segment};
 use super::segment_reader::has_first_frame;
 use crate::files::{self, FileCall};
@@ -241,6 +242,10 @@ impl SegmentStore {
             let path = directory.path(sequence);
             files::call(FileCall::Remove, || std::fs::remove_file(&path))
                 .map_err(JournalError::io("remove", &path))?;
+            // Unless the number is that of one of ours, whose name was taken.
+            if self.index.held(sequence).is_none() {
+                self.index.set_void(sequence);
+            }
         }
         let before = std::mem::replace(&mut self.idle, known);
         self.orphans.extend(before.into_iter().map(|idle| idle.sequence));
@@ -261,16 +266,18 @@ impl SegmentStore {
         self.outside.last().map_or(0, |newest| newest.saturating_add(1))
     }
 
-    /// Begins behind segment `sequence`, which an earlier run had in memory alone. `u64::MAX`: none.
-    /// False where no run can have come to it from what the directory holds: it is not heeded.
-    pub(crate) fn begin_behind(&mut self, sequence: u64) -> bool {
-        if sequence == u64::MAX {
-            return true;
-        }
+    /// Begins behind the segment of the place at which the views of an earlier run were, which it may
+    /// have had in memory alone; or with that segment, if the views were at its beginning and nothing was
+    /// written in it: nobody misses it. False where no run can have come to the place from what the
+    /// directory holds: it is not heeded.
+    pub(crate) fn begin_behind(&mut self, place: Position) -> bool {
+        let sequence = place.sequence;
         let ahead = sequence.saturating_sub(self.next_sequence);
         let believed = !self.attached || ahead <= AHEAD_MAX;
         if believed {
-            self.next_sequence = self.next_sequence.max(sequence.saturating_add(1));
+            let again = !place.is_inside() && self.index.is_void(sequence);
+            let next = sequence.saturating_add(u64::from(!again));
+            self.next_sequence = self.next_sequence.max(next);
         }
         believed
     }

@@ -108,8 +108,8 @@ pub struct Verification {
     pub segments: Vec<SegmentReport>,
     /// Segments that are not there although older ones are: the first and the last of each hole.
     pub missing: Vec<(u64, u64)>,
-    /// Segments that were never in a file, because the disk took none then: the first and the last of
-    /// each such time. An entry `logger.journal_gap` behind it says how many records that were.
+    /// Segments that were never in a file, or hold nothing, because the disk took none then: the first and
+    /// the last of each such time. An entry `logger.journal_gap` behind it says how many records that were.
     pub in_memory: Vec<(u64, u64)>,
     /// The process that may be writing the journal: behind what is published, nothing was judged.
     pub writer_pid: Option<u32>,
@@ -121,6 +121,16 @@ impl Verification {
     pub fn is_intact(&self) -> bool {
         let damaged = |segment: &SegmentReport| segment.state == SegmentState::Damaged;
         self.missing.is_empty() && !self.segments.iter().any(damaged)
+    }
+
+    /// Tells numbers that never were files, or were empty ones, from those that are missing, by what the
+    /// segment behind them says of the file in front of them.
+    fn judge(&mut self, holes: &mut Vec<(u64, u64)>, after: u64) {
+        for (first, last) in holes.drain(..) {
+            let in_memory = (1..first).contains(&after);
+            let known = if in_memory { &mut self.in_memory } else { &mut self.missing };
+            known.push((first, last));
+        }
     }
 
     /// How many records can be decoded.
@@ -171,7 +181,7 @@ impl Journal {
             |sequence| std::fs::metadata(self.index.path(sequence)).map_or(0, |found| found.len());
         let total_bytes = queue.iter().copied().map(bytes).sum();
         let mut done = 0;
-        let (mut expected, mut hole) = (None, None);
+        let (mut expected, mut holes) = (None, Vec::new());
         while let Some(sequence) = queue.pop_front() {
             let passed_over = expected.filter(|&expected| sequence < expected);
             if let Some(expected) = expected.take().filter(|&expected| sequence > expected) {
@@ -182,7 +192,9 @@ impl Journal {
                     found.into_iter().rev().for_each(|sequence| queue.push_front(sequence));
                     continue;
                 }
-                hole = self.is_hole(expected)?.then_some((expected, sequence - 1));
+                if self.is_hole(expected)? {
+                    holes.push((expected, sequence - 1));
+                }
                 verifier.skip();
             }
             let checked = verifier
@@ -190,11 +202,10 @@ impl Journal {
                     progress(VerifyProgress { bytes: done + offset, total_bytes });
                 })
                 .map_err(|error| ReadError::Journal { source: Box::new(error) })?;
-            if let Some((first, last)) = hole.take() {
-                let in_memory = (1..first).contains(&checked.after);
-                let holes =
-                    if in_memory { &mut verification.in_memory } else { &mut verification.missing };
-                holes.push((first, last));
+            // One that holds nothing may have been made before its neighbours were given up: the next one
+            // that holds something knows.
+            if checked.outcome != Outcome::Prepared || queue.is_empty() {
+                verification.judge(&mut holes, checked.after);
             }
             if checked.outcome != Outcome::Expired {
                 expected = Some(checked.next.unwrap_or(sequence.saturating_add(1)));

@@ -31,7 +31,7 @@ pub(crate) struct Janitor {
     desk: Desk,
     reporter: Reporter,
     /// Prepared segments, the next one first. More than one only where a file has taken the place of
-    /// memory.
+    /// memory, or was made while the disk was not trusted.
     ready: VecDeque<Prepared>,
     /// Whether the journal is to be in files.
     in_files: bool,
@@ -124,6 +124,15 @@ impl Janitor {
         if let Some(segment) = self.desk.take_back() {
             self.store.discard(segment);
         }
+    }
+
+    /// The same of those in memory alone: what follows a file says that the file is in front of it.
+    fn discard_ready_memory(&mut self) {
+        let taken_back = self.desk.take_back();
+        let ready = taken_back.into_iter().chain(std::mem::take(&mut self.ready));
+        let (in_memory, in_files) = ready.partition::<Vec<_>, _>(Prepared::is_in_memory);
+        self.ready = in_files.into();
+        in_memory.into_iter().rev().for_each(|segment| self.store.discard(segment));
     }
 
     /// Makes the next segment ready; how long to wait before the next attempt.
@@ -244,7 +253,7 @@ impl Janitor {
         // What fails now has failed before.
         if let Ok(Some(segment)) = self.store.prepare_file(self.desk.shared.oldest_needed()) {
             // The file comes next, not what is ready in memory.
-            self.discard_ready();
+            self.discard_ready_memory();
             self.desk.shared.leave_memory_before(segment.sequence());
             self.core.control.wake_drain();
             self.ready.push_back(segment);

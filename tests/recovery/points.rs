@@ -65,6 +65,7 @@ fn row_02_a_death_while_a_ring_is_set_aside_leaves_it_to_the_next_start() {
             assert_eq!(status.signal(), Some(9), "{point:?}: {status}");
             let stats = start_again(way.builder_of(&desk));
             assert_eq!(stats.recovered, 0);
+            assert_eq!(in_the_logs(&desk.logs(), 1, kind), [0]);
             let names = std::fs::read_dir(desk.ring_dir()).unwrap();
             let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names.len(), 1, "{names:?}");

@@ -9,7 +9,9 @@ use crate::journal::defined::Defined;
 use crate::journal::error::{AppendError, JournalError};
 use crate::journal::frame::{CLEAN_END, END_BYTES, Kind};
 use crate::journal::index::file_name;
-use crate::journal::layout::{FIRST_OFFSET, INDEX_ENTRIES, IndexEntry, OpeningLine};
+use crate::journal::layout::{
+    FIRST_OFFSET, FIXED_BYTES, INDEX_ENTRIES, IndexEntry, OpeningLine, SegmentHeader,
+};
 use crate::journal::position::{Position, Progress};
 use crate::journal::segment::{Prepared, Retired, Segment};
 
@@ -51,6 +53,9 @@ impl Appender {
     pub(super) fn switch(&mut self, next: Prepared) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
         let published = self.published > FIRST_OFFSET;
+        if !published && !segment.in_memory {
+            self.given_up = (segment.header.sequence, segment.header.predecessor());
+        }
         let failure = self.failure.map(Failure::again);
         self.end = FIRST_OFFSET;
         self.published = FIRST_OFFSET;
@@ -61,6 +66,7 @@ impl Appender {
         self.defined.truncate(1);
         self.defined.iter_mut().for_each(Defined::clear);
         self.calibration_due = true;
+        self.pass_over_given_up();
         self.open_segment();
         Retired { segment, published, failure }
     }
@@ -154,6 +160,23 @@ impl Appender {
         self.published = self.end;
         (self.published_records, self.published_bytes) = (self.records, self.bytes);
         Ok(())
+    }
+
+    /// Has the header say so where it was written before the segment in front of it was given up with
+    /// nothing in it: that one's file will be used for another number, or be removed.
+    fn pass_over_given_up(&mut self) {
+        let (newest, kept) = self.given_up;
+        let header = &mut self.segment.header;
+        let says = header.predecessor();
+        if self.segment.in_memory || says <= kept || says > newest {
+            return;
+        }
+        header.after = SegmentHeader::after(header.sequence, kept);
+        let page = header.page();
+        // All of it, although the end alone is new: half of it would change nothing.
+        if let Err(source) = self.segment.writer.put_header(0, &page[..FIXED_BYTES]) {
+            self.failure = Some(Failure::of(&source));
+        }
     }
 
     pub(super) fn open_segment(&mut self) {

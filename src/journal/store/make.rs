@@ -228,7 +228,6 @@ impl SegmentStore {
 
     fn header(&self, segment_bytes: u64) -> Result<SegmentHeader, JournalError> {
         let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let newest = self.newest_file();
         Ok(SegmentHeader {
             sequence: self.next_sequence,
             use_id: random_id()
@@ -241,7 +240,7 @@ impl SegmentStore {
             host: self.options.host.clone(),
             program: self.options.program.clone(),
             facility: self.options.facility,
-            after: if newest.saturating_add(1) == self.next_sequence { 0 } else { newest },
+            after: SegmentHeader::after(self.next_sequence, self.newest_file()),
         })
     }
 }

@@ -68,7 +68,8 @@ pub(crate) struct Checked {
     pub(crate) damaged: u64,
     /// Unreadable bytes at its very end.
     pub(crate) torn: Option<Torn>,
-    /// The last segment in a file in front of it, if those in between were in memory alone; else 0.
+    /// The last segment in a file in front of it, if those in between were in memory alone, or
+    /// empty; else 0.
     pub(crate) after: u64,
     /// The next segment's number, if the segment has an end frame.
     pub(crate) next: Option<u64>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::handlers::notice;
-use crate::journal::Checkpoint;
+use crate::journal::{Checkpoint, Position};
 use crate::shared::{Core, FileError, Part};
 use crate::writer::cursor::{Cursor, Left, Mark};
 use crate::writer::routing::Skips;
@@ -86,9 +86,14 @@ impl Resume {
         (self.checkpoint, self.skips) = (None, Skips::default());
     }
 
+    /// Where the views go on; none: with this run.
+    pub(crate) fn place(&self) -> Option<Position> {
+        self.checkpoint.as_ref().map(|checkpoint| checkpoint.position)
+    }
+
     /// The oldest segment that is still to be rendered; `u64::MAX` if none is.
     pub(crate) fn oldest_needed(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.position.sequence)
+        self.place().map_or(u64::MAX, |place| place.sequence)
     }
 }
 
