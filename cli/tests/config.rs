@@ -107,7 +107,7 @@ fn what_is_shown_is_toml_and_says_the_bound_of_the_disk() {
     assert_eq!(table["log_max_file_size"].as_str(), Some("10MiB"));
     assert_eq!(table.len(), tapelog::parameters().len());
     assert!(toml.contains("# On the disk at most 188MiB: logs 60MiB, journal 128MiB."), "{toml}");
-    let beside = "# And 36KiB beside them: .tapelog.lock 4KiB, journal/views.cursor 32KiB.";
+    let beside = "# And 68KiB beside them: .tapelog.lock 4KiB, journal/views.cursor 64KiB.";
     assert!(toml.contains(beside), "{toml}");
     fs::write(here.join("tapelog.toml"), &toml).unwrap();
     assert!(tapelog(here, &["check"], &[]).status.success());

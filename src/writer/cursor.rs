@@ -5,12 +5,20 @@
 //! many entries of the run before are skipped for that log: one entry is one line. A torn last line
 //! is taken back, and its entry rendered again.
 //!
+//! After a power cut the cursor may be newer on the disk than the logs, or older, or not there. So
+//! whoever syncs the logs [keeps](keep::Place) a place that they have for good in two more slots,
+//! and a start [looks](proof) which place the logs bear out.
+//!
 //! ```text
-//! views.cursor   two slots of 16 KiB, written in turn; the newer one with a right CRC counts
+//! views.cursor   four slots of 16 KiB: two written in turn before each batch, two behind each sync
+//!                of the logs; the newest one with a right CRC counts that the logs bear out
 //! slot           crc32c u32 │ length u32 │ number u64
 //!                │ 3 × { device u64, inode u64, length u64, entries still to be skipped u64 }
 //!                │ checkpoint of the merge
 //! ```
+
+mod keep;
+mod proof;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -22,9 +30,12 @@ use rustix::fs::OFlags;
 
 use super::logs::{LogFile, Logs};
 use super::routing::Skips;
+use super::unreadable;
 use crate::files::{self, FileCall};
 use crate::handlers::refuse_foreign;
 use crate::journal::crc32c;
+
+pub(crate) use keep::Place;
 
 /// The cursor's file in the journal's directory.
 const FILE_NAME: &str = "views.cursor";
@@ -32,7 +43,10 @@ const SLOT_BYTES: usize = 16 << 10;
 const MARK_BYTES: usize = 32;
 const CHECKPOINT_OFFSET: usize = 16 + 3 * MARK_BYTES;
 /// What the file takes at most.
-pub(crate) const CURSOR_BYTES: u64 = 2 * SLOT_BYTES as u64;
+pub(crate) const CURSOR_BYTES: u64 = (SLOTS * SLOT_BYTES) as u64;
+/// Two for the beginnings of batches, then two for what was synced.
+const SLOTS: usize = 4;
+const BATCH_SLOTS: usize = 2;
 /// No run comes to a higher number.
 const NUMBER_MAX: u64 = 1 << 60;
 /// So many numbers in a row may be missing among the files of a log.
@@ -64,12 +78,15 @@ pub(crate) struct Cursor {
     slot: Box<[u8; SLOT_BYTES]>,
 }
 
-/// What the last run left.
+/// What the last run left: a place in the journal, and what the logs had there.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     /// The merge's checkpoint; `None` at the first start.
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(super) marks: [Mark; 3],
+    number: u64,
+    /// Older ones, the newest first.
+    pub(super) older: Vec<Left>,
 }
 
 impl Cursor {
@@ -114,13 +131,33 @@ impl Cursor {
     pub(crate) fn open(directory: &Path, mode: u32) -> io::Result<(Cursor, Left)> {
         let mut cursor = Cursor::unopened(directory, mode);
         let file = open_own(&cursor.path, mode)?;
-        let mut bytes = vec![0; 2 * SLOT_BYTES];
+        let mut bytes = vec![0; SLOTS * SLOT_BYTES];
         files::read_up_to(&file, &mut bytes, 0)?;
-        let (first, second) = bytes.split_at(SLOT_BYTES);
-        let newest = [first, second].into_iter().filter_map(read_slot).max_by_key(|slot| slot.0);
-        let (number, left) = newest.unwrap_or_default();
-        (cursor.file, cursor.number) = (Some(file), number);
+        let mut places: Vec<_> = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).collect();
+        places.sort_by_key(|place| std::cmp::Reverse(place.number));
+        let mut places = places.into_iter();
+        let mut left = places.next().unwrap_or_default();
+        left.older = places.collect();
+        (cursor.file, cursor.number) = (Some(file), left.number);
         Ok((cursor, left))
+    }
+
+    /// Goes on at a place that is not the newest: what is newer is wiped out, because the logs would
+    /// bear it out again once they have grown.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(crate) fn go_back_to(&mut self, left: &Left) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut slot = vec![0; SLOT_BYTES];
+        for at in 0..SLOTS {
+            let place = (at * SLOT_BYTES) as u64;
+            let length = files::read_up_to(file, &mut slot, place)?;
+            if read_slot(&slot[..length]).is_some_and(|found| found.number > left.number) {
+                files::write_all_at(file, &[0; 16], place)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a note can be taken: not within a while of a failure. Looks now and then whether the
@@ -164,7 +201,7 @@ impl Cursor {
         self.slot[8..16].copy_from_slice(&self.number.to_le_bytes());
         let crc = crc32c(&self.slot[4..end]);
         self.slot[..4].copy_from_slice(&crc.to_le_bytes());
-        let place = (self.number % 2) * SLOT_BYTES as u64;
+        let place = (self.number % BATCH_SLOTS as u64) * SLOT_BYTES as u64;
         let file = match self.file.take() {
             Some(file) => file,
             None => open_own(&self.path, self.mode)?,
@@ -203,7 +240,7 @@ fn mark_of(log: &LogFile, skip: u64) -> Mark {
     })
 }
 
-fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
+fn read_slot(slot: &[u8]) -> Option<Left> {
     let word = |at: usize| Some(u64::from_le_bytes(*slot.get(at..)?.first_chunk()?));
     let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
     let end = half(4)? as usize;
@@ -222,7 +259,7 @@ fn read_slot(slot: &[u8]) -> Option<(u64, Left)> {
         };
     }
     let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
-    Some((word(8)?, Left { checkpoint: Some(checkpoint), marks }))
+    Some(Left { checkpoint: Some(checkpoint), marks, number: word(8)?, older: Vec::new() })
 }
 
 impl Mark {
@@ -243,7 +280,23 @@ fn lines_behind(path: &Path, mark: Mark) -> io::Result<u64> {
     if mark.inode == 0 {
         return Ok(0);
     }
-    let (mut lines, mut holes) = (0, 0);
+    let mut lines = 0;
+    let found = newest_first(path, |number, file, found| {
+        let its_own = id(found) == (mark.device, mark.inode);
+        let start = if its_own { mark.length.min(found.len()) } else { 0 };
+        lines += count_lines(file, start, number == 0)?;
+        Ok(its_own.then_some(lines))
+    })?;
+    // The file is gone: somebody else moved it, and what follows it is not known.
+    Ok(found.unwrap_or(0))
+}
+
+/// Goes through the files of a log, the live one first, until `look` has an answer.
+fn newest_first<T>(
+    path: &Path,
+    mut look: impl FnMut(u32, &File, &Metadata) -> io::Result<Option<T>>,
+) -> io::Result<Option<T>> {
+    let mut holes = 0;
     for number in 0..=u32::MAX {
         let Some(file) = open_rotated(path, number)? else {
             holes += 1;
@@ -259,13 +312,11 @@ fn lines_behind(path: &Path, mark: Mark) -> io::Result<u64> {
             // It was never ours: no line of ours is in it.
             continue;
         }
-        if (found.dev(), found.ino()) == (mark.device, mark.inode) {
-            return Ok(lines + count_lines(&file, mark.length.min(found.len()), number == 0)?);
+        if let Some(answer) = look(number, &file, &found)? {
+            return Ok(Some(answer));
         }
-        lines += count_lines(&file, 0, number == 0)?;
     }
-    // The file is gone: somebody else moved it, and what follows it is not known.
-    Ok(0)
+    Ok(None)
 }
 
 /// Opens a file of a log; none if there is none, or something that no log ever was.
@@ -301,22 +352,28 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-/// Counts the lines from `start` on, and cuts off a torn last one of the live file.
+/// Counts the lines from `start` on that are entries, up to a zero byte, which a power cut leaves and no
+/// line has. Of the live file what is behind the last whole line is cut off.
 fn count_lines(file: &File, start: u64, live: bool) -> io::Result<u64> {
     let mut buffer = vec![0; READ_BYTES];
     let (mut lines, mut whole, mut end) = (0, start, start);
-    loop {
-        let length = files::read_up_to(file, &mut buffer, end)?;
-        for (at, _) in buffer[..length].iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            lines += 1;
-            whole = end + at as u64 + 1;
+    let torn = loop {
+        let read = files::read_up_to(file, &mut buffer, end)?;
+        let length = proof::sound(&buffer[..read]);
+        let mut rest = &buffer[..length];
+        while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, behind) = rest.split_at(at + 1);
+            lines += u64::from(!unreadable::is_told_by(line));
+            whole = end + (length - behind.len()) as u64;
+            rest = behind;
         }
-        end += length as u64;
         if length < buffer.len() {
-            break;
+            break length < read || !rest.is_empty() || whole < end;
         }
-    }
-    if live && whole < end {
+        // A line that goes on is looked at as a whole, if there is room for it.
+        end += (if rest.len() < length { length - rest.len() } else { length }) as u64;
+    };
+    if live && torn {
         files::call(FileCall::SetLength, || file.set_len(whole))?;
     }
     Ok(lines)

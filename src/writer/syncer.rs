@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cursor::{Cursor, Place};
 use super::keeper::Keeper;
 use crate::config::SyncPolicy;
 use crate::crash::{self, CrashPoint};
@@ -31,8 +32,8 @@ pub(crate) struct Syncer {
     due: Instant,
     /// After a failure: not before this.
     retry_at: Option<Instant>,
-    /// What the logs held when they were synced last: lines and rotations.
-    logs_synced: [u64; 2],
+    /// What the logs held when they were synced last: lines and rotations. None: they were not yet.
+    logs_synced: Option<[u64; 2]>,
     /// Up to where the views must have rendered before the logs are synced; none: nothing is due.
     logs_wait_for: Option<Position>,
 }
@@ -47,7 +48,7 @@ impl Syncer {
             policy,
             due: Instant::now(),
             retry_at: None,
-            logs_synced: [0; 2],
+            logs_synced: None,
             logs_wait_for: None,
         })
     }
@@ -106,6 +107,10 @@ impl Syncer {
         if let SyncPolicy::Interval(interval) = self.policy {
             self.due = now + interval;
         }
+        if self.logs_synced.is_none() {
+            // What the journal has from here on, a start can bring into the logs behind a power cut.
+            self.sync_logs();
+        }
         let outcome = self.core.sync_journal();
         let synced = self.note(outcome);
         crash::pass(CrashPoint::JournalSynced);
@@ -117,18 +122,21 @@ impl Syncer {
         }
     }
 
-    /// Syncs the logs, if lines were added since the last time.
+    /// Syncs the logs, if lines were added since the last time, and keeps the place they have for good.
     fn sync_logs(&mut self) {
         self.logs_wait_for = None;
         if self.core.control.without_views() || !self.core.configuration.render_logs {
             return;
         }
+        let journal = self.core.configuration.log_dir.join("journal");
+        let place = Place::newest(&journal);
         let views = self.core.control.progress().views;
         let now = [views.log_lines + views.missed, views.rotations];
-        if now == self.logs_synced {
+        if self.logs_synced == Some(now) {
             return;
         }
-        let rotated = u32::try_from(now[1] - self.logs_synced[1]).unwrap_or(u32::MAX);
+        let before = self.logs_synced.map_or(0, |[_, rotations]| rotations);
+        let rotated = u32::try_from(now[1] - before).unwrap_or(u32::MAX);
         let backups = self.core.configuration.log_backup_count;
         let outcomes = self
             .core
@@ -137,8 +145,13 @@ impl Syncer {
             .map(|path| sync_log(&path, rotated.min(backups)).map_err(SyncError::of_log));
         // A rotation that came meanwhile moved what was looked for under another name.
         let moved = self.core.control.progress().views.rotations != now[1];
-        if self.note(outcomes.into_iter().collect()) && !moved {
-            self.logs_synced = now;
+        let mut outcome = outcomes.into_iter().collect::<Result<(), _>>();
+        if let (Ok(()), false, Some(place)) = (&outcome, moved, place) {
+            let path = Cursor::path(&journal);
+            outcome = place.keep().map_err(|source| SyncError::Io { path, source });
+        }
+        if self.note(outcome) && !moved {
+            self.logs_synced = Some(now);
         } else {
             self.logs_wait_for = Some(Position::default());
         }

@@ -8,6 +8,15 @@ use crate::journal;
 use crate::level::Level;
 use crate::record::UnixNanos;
 
+/// How the reasons begin.
+const REASONS: [&str; 3] = ["journal segment", "an entry cannot be rendered", "a log is shorter"];
+
+/// Whether a line was made here: it is no entry of the journal.
+pub(super) fn is_told_by(line: &[u8]) -> bool {
+    let has = |text: &str| line.windows(text.len()).any(|part| part == text.as_bytes());
+    has(super::routing::GAP) && REASONS.into_iter().any(has)
+}
+
 /// Tells parts of the journal that could not be rendered: on stderr each, in the logs one for a
 /// segment, so that a file made to annoy does not fill them.
 #[derive(Debug, Default)]
@@ -52,6 +61,15 @@ impl Unreadable {
         let reason =
             format!("journal segment {sequence} cannot be read: the writer panics over it");
         self.tell(sequence, &reason)
+    }
+
+    /// The line for what the logs themselves do not have any more.
+    pub(super) fn doubtful(&mut self) -> Option<OwnEntry> {
+        self.tell(
+            u64::MAX - 1,
+            "a log is shorter than it was, or it is not known how far it was written (a power cut, or \
+             somebody cut it off); `tapelog cat` shows what may be missing",
+        )
     }
 
     /// Whether there was such a part.

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Place};
 use super::routing::{Outlets, Skips};
 use super::supply::Floor;
 use super::unreadable::Unreadable;
@@ -154,7 +154,9 @@ impl View {
             pass_ticks: 0,
         };
         view.begin_batch();
-        if begins {
+        if resume.in_doubt {
+            view.tell_doubt();
+        } else if begins {
             // Whoever dies before its first batch has the next start begin here.
             view.note_cursor();
         }
@@ -308,10 +310,19 @@ impl View {
         ViewCounts { unreadable: self.unreadable.records, ..self.outlets.counts() }
     }
 
+    /// Such a line is none of the entries that a log may have already.
     fn tell_gap(&mut self, gap: Option<OwnEntry>) {
         if let Some(gap) = gap {
-            self.outlets.entry(&gap.entry(), false, &mut self.skips);
+            self.outlets.entry(&gap.entry(), false, &mut Skips::default());
         }
+    }
+
+    /// Says that the logs may miss entries of earlier runs, whatever they have.
+    fn tell_doubt(&mut self) {
+        let gap = self.unreadable.doubtful();
+        self.tell_gap(gap);
+        self.write();
+        self.note_cursor();
     }
 
     /// Tells once that the journal cannot be read, and leaves it alone for a while.
@@ -435,7 +446,11 @@ impl View {
     fn sync_if_asked(&mut self, progress: &Progress) {
         let asked = self.core.control.syncs();
         if asked > progress.synced {
-            let outcome = self.outlets.sync();
+            let journal = self.core.configuration.log_dir.join("journal");
+            let place = Place::newest(&journal);
+            let told = |error| FileError::new("sync", &Cursor::path(&journal), &error).to_string();
+            let keep = || place.map_or(Ok(()), |place| place.keep().map_err(told));
+            let outcome = self.outlets.sync().and_then(|()| keep());
             self.core.control.synced_logs(asked, outcome);
         }
     }

@@ -82,6 +82,112 @@ fn a_mark_is_found_behind_a_backup_that_has_another_name() {
     assert_eq!(mark.skip(&path).unwrap(), 4);
 }
 
+/// A log `e` with two rotated files, and marks in the newest two of its files.
+fn rotated_log(root: &Path) -> (PathBuf, [Mark; 2]) {
+    let path = root.join("e");
+    fs::write(&path, "e\nf\n").unwrap();
+    fs::write(root.join("e.1"), "c\nd\n").unwrap();
+    fs::write(root.join("e.2"), "a\nb\n").unwrap();
+    let mark = |name: &str| {
+        let found = fs::metadata(root.join(name)).unwrap();
+        Mark { device: found.dev(), inode: found.ino(), length: 4, skip: 0 }
+    };
+    let marks = [mark("e"), mark("e.1")];
+    (path, marks)
+}
+
+/// Whether a log bears out the first of these marks.
+fn bears_out(path: &Path, marks: &[Mark]) -> bool {
+    let place = |mark: &Mark| Left { marks: [*mark; 3], ..Left::default() };
+    let older: Vec<_> = marks[1..].iter().map(place).collect();
+    place(&marks[0]).is_borne_out(true, &older, &[path; 3])
+}
+
+#[test]
+fn a_log_bears_a_mark_out_with_all_of_its_bytes_and_no_zero_among_them() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, [live, rotated]) = rotated_log(root.path());
+    assert!(bears_out(&path, &[live, rotated]) && bears_out(&path, &[rotated]));
+    for torn in ["e\nf", "", "e\n\0\n", "e\n\0\0g\n"] {
+        fs::write(&path, torn).unwrap();
+        assert!(!bears_out(&path, &[live, rotated]), "{torn:?}");
+        assert!(bears_out(&path, &[rotated]), "{torn:?}");
+    }
+    // A hole further in front than bytes are looked at.
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(0).unwrap();
+    file.write_all_at(&[b'\n'; 2 << 20], 1 << 20).unwrap();
+    assert!(!bears_out(&path, &[Mark { length: 3 << 20, ..live }]));
+    // Of a rotated file its end must be there, too.
+    for torn in ["c\nd", "", "c\n\0\n"] {
+        fs::write(root.path().join("e.1"), torn).unwrap();
+        assert!(!bears_out(&path, &[Mark { length: 0, ..rotated }]), "{torn:?}");
+    }
+}
+
+#[test]
+fn lines_behind_a_rotation_are_not_counted_where_something_newer_was_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, [live, rotated]) = rotated_log(root.path());
+    let holds =
+        |mark| Left { marks: [mark; 3], ..Left::default() }.is_borne_out(false, &[], &[&path; 3]);
+    assert!(holds(live) && !holds(rotated));
+}
+
+#[test]
+fn a_rotation_that_is_undone_is_told_from_a_log_that_was_moved() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, marks) = rotated_log(root.path());
+    fs::rename(&path, root.path().join("moved")).unwrap();
+    assert!(bears_out(&path, &marks));
+    fs::rename(root.path().join("e.1"), &path).unwrap();
+    assert!(!bears_out(&path, &marks));
+}
+
+#[test]
+fn lines_are_counted_up_to_a_zero_and_the_rest_is_cut_off() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("e");
+    for torn in ["a\nb\n\0\0\0\0", "a\nb\n\0\0\nc\n", "a\nb\nc\0\n"] {
+        fs::write(&path, torn).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
+        assert_eq!(mark.skip(&path).unwrap(), 1, "{torn:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "{torn:?}");
+    }
+}
+
+#[test]
+fn a_kept_place_stays_and_what_is_newer_is_wiped_out() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = ["e", "t", "x"].map(|name| root.path().join(name));
+    assert!(Place::newest(root.path()).is_none());
+    let (mut cursor, _) = Cursor::open(root.path(), 0o600).unwrap();
+    assert!(Place::newest(root.path()).is_none());
+    let [expert, trades, errors] = [0, 1, 2].map(|at| log(&paths[at]));
+    let logs = Logs { expert, trades, errors };
+    for text in [b"one", b"two", b"six"] {
+        cursor.note(text, &logs, Skips::default()).unwrap();
+        Place::newest(root.path()).unwrap().keep().unwrap();
+    }
+    for text in [b"7th", b"8th"] {
+        cursor.note(text, &logs, Skips::default()).unwrap();
+    }
+    let texts = |left: &Left| {
+        let places = std::iter::once(left).chain(&left.older);
+        let text = |left: &Left| String::from_utf8(left.checkpoint.clone().unwrap()).unwrap();
+        places.map(text).collect::<Vec<_>>()
+    };
+    let (mut cursor, mut left) = Cursor::open(root.path(), 0o600).unwrap();
+    assert_eq!(texts(&left), ["8th", "7th", "six", "two"]);
+    cursor.go_back_to(&left.older.swap_remove(1)).unwrap();
+    let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
+    assert_eq!(texts(&left), ["six", "two"]);
+    cursor.note(b"new", &logs, Skips::default()).unwrap();
+    let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
+    assert_eq!(texts(&left), ["new", "six", "two"]);
+}
+
 /// Numbers that somebody may choose.
 fn hostile(random: &mut u64) -> u64 {
     *random ^= *random << 13;

@@ -1,11 +1,11 @@
 //! Where a view goes on after a restart, found before the logs are opened.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::handlers::notice;
-use crate::journal::{Checkpoint, Position};
+use crate::journal::{Checkpoint, Position, SegmentIndex};
 use crate::shared::{Core, FileError, Part};
 use crate::writer::cursor::{Cursor, Left, Mark};
 use crate::writer::routing::Skips;
@@ -21,6 +21,8 @@ pub(crate) struct Resume {
     pub(super) cursor: Option<Cursor>,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) skips: Skips,
+    /// Whether the logs may miss entries that no start can find out.
+    pub(super) in_doubt: bool,
 }
 
 impl Resume {
@@ -32,7 +34,7 @@ impl Resume {
         let is_there = std::fs::symlink_metadata(Cursor::path(&journal)).is_ok();
         let deadline = Instant::now() + if is_there { PATIENCE } else { Duration::ZERO };
         let open = || Cursor::open(&journal, configuration.file_mode);
-        let (cursor, left) = match patiently(deadline, |_| (), open) {
+        let (mut cursor, left) = match patiently(deadline, |_| (), open) {
             Ok(opened) => opened,
             Err(error) => {
                 notice(&format!(
@@ -43,13 +45,29 @@ impl Resume {
                 (Cursor::unopened(&journal, configuration.file_mode), Left::default())
             }
         };
+        let paths = configuration.log_paths();
+        if is_there && left.checkpoint.is_none() {
+            return Resume::without_place(cursor, &journal, &paths);
+        }
+        let (left, in_doubt) = borne_out(&mut cursor, left, &journal, &paths);
         let checkpoint = left.checkpoint.as_deref().and_then(Checkpoint::decode);
         let skips = if checkpoint.is_some() {
             skips(core, &left.marks, deadline)
         } else {
             Skips::default()
         };
-        Resume { cursor: Some(cursor), checkpoint, skips }
+        Resume { cursor: Some(cursor), checkpoint, skips, in_doubt }
+    }
+
+    /// Where the cursor has no place, because a power cut took it: logs without a line get all that the
+    /// journal has; what others have is not known.
+    fn without_place(cursor: Cursor, journal: &Path, paths: &[PathBuf; 3]) -> Resume {
+        let has_lines = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        let in_doubt = paths.iter().any(has_lines);
+        let sequences = SegmentIndex::directory(journal).sequences().unwrap_or_default();
+        let oldest = sequences.first().filter(|_| !in_doubt);
+        let checkpoint = oldest.map(|oldest| Checkpoint::at(Position::start_of(*oldest)));
+        Resume { cursor: Some(cursor), checkpoint, skips: Skips::default(), in_doubt }
     }
 
     /// Where the directory cannot be read now: begins with this run.
@@ -95,6 +113,32 @@ impl Resume {
     pub(crate) fn oldest_needed(&self) -> u64 {
         self.place().map_or(u64::MAX, |place| place.sequence)
     }
+}
+
+/// The newest place that the logs bear out; the newest of all, and that it is in doubt, if there is none.
+fn borne_out(
+    cursor: &mut Cursor,
+    mut left: Left,
+    journal: &Path,
+    paths: &[PathBuf; 3],
+) -> (Left, bool) {
+    let mut older = std::mem::take(&mut left.older);
+    if left.is_borne_out(true, &older, paths) {
+        return (left, false);
+    }
+    let index = SegmentIndex::directory(journal);
+    let is_kept = |left: &Left| {
+        let place = left.checkpoint.as_deref().and_then(Checkpoint::decode);
+        place.is_some_and(|place| index.path(place.position.sequence).exists())
+    };
+    let fits = |at: &usize| {
+        is_kept(&older[*at]) && older[*at].is_borne_out(false, &older[at + 1..], paths)
+    };
+    let Some(at) = (0..older.len()).find(fits) else { return (left, true) };
+    let place = older.swap_remove(at);
+    // Where that fails, the next note is newer all the same.
+    let _gone_back = cursor.go_back_to(&place);
+    (place, false)
 }
 
 /// How many entries behind the checkpoint each log has. One that cannot be read is tried again for a
