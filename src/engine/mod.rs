@@ -1,6 +1,7 @@
 //! The engine: wires ring, journal, writer and views together and takes them apart again.
 
 mod directory;
+mod ending;
 mod error;
 mod panics;
 mod reload;

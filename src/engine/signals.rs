@@ -36,6 +36,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level;
 
+use super::ending;
 use super::reload::reload;
 use super::start::GATE_WAIT;
 use crate::handlers::{finish_notices, notice};
@@ -361,6 +362,7 @@ fn end_all(place: usize, signal: i32) {
 
 /// Writes out what the engines have.
 fn end_engines(engines: &[Arc<Core>]) {
+    engines.iter().for_each(|core| ending::tell_the_last(core));
     // All gates first: the engines then write side by side.
     let begun = Instant::now();
     let busy: Vec<u32> = engines.iter().map(|core| core.ring.close_gate(GATE_WAIT)).collect();
@@ -370,8 +372,8 @@ fn end_engines(engines: &[Arc<Core>]) {
         if core.control.wait_until(left, Progress::has_ended).is_err() {
             notice("the process ends before all is in the logs: the next start goes on");
         }
-        if busy == 0 && core.control.progress().drained {
-            core.ring.remove_file();
+        if busy == 0 {
+            ending::remove_ring(core);
         }
     }
     finish_notices();

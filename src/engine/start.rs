@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::directory;
 use super::error::StartError;
-use super::{panics, signals};
+use super::{ending, panics, signals};
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, SyncPolicy};
 use crate::handlers::{Console, FileOptions, SyslogCounts, find_stderr, finish_notices, notice};
@@ -438,10 +438,7 @@ impl Engine {
         let core = &self.core;
         panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
-        writer::tell_slow_call(core);
-        writer::tell_fast_rotation(core);
-        writer::tell_recovered(core);
-        writer::tell_file_failures(core);
+        ending::tell_the_last(core);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());
@@ -456,9 +453,9 @@ impl Engine {
             syslog.finish(deadline);
         }
         self.sync_the_end(deadline);
-        self.say_what_is_left();
-        if whole && self.core.control.progress().drained {
-            self.core.ring.remove_file();
+        ending::say_what_is_left(&self.core);
+        if whole {
+            ending::remove_ring(&self.core);
         }
         if self.core.configuration.handle_signals {
             signals::unwatch(&self.core);
@@ -480,23 +477,6 @@ impl Engine {
             let _done = syncer.join();
         } else {
             notice("the disk is not done with the last entries: a power cut may take them");
-        }
-    }
-
-    fn say_what_is_left(&self) {
-        let progress = self.core.control.progress();
-        self.core.control.outage().settle(true);
-        if progress.journal_in_memory && self.core.control.in_files() {
-            let records = progress.in_memory_records;
-            notice(&format!("{records} records of this run are in no file of the journal"));
-        }
-        let left = progress.journaled.saturating_sub(progress.views.settled());
-        if left > 0 {
-            notice(&format!(
-                "{left} records are in the journal but not in the logs yet: the next start in {} \
-                 renders them",
-                self.core.configuration.log_dir.display(),
-            ));
         }
     }
 }

@@ -129,7 +129,7 @@ impl Appender {
         self.records
     }
 
-    /// Those of them that were appended to segments in memory.
+    /// Those of them that were published in segments in memory.
     pub(crate) fn in_memory_records(&self) -> u64 {
         self.in_memory_records
     }
@@ -345,9 +345,7 @@ impl Appender {
             header.write(frame);
             frame[RECORDS_HEADER_BYTES..].copy_from_slice(records);
         })?;
-        let added = u64::from(found.count - found.gaps);
-        self.records += added;
-        self.in_memory_records += if self.segment.in_memory { added } else { 0 };
+        self.records += u64::from(found.count - found.gaps);
         self.urgent |= found.urgent;
         Ok(records.len() as u32)
     }

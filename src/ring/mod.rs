@@ -290,6 +290,17 @@ impl Ring {
         told.store(before + records, Ordering::Release);
     }
 
+    /// How many of them are not told yet.
+    pub(crate) fn in_memory_untold(&self) -> u64 {
+        // ORDERING: Relaxed for both, for the process's end: the threads that write them are gone, or
+        //   are left behind.
+        // PAIRS WITH: the stores above.
+        // IF WEAKENED: it is the weakest already.
+        let [records, told] =
+            [&self.in_memory[0], &self.in_memory[1]].map(|word| word.load(Ordering::Relaxed));
+        records.saturating_sub(told)
+    }
+
     /// Why the ring lies in anonymous memory although a directory was given.
     pub(crate) fn fallback_reason(&self) -> Option<String> {
         self.arena.fallback_reason().map(str::to_owned)

@@ -251,7 +251,6 @@ impl Drain {
         self.supply.give_back(given_up);
         self.records_seen = self.appender.records();
         self.bytes_seen = self.appender.bytes();
-        self.in_memory_seen = self.appender.in_memory_records();
         (self.broken, self.stuck) = (false, false);
         // The views need not wait for a pass to leave the segment.
         let position = Position::start_of(self.appender.sequence());
@@ -403,9 +402,6 @@ impl Drain {
         crash::pass(CrashPoint::FramesWritten);
         let done = self.appender.end_pass()?;
         crash::pass(CrashPoint::CursorWritten);
-        if self.appender.in_memory_records() != self.in_memory_seen {
-            self.ring.ring().note_in_memory(self.appender.in_memory_records());
-        }
         self.keep_published();
         crash::pass(CrashPoint::PassDone);
         let flushed = complete && pass.flush > self.barrier;
@@ -419,11 +415,8 @@ impl Drain {
         let (accepted, passes) = (self.ring.accepted(), self.passes);
         let without_views = self.control.without_views();
         let in_memory = self.appender.is_in_memory();
-        let seen = std::mem::replace(&mut self.in_memory_seen, self.appender.in_memory_records());
-        let in_memory_records = self.in_memory_seen - seen;
         self.control.update(news, |progress| {
             progress.journal_in_memory = in_memory;
-            progress.in_memory_records += in_memory_records;
             progress.journal = done.position;
             progress.accepted = accepted;
             progress.journaled = journaled;

@@ -59,6 +59,8 @@ impl Appender {
         let failure = self.failure.map(Failure::again);
         self.end = FIRST_OFFSET;
         self.published = FIRST_OFFSET;
+        // What was not published is given up, and written again.
+        (self.published_records, self.published_bytes) = (self.records, self.bytes);
         self.last_definition = 0;
         self.released = false;
         self.next_index = 1;
@@ -158,6 +160,9 @@ impl Appender {
         let published = self.segment.writer.publish(self.end.into());
         published.map_err(|source| self.failed(source))?;
         self.published = self.end;
+        if self.segment.in_memory {
+            self.in_memory_records += self.records - self.published_records;
+        }
         (self.published_records, self.published_bytes) = (self.records, self.bytes);
         Ok(())
     }

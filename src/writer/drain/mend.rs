@@ -19,11 +19,22 @@ impl Drain {
             self.ring.mark_reported(lane, &info);
         }
         self.measure();
+        self.note_in_memory();
         self.ring.commit();
         let (records, bytes) = self.appender.published();
         self.journaled += records - self.records_seen;
         self.journal_bytes += bytes - self.bytes_seen;
         (self.records_seen, self.bytes_seen) = (records, bytes);
+    }
+
+    /// Counts what is published in memory alone, in the ring's file in front of giving its blocks back.
+    fn note_in_memory(&mut self) {
+        let published = self.appender.in_memory_records();
+        let added = published - std::mem::replace(&mut self.in_memory_seen, published);
+        if added > 0 {
+            self.ring.ring().note_in_memory(published);
+            self.control.update(false, |progress| progress.in_memory_records += added);
+        }
     }
 
     /// What was taken since the last publication is taken again, and told again.
