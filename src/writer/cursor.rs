@@ -12,8 +12,9 @@
 //! ```text
 //! views.cursor   four slots of 16 KiB: two written in turn before each batch, two behind each sync
 //!                of the logs; the newest one with a right CRC counts that the logs bear out
-//! slot           crc32c u32 │ length u32 │ number u64
-//!                │ 3 × { device u64, inode u64, length u64, entries still to be skipped u64 }
+//! slot           crc32c u32 │ length u32 │ number u64, with the form's bit
+//!                │ 3 × { device u64, inode u64, length u64, entries still to be skipped u64,
+//!                        lines that it missed and does not tell yet u64 }
 //!                │ checkpoint of the merge
 //! ```
 
@@ -30,7 +31,7 @@ use rustix::fs::OFlags;
 
 use super::logs::{LogFile, Logs};
 use super::routing::Skips;
-use super::unreadable;
+use super::unreadable::{self, Told};
 use crate::files::{self, FileCall};
 use crate::handlers::refuse_foreign;
 use crate::journal::crc32c;
@@ -40,7 +41,7 @@ pub(crate) use keep::Place;
 /// The cursor's file in the journal's directory.
 const FILE_NAME: &str = "views.cursor";
 const SLOT_BYTES: usize = 16 << 10;
-const MARK_BYTES: usize = 32;
+const MARK_BYTES: usize = 40;
 const CHECKPOINT_OFFSET: usize = 16 + 3 * MARK_BYTES;
 /// What the file takes at most.
 pub(crate) const CURSOR_BYTES: u64 = (SLOTS * SLOT_BYTES) as u64;
@@ -49,6 +50,8 @@ const SLOTS: usize = 4;
 const BATCH_SLOTS: usize = 2;
 /// No run comes to a higher number.
 const NUMBER_MAX: u64 = 1 << 60;
+/// Set in every number since marks have five words: a slot without it is of no use.
+const FORM: u64 = 1 << 61;
 /// So many numbers in a row may be missing among the files of a log.
 const HOLES_MAX: u32 = 64;
 /// Bytes of a log that are read at once.
@@ -62,6 +65,17 @@ pub(super) struct Mark {
     length: u64,
     /// Entries behind the checkpoint that the file had before.
     skip: u64,
+    /// Lines in front of it that the file missed, and that no line of it tells yet.
+    missing: u64,
+}
+
+/// What a log has behind a checkpoint, and what it lacks in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Behind {
+    /// Entries that it has already.
+    pub(super) skip: u64,
+    /// Lines that it missed and does not tell.
+    pub(super) missing: u64,
 }
 
 /// How long a failed cursor is left alone, and how often its path is compared with the open file.
@@ -195,10 +209,11 @@ impl Cursor {
             out[..8].copy_from_slice(&mark.device.to_le_bytes());
             out[8..16].copy_from_slice(&mark.inode.to_le_bytes());
             out[16..24].copy_from_slice(&mark.length.to_le_bytes());
-            out[24..].copy_from_slice(&mark.skip.to_le_bytes());
+            out[24..32].copy_from_slice(&mark.skip.to_le_bytes());
+            out[32..].copy_from_slice(&mark.missing.to_le_bytes());
         }
         self.slot[4..8].copy_from_slice(&(end as u32).to_le_bytes());
-        self.slot[8..16].copy_from_slice(&self.number.to_le_bytes());
+        self.slot[8..16].copy_from_slice(&(self.number | FORM).to_le_bytes());
         let crc = crc32c(&self.slot[4..end]);
         self.slot[..4].copy_from_slice(&crc.to_le_bytes());
         let place = (self.number % BATCH_SLOTS as u64) * SLOT_BYTES as u64;
@@ -232,11 +247,13 @@ fn open_own(path: &Path, mode: u32) -> io::Result<File> {
 
 fn mark_of(log: &LogFile, skip: u64) -> Mark {
     let identity = log.handler().and_then(|handler| handler.identity());
-    identity.map_or(Mark { skip, ..Mark::default() }, |found| Mark {
+    let missing = log.missing();
+    identity.map_or(Mark { skip, missing, ..Mark::default() }, |found| Mark {
         device: found.dev,
         inode: found.ino,
         length: found.len,
         skip,
+        missing,
     })
 }
 
@@ -245,7 +262,8 @@ fn read_slot(slot: &[u8]) -> Option<Left> {
     let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
     let end = half(4)? as usize;
     let covered = slot.get(4..end).filter(|covered| covered.len() >= CHECKPOINT_OFFSET - 4)?;
-    if crc32c(covered) != half(0)? || word(8)? > NUMBER_MAX {
+    let number = word(8)? ^ FORM;
+    if crc32c(covered) != half(0)? || number > NUMBER_MAX {
         return None;
     }
     let mut marks = [Mark::default(); 3];
@@ -256,39 +274,51 @@ fn read_slot(slot: &[u8]) -> Option<Left> {
             inode: word(at + 8)?,
             length: word(at + 16)?,
             skip: word(at + 24)?,
+            missing: word(at + 32)?,
         };
     }
     let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
-    Some(Left { checkpoint: Some(checkpoint), marks, number: word(8)?, older: Vec::new() })
+    Some(Left { checkpoint: Some(checkpoint), marks, number, older: Vec::new() })
 }
 
 impl Mark {
     /// How many entries a log has that stand behind the checkpoint: those of before the cursor was
-    /// noted, and the lines that it got afterwards. Takes a torn last line back, so it must be called
-    /// before the log is opened.
+    /// noted, and the lines that it got afterwards; and what it lacks. Takes a torn last line back, so it
+    /// must be called before the log is opened.
     ///
     /// # Errors
     /// The log, or one of the files that it was rotated into, cannot be read: then it is not known.
-    pub(super) fn skip(self, path: &Path) -> io::Result<u64> {
-        Ok(self.skip.saturating_add(lines_behind(path, self)?))
+    pub(super) fn behind(self, path: &Path) -> io::Result<Behind> {
+        let Lines { entries, tells_missing } = lines_behind(path, self)?;
+        let missing = if tells_missing { 0 } else { self.missing };
+        Ok(Behind { skip: self.skip.saturating_add(entries), missing })
     }
+}
+
+/// Lines of a log.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lines {
+    /// Those of entries.
+    entries: u64,
+    /// Whether one tells how many the log has missed.
+    tells_missing: bool,
 }
 
 /// Counts the lines behind a mark: in its file, wherever rotation has moved it, and in all newer
 /// files of the log. However many are kept now: there may have been more.
-fn lines_behind(path: &Path, mark: Mark) -> io::Result<u64> {
+fn lines_behind(path: &Path, mark: Mark) -> io::Result<Lines> {
+    let mut lines = Lines::default();
     if mark.inode == 0 {
-        return Ok(0);
+        return Ok(lines);
     }
-    let mut lines = 0;
     let found = newest_first(path, |number, file, found| {
         let its_own = id(found) == (mark.device, mark.inode);
         let start = if its_own { mark.length.min(found.len()) } else { 0 };
-        lines += count_lines(file, start, number == 0)?;
+        count_lines(file, start, number == 0, &mut lines)?;
         Ok(its_own.then_some(lines))
     })?;
     // The file is gone: somebody else moved it, and what follows it is not known.
-    Ok(found.unwrap_or(0))
+    Ok(found.unwrap_or_default())
 }
 
 /// Goes through the files of a log, the live one first, until `look` has an answer.
@@ -354,16 +384,20 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
 
 /// Counts the lines from `start` on that are entries, up to a zero byte, which a power cut leaves and no
 /// line has. Of the live file what is behind the last whole line is cut off.
-fn count_lines(file: &File, start: u64, live: bool) -> io::Result<u64> {
+fn count_lines(file: &File, start: u64, live: bool, lines: &mut Lines) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
-    let (mut lines, mut whole, mut end) = (0, start, start);
+    let (mut whole, mut end) = (start, start);
     let torn = loop {
         let read = files::read_up_to(file, &mut buffer, end)?;
         let length = proof::sound(&buffer[..read]);
         let mut rest = &buffer[..length];
         while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, behind) = rest.split_at(at + 1);
-            lines += u64::from(!unreadable::is_told_by(line));
+            match unreadable::told_by(line) {
+                Some(Told::Unreadable) => {}
+                Some(Told::Missed) => lines.tells_missing = true,
+                None => lines.entries += 1,
+            }
             whole = end + (length - behind.len()) as u64;
             rest = behind;
         }
@@ -376,7 +410,7 @@ fn count_lines(file: &File, start: u64, live: bool) -> io::Result<u64> {
     if live && torn {
         files::call(FileCall::SetLength, || file.set_len(whole))?;
     }
-    Ok(lines)
+    Ok(())
 }
 
 #[cfg(test)]

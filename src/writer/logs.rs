@@ -88,6 +88,19 @@ impl LogFile {
         self.missed
     }
 
+    /// Lines that it missed and does not tell yet.
+    pub(crate) fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// Has it tell lines that it missed in the run before, as soon as it works.
+    pub(crate) fn miss_from_before(&mut self, lines: u64) {
+        if lines > 0 {
+            self.missing = self.missing.saturating_add(lines);
+            self.missed_before.get_or_insert(self.missed);
+        }
+    }
+
     /// Rotations so far.
     pub(crate) fn rotations(&self) -> u64 {
         self.rotations_before + self.handler.as_ref().map_or(0, FileHandler::rotations)

@@ -236,6 +236,12 @@ impl Outlets {
         logs || console.max(syslog) >= BATCH_BYTES
     }
 
+    /// Has each log tell the lines that it missed in the run before.
+    pub(super) fn miss_from_before(&mut self, missing: [u64; 3]) {
+        let logs = self.logs.iter_mut().flat_map(Logs::each);
+        logs.zip(missing).for_each(|(log, missing)| log.miss_from_before(missing));
+    }
+
     /// The logs, for who notes their lengths.
     pub(crate) fn logs(&self) -> Option<&Logs> {
         self.logs.as_ref()
@@ -355,7 +361,7 @@ fn is_metrics(entry: &Entry<'_>) -> bool {
 pub(super) const GAP: &str = "logger.gap";
 
 /// Why it misses them.
-const NOT_WRITTEN: &str = "the file could not be written";
+pub(super) const NOT_WRITTEN: &str = "the file could not be written";
 
 /// The line that stands in a log for those that it missed while it could not be written.
 fn missed_lines(missing: u64, why: Option<&FileError>) -> Option<OwnEntry> {

@@ -11,10 +11,25 @@ use crate::record::UnixNanos;
 /// How the reasons begin.
 const REASONS: [&str; 3] = ["journal segment", "an entry cannot be rendered", "a log is shorter"];
 
-/// Whether a line was made here: it is no entry of the journal.
-pub(super) fn is_told_by(line: &[u8]) -> bool {
+/// What a line tells that is no entry of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// What could not be read; it was made here.
+    Unreadable,
+    /// How many lines its own log has missed.
+    Missed,
+}
+
+/// What a line tells, if it is no entry of the journal.
+pub(super) fn told_by(line: &[u8]) -> Option<Told> {
     let has = |text: &str| line.windows(text.len()).any(|part| part == text.as_bytes());
-    has(super::routing::GAP) && REASONS.into_iter().any(has)
+    if !has(super::routing::GAP) {
+        None
+    } else if has(super::routing::NOT_WRITTEN) {
+        Some(Told::Missed)
+    } else {
+        REASONS.into_iter().any(has).then_some(Told::Unreadable)
+    }
 }
 
 /// Tells parts of the journal that could not be rendered: on stderr each, in the logs one for a

@@ -154,6 +154,7 @@ impl View {
             pass_ticks: 0,
         };
         view.begin_batch();
+        view.outlets.miss_from_before(resume.missing);
         if resume.in_doubt {
             view.tell_doubt();
         } else if begins {

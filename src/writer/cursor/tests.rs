@@ -35,7 +35,7 @@ fn the_newest_whole_slot_counts_and_lines_behind_it_are_found_after_rotations() 
 
     let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
     assert_eq!(left.checkpoint.as_deref(), Some(b"second".as_slice()));
-    let skips = [0, 1, 2].map(|at| left.marks[at].skip(&paths[at]).unwrap());
+    let skips = [0, 1, 2].map(|at| left.marks[at].behind(&paths[at]).unwrap().skip);
     assert_eq!(skips, [42, 0, 0]);
 
     // The newer slot torn: the older one counts.
@@ -52,8 +52,8 @@ fn lines_behind_a_rotation_that_was_cut_short_are_found() {
     fs::write(&path, "newest\n").unwrap();
     fs::write(root.path().join("e.2"), "a\nb\n").unwrap();
     let found = fs::metadata(root.path().join("e.2")).unwrap();
-    let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
-    assert_eq!(lines_behind(&path, mark).unwrap(), 2);
+    let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0, missing: 0 };
+    assert_eq!(lines_behind(&path, mark).unwrap().entries, 2);
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn a_log_that_was_moved_away_skips_nothing() {
     let path = root.path().join("e");
     fs::write(&path, "a\nb\nc").unwrap();
     let inode = fs::metadata(&path).unwrap();
-    let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2, skip: 0 };
-    assert_eq!(lines_behind(&path, mark).unwrap(), 1);
+    let mark = Mark { device: inode.dev(), inode: inode.ino(), length: 2, skip: 0, missing: 0 };
+    assert_eq!(lines_behind(&path, mark).unwrap().entries, 1);
     assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "the torn line is taken back");
     fs::remove_file(&path).unwrap();
-    assert_eq!(lines_behind(&path, mark).unwrap(), 0);
+    assert_eq!(lines_behind(&path, mark).unwrap().entries, 0);
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn a_mark_is_found_behind_a_backup_that_has_another_name() {
     fs::write(root.path().join("e.2"), "a\nb\n").unwrap();
     fs::hard_link(root.path().join("e.1"), root.path().join("kept")).unwrap();
     let found = fs::metadata(root.path().join("e.2")).unwrap();
-    let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
-    assert_eq!(mark.skip(&path).unwrap(), 4);
+    let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0, missing: 0 };
+    assert_eq!(mark.behind(&path).unwrap().skip, 4);
 }
 
 /// A log `e` with two rotated files, and marks in the newest two of its files.
@@ -90,7 +90,7 @@ fn rotated_log(root: &Path) -> (PathBuf, [Mark; 2]) {
     fs::write(root.join("e.2"), "a\nb\n").unwrap();
     let mark = |name: &str| {
         let found = fs::metadata(root.join(name)).unwrap();
-        Mark { device: found.dev(), inode: found.ino(), length: 4, skip: 0 }
+        Mark { device: found.dev(), inode: found.ino(), length: 4, skip: 0, missing: 0 }
     };
     let marks = [mark("e"), mark("e.1")];
     (path, marks)
@@ -151,8 +151,8 @@ fn lines_are_counted_up_to_a_zero_and_the_rest_is_cut_off() {
     for torn in ["a\nb\n\0\0\0\0", "a\nb\n\0\0\nc\n", "a\nb\nc\0\n"] {
         fs::write(&path, torn).unwrap();
         let found = fs::metadata(&path).unwrap();
-        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0 };
-        assert_eq!(mark.skip(&path).unwrap(), 1, "{torn:?}");
+        let mark = Mark { device: found.dev(), inode: found.ino(), length: 2, skip: 0, missing: 0 };
+        assert_eq!(mark.behind(&path).unwrap().skip, 1, "{torn:?}");
         assert_eq!(fs::read(&path).unwrap(), b"a\nb\n", "{torn:?}");
     }
 }
@@ -224,11 +224,12 @@ fn row_15_a_cursor_with_a_right_crc_may_hold_any_numbers() {
     for _ in 0..20_000 {
         let lanes = hostile(&mut random) % 4;
         let mut body = vec![0; CHECKPOINT_OFFSET];
-        body[8..16].copy_from_slice(&hostile(&mut random).to_le_bytes());
+        body[8..16].copy_from_slice(&(hostile(&mut random) ^ FORM).to_le_bytes());
         for mark in body[16..].chunks_exact_mut(MARK_BYTES) {
             let known = hostile(&mut random).is_multiple_of(2);
             let (device, inode) = if known { (found.dev(), found.ino()) } else { (1, 2) };
-            let words = [device, inode, hostile(&mut random), hostile(&mut random)];
+            let [length, skip, missing] = [0; 3].map(|_| hostile(&mut random));
+            let words = [device, inode, length, skip, missing];
             let words = words.map(u64::to_le_bytes).concat();
             mark.copy_from_slice(&words);
         }
@@ -244,7 +245,7 @@ fn row_15_a_cursor_with_a_right_crc_may_hold_any_numbers() {
         let (mut cursor, left) = Cursor::open(root.path(), 0o600).unwrap();
         whole += u64::from(left.checkpoint.is_some());
         for mark in left.marks {
-            let skip = mark.skip(&path).unwrap();
+            let skip = mark.behind(&path).unwrap().skip;
             skipped += u64::from(skip > mark.skip);
             let skips = Skips { expert: skip, trades: skip, errors: skip };
             assert!(skips.and([0; 3], [u64::MAX; 3]).expert >= skip);

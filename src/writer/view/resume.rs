@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::handlers::notice;
 use crate::journal::{Checkpoint, Position, SegmentIndex};
 use crate::shared::{Core, FileError, Part};
-use crate::writer::cursor::{Cursor, Left, Mark};
+use crate::writer::cursor::{Behind, Cursor, Left, Mark};
 use crate::writer::routing::Skips;
 
 /// How long is waited in all for files that cannot be read, before anything is rendered.
@@ -21,6 +21,8 @@ pub(crate) struct Resume {
     pub(super) cursor: Option<Cursor>,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) skips: Skips,
+    /// Lines that each log missed in the run before, and does not tell.
+    pub(super) missing: [u64; 3],
     /// Whether the logs may miss entries that no start can find out.
     pub(super) in_doubt: bool,
 }
@@ -51,12 +53,12 @@ impl Resume {
         }
         let (left, in_doubt) = borne_out(&mut cursor, left, &journal, &paths);
         let checkpoint = left.checkpoint.as_deref().and_then(Checkpoint::decode);
-        let skips = if checkpoint.is_some() {
-            skips(core, &left.marks, deadline)
+        let (skips, missing) = if checkpoint.is_some() {
+            behind(core, &left.marks, deadline)
         } else {
-            Skips::default()
+            (Skips::default(), [0; 3])
         };
-        Resume { cursor: Some(cursor), checkpoint, skips, in_doubt }
+        Resume { cursor: Some(cursor), checkpoint, skips, missing, in_doubt }
     }
 
     /// Where the cursor has no place, because a power cut took it: logs without a line get all that the
@@ -67,7 +69,7 @@ impl Resume {
         let sequences = SegmentIndex::directory(journal).sequences().unwrap_or_default();
         let oldest = sequences.first().filter(|_| !in_doubt);
         let checkpoint = oldest.map(|oldest| Checkpoint::at(Position::start_of(*oldest)));
-        Resume { cursor: Some(cursor), checkpoint, skips: Skips::default(), in_doubt }
+        Resume { cursor: Some(cursor), checkpoint, in_doubt, ..Resume::default() }
     }
 
     /// Where the directory cannot be read now: begins with this run.
@@ -141,25 +143,27 @@ fn borne_out(
     (place, false)
 }
 
-/// How many entries behind the checkpoint each log has. One that cannot be read is tried again for a
-/// while; then it gets nothing of earlier runs, because nobody knows what it has of them.
-fn skips(core: &Core, marks: &[Mark; 3], deadline: Instant) -> Skips {
+/// How many entries behind the checkpoint each log has, and what it lacks in front of it. One that cannot
+/// be read is tried again for a while; then it gets nothing of earlier runs, because nobody knows what it
+/// has of them.
+fn behind(core: &Core, marks: &[Mark; 3], deadline: Instant) -> (Skips, [u64; 3]) {
     let paths = core.configuration.log_paths();
     let outage = core.control.outage();
-    let skip = |log: usize| {
+    let behind = [0, 1, 2].map(|log| {
         let (path, part) = (&paths[log], Part::Log(log as u8));
         let fail = |error: &io::Error| {
             let waits = "nothing is rendered until it works again, for a second at most";
             outage.failed(part, FileError::new("read", path, error), waits);
         };
-        let found = patiently(deadline, fail, || marks[log].skip(path));
+        let found = patiently(deadline, fail, || marks[log].behind(path));
         outage.works(part, 0);
         found.unwrap_or_else(|error| {
             tell_unread(path, &error);
-            u64::MAX
+            Behind { skip: u64::MAX, missing: 0 }
         })
-    };
-    Skips { expert: skip(0), trades: skip(1), errors: skip(2) }
+    });
+    let [expert, trades, errors] = behind.map(|log| log.skip);
+    (Skips { expert, trades, errors }, behind.map(|log| log.missing))
 }
 
 fn tell_unread(path: &Path, error: &io::Error) {
