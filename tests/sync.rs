@@ -9,17 +9,18 @@ mod support;
 mod calls;
 #[path = "support/loop_disk.rs"]
 mod loop_disk;
+#[path = "support/strace.rs"]
+mod strace;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
 use loop_disk::Disk;
+use strace::under_strace;
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::reading::{Format, Journal};
 use tapelog::{
@@ -203,26 +204,6 @@ fn the_system_calls_of_each_policy_are_seen_from_outside() {
 
 /// The system calls by which something is brought to the disk.
 const SYNCS: &str = "msync,fsync,fdatasync";
-
-/// Runs a program under strace with these options; `None` where that cannot be done here.
-fn under_strace(options: &str, inner: &Command) -> Option<Output> {
-    let strace = |program: &OsStr| {
-        let mut strace = Command::new("strace");
-        strace.args(options.split(' ')).arg(program);
-        strace
-    };
-    let may = strace("true".as_ref()).output();
-    if !may.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("skipped: strace does not run here ({may:?})");
-        return None;
-    }
-    let mut strace = strace(inner.get_program());
-    strace.args(inner.get_args());
-    for (key, value) in inner.get_envs() {
-        strace.env(key, value.unwrap());
-    }
-    Some(strace.output().unwrap())
-}
 
 /// In the child: while each sync takes its time, entries are logged, and the logs have them at once.
 fn log_while_it_syncs() {

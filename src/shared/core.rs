@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
+use super::encode::{encode, largest_cap};
 use super::followers::Followers;
+use super::lanes::Lanes;
 use super::levels::Levels;
 use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
@@ -67,41 +69,6 @@ pub(crate) struct Core {
 }
 
 const _: () = assert!(std::mem::offset_of!(Core, record_bytes_max) + 4 <= 64);
-
-/// How a face finds the lane that it pushes through: a `Copy` of one word, so that it stays in a
-/// register.
-pub(crate) trait Lanes: Copy {
-    /// The lane, if it is at hand.
-    fn usual<'a>(self, core: &'a Core) -> Option<&'a LaneHandle>
-    where
-        Self: 'a;
-
-    /// Calls `work` with the lane, wherever it is.
-    fn with<R>(self, core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R;
-
-    /// What the scopes that are open on this way to the ring make of a logger's context. While one
-    /// is, [`usual`](Lanes::usual) is `None`.
-    fn scoped(self, core: &Core, context: ContextRef<'_>) -> Scoped;
-}
-
-/// A lane that the face owns.
-impl Lanes for &LaneHandle {
-    #[inline(always)]
-    fn usual<'a>(self, _core: &'a Core) -> Option<&'a LaneHandle>
-    where
-        Self: 'a,
-    {
-        Some(self)
-    }
-
-    fn with<R>(self, _core: &Core, work: impl FnOnce(&LaneHandle) -> R) -> R {
-        work(self)
-    }
-
-    fn scoped(self, _core: &Core, _context: ContextRef<'_>) -> Scoped {
-        Scoped::Outside
-    }
-}
 
 /// A record's length: a multiple of 8.
 const fn padded(bytes: usize) -> usize {
@@ -478,62 +445,7 @@ impl Plan<'_> {
     }
 }
 
-/// The largest number of bytes to which strings and lists may be cut so that the record fits:
-/// so the longest are cut first, and no more than needed.
-fn largest_cap(bytes: impl Fn(usize) -> usize, limit: usize) -> Option<usize> {
-    if bytes(usize::MAX) <= limit {
-        return Some(usize::MAX);
-    }
-    if bytes(0) > limit {
-        return None;
-    }
-    let (mut fits, mut too_long) = (0, limit);
-    while too_long - fits > 1 {
-        let middle = fits + (too_long - fits) / 2;
-        if bytes(middle) <= limit { fits = middle } else { too_long = middle }
-    }
-    Some(fits)
-}
-
-/// Writes a whole record. The padding is zero: no byte of an older record comes with it.
-#[inline(always)]
-pub(crate) fn encode<A: Args>(
-    out: &mut [u8],
-    header: RecordHeader,
-    inline: &[&[u8]],
-    args: &A,
-    cap: usize,
-) {
-    if let Some(last) = out.last_chunk_mut::<8>() {
-        *last = [0; 8];
-    }
-    if let Some((fixed, rest)) = out.split_first_chunk_mut::<RECORD_HEADER_BYTES>() {
-        header.write(fixed);
-        let mut sink = Sink::new(rest);
-        for part in inline.iter().filter(|part| !part.is_empty()) {
-            sink.put(&(part.len() as u32).to_le_bytes());
-            sink.put(part);
-        }
-        args.put(&mut sink, cap);
-    }
-}
-
 /// A clock that a signal handler may read, too.
 pub(crate) fn ticks_now() -> u64 {
     clock::now().0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_strings_are_cut_first_and_no_more_than_needed() {
-        let lengths = [10_usize, 500, 700];
-        let bytes = |cap: usize| lengths.iter().map(|length| (*length).min(cap)).sum::<usize>();
-        assert_eq!(largest_cap(bytes, 2000), Some(usize::MAX));
-        assert_eq!(largest_cap(bytes, 1110), Some(600));
-        assert_eq!(largest_cap(bytes, 610), Some(300));
-        assert_eq!(largest_cap(|cap| 50 + bytes(cap), 40), None);
-    }
 }

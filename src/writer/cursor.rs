@@ -99,6 +99,8 @@ pub(crate) struct Left {
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(super) marks: [Mark; 3],
     number: u64,
+    /// Whether the logs were looked at or synced there: what is in front of it is as it will ever be.
+    is_kept: bool,
     /// Older ones, the newest first.
     pub(super) older: Vec<Left>,
 }
@@ -147,7 +149,9 @@ impl Cursor {
         let file = open_own(&cursor.path, mode)?;
         let mut bytes = vec![0; SLOTS * SLOT_BYTES];
         files::read_up_to(&file, &mut bytes, 0)?;
-        let mut places: Vec<_> = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).collect();
+        let slots = bytes.chunks_exact(SLOT_BYTES).enumerate();
+        let place = |(at, slot)| Some(Left { is_kept: at >= BATCH_SLOTS, ..read_slot(slot)? });
+        let mut places: Vec<_> = slots.filter_map(place).collect();
         places.sort_by_key(|place| std::cmp::Reverse(place.number));
         let mut places = places.into_iter();
         let mut left = places.next().unwrap_or_default();
@@ -278,7 +282,7 @@ fn read_slot(slot: &[u8]) -> Option<Left> {
         };
     }
     let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
-    Some(Left { checkpoint: Some(checkpoint), marks, number, older: Vec::new() })
+    Some(Left { checkpoint: Some(checkpoint), marks, number, ..Left::default() })
 }
 
 impl Mark {

@@ -324,6 +324,9 @@ impl View {
         self.tell_gap(gap);
         self.write();
         self.note_cursor();
+        // Where that fails, the next start says it again.
+        let place = Place::newest(&self.core.configuration.log_dir.join("journal"));
+        let _told_once = place.map(|place| place.write());
     }
 
     /// Tells once that the journal cannot be read, and leaves it alone for a while.

@@ -41,11 +41,19 @@ impl Place {
     /// # Errors
     /// The cursor cannot be written or synced.
     pub(crate) fn keep(&self) -> io::Result<()> {
+        self.write()?;
+        files::call(FileCall::Sync, || self.file.sync_data())
+    }
+
+    /// Puts it down, so that what is in front of it is not looked at again.
+    ///
+    /// # Errors
+    /// The cursor cannot be written.
+    pub(crate) fn write(&self) -> io::Result<()> {
         let number = |at: &usize| whole_slot(&self.file, *at).map_or(0, |(number, _)| number);
         // The other one stays whole until this one is on the disk.
         let oldest = (BATCH_SLOTS..SLOTS).min_by_key(number).unwrap_or(BATCH_SLOTS);
-        files::write_all_at(&self.file, &self.slot, (oldest * SLOT_BYTES) as u64)?;
-        files::call(FileCall::Sync, || self.file.sync_data())
+        files::write_all_at(&self.file, &self.slot, (oldest * SLOT_BYTES) as u64)
     }
 }
 

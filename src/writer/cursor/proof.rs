@@ -25,17 +25,23 @@ impl Left {
         paths: &[impl AsRef<Path>; 3],
     ) -> bool {
         self.marks.iter().enumerate().all(|(log, mark)| {
+            let kept = older.iter().chain([self]).filter(|left| left.is_kept);
+            let same = kept.map(|left| left.marks[log]).filter(|kept| kept.id() == mark.id());
+            let known = same.map(|kept| kept.length).filter(|known| *known <= mark.length).max();
             let before = older.iter().map(|left| left.marks[log]);
-            mark.is_borne_out(is_newest, before, paths[log].as_ref()).unwrap_or(true)
+            mark.is_borne_out(is_newest, known.unwrap_or(0), before, paths[log].as_ref())
+                .unwrap_or(true)
         })
     }
 }
 
 impl Mark {
-    /// Whether the log has what it had at this mark; `before` are its older ones.
+    /// Whether the log has what it had at this mark, of which `known` bytes were there for good;
+    /// `before` are its older ones.
     fn is_borne_out(
         self,
         is_newest: bool,
+        known: u64,
         mut before: impl Iterator<Item = Mark>,
         path: &Path,
     ) -> io::Result<bool> {
@@ -51,7 +57,7 @@ impl Mark {
             let is_rotated = number > 0;
             // Where something newer was lost, the end of a rotated file may be, too, and no line of
             // the next one can be counted.
-            if (its_own && !has(file, found, self.length)?)
+            if (its_own && !has(file, found, known, self.length)?)
                 || (its_own && is_rotated && !is_newest)
                 || (is_rotated && !is_whole(file, found)?)
             {
@@ -73,18 +79,21 @@ pub(super) fn sound(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
 }
 
-/// Whether a file has `length` bytes, and no zero among them.
-fn has(file: &File, found: &Metadata, length: u64) -> io::Result<bool> {
+/// Whether a file has `length` bytes, and no zero among them behind the first `known`.
+fn has(file: &File, found: &Metadata, known: u64, length: u64) -> io::Result<bool> {
     if found.len() < length {
         return Ok(false);
     }
+    if known == length {
+        return Ok(true);
+    }
     // What a file system takes for a hole may be data that it has not placed yet.
-    let hole = match rustix::fs::seek(file, SeekFrom::Hole(0)) {
+    let hole = match rustix::fs::seek(file, SeekFrom::Hole(known)) {
         Ok(hole) if hole < length => read_sound(file, hole, (hole + 1).min(length))?,
         Ok(_) | Err(Errno::NXIO | Errno::INVAL | Errno::OPNOTSUPP) => true,
         Err(error) => return Err(error.into()),
     };
-    Ok(hole && read_sound(file, length.saturating_sub(LOOKED_AT_BYTES), length)?)
+    Ok(hole && read_sound(file, length.saturating_sub(LOOKED_AT_BYTES).max(known), length)?)
 }
 
 /// Whether a rotated file has all its lines.
@@ -93,7 +102,7 @@ fn is_whole(file: &File, found: &Metadata) -> io::Result<bool> {
     let Some(last) = found.len().checked_sub(1) else { return Ok(false) };
     let mut byte = [0];
     files::read_up_to(file, &mut byte, last)?;
-    Ok(byte == *b"\n" && has(file, found, found.len())?)
+    Ok(byte == *b"\n" && has(file, found, 0, found.len())?)
 }
 
 /// Whether there is no zero from `start` to `end`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::handlers::notice;
-use crate::journal::{Checkpoint, Position, SegmentIndex};
+use crate::journal::{Checkpoint, JournalReader, Liveness, Position, SegmentIndex, Step};
 use crate::shared::{Core, FileError, Part};
 use crate::writer::cursor::{Behind, Cursor, Left, Mark};
 use crate::writer::routing::Skips;
@@ -65,8 +65,13 @@ impl Resume {
     /// journal has; what others have is not known.
     fn without_place(cursor: Cursor, journal: &Path, paths: &[PathBuf; 3]) -> Resume {
         let has_lines = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        let index = SegmentIndex::directory(journal);
+        if !has_records(&index) {
+            // Who died before it noted its first place had logged nothing.
+            return Resume { cursor: Some(cursor), ..Resume::default() };
+        }
         let in_doubt = paths.iter().any(has_lines);
-        let sequences = SegmentIndex::directory(journal).sequences().unwrap_or_default();
+        let sequences = index.sequences().unwrap_or_default();
         let oldest = sequences.first().filter(|_| !in_doubt);
         let checkpoint = oldest.map(|oldest| Checkpoint::at(Position::start_of(*oldest)));
         Resume { cursor: Some(cursor), checkpoint, in_doubt, ..Resume::default() }
@@ -114,6 +119,18 @@ impl Resume {
     /// The oldest segment that is still to be rendered; `u64::MAX` if none is.
     pub(crate) fn oldest_needed(&self) -> u64 {
         self.place().map_or(u64::MAX, |place| place.sequence)
+    }
+}
+
+/// Whether earlier runs have left a record in the journal.
+fn has_records(index: &SegmentIndex) -> bool {
+    let mut reader = JournalReader::new(index.clone(), None, Liveness::Ended);
+    loop {
+        match reader.next_frame() {
+            Ok(Step::Frame(frame)) if frame.pass_ticks().is_some() => return true,
+            Ok(Step::EndOfData) | Err(_) => return false,
+            Ok(_) => {}
+        }
     }
 }
 
