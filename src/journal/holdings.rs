@@ -51,6 +51,9 @@ struct Written {
     writer: Option<u64>,
 }
 
+/// No ring has more lanes. What a journal says of others, which nobody but a forger writes, takes no memory.
+const LANES_MAX: u32 = 4096;
+
 /// How far a lane came in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Reached {
@@ -66,8 +69,8 @@ pub(crate) struct Reached {
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
     lanes: HashMap<(u64, u32), Reached>,
-    /// The losses that a gap frame of a lane's generation told, in all.
-    told: HashMap<(u64, u32, u32), u64>,
+    /// The losses that gap frames of a lane's last generation told, in all, behind that generation.
+    told: HashMap<(u64, u32), (u32, u64)>,
     lines: HashMap<u64, Calibration>,
 }
 
@@ -149,7 +152,8 @@ impl Holdings {
 
     /// How many losses of a lane's generation gap frames have told.
     pub(crate) fn told(&self, ring: u64, lane: u32, generation: u32) -> u64 {
-        self.told.get(&(ring, lane, generation)).copied().unwrap_or(0)
+        let told = self.told.get(&(ring, lane)).filter(|told| told.0 == generation);
+        told.map_or(0, |told| told.1)
     }
 
     /// The last line of a ring's own engine.
@@ -216,13 +220,13 @@ impl Holdings {
                 let records = frame.get(RECORDS_HEADER_BYTES..).unwrap_or_default();
                 let (ring, lane, generation) =
                     (position.ring_id, position.lane, position.generation);
-                if !wanted(ring) {
+                if !wanted(ring) || lane >= LANES_MAX {
                     return;
                 }
                 if header.kind == Kind::GAP {
                     if let Some(total) = total_of(records) {
-                        let told = self.told.entry((ring, lane, generation)).or_default();
-                        *told = total.max(*told);
+                        let told = self.told.entry((ring, lane)).or_default();
+                        *told = (generation, total).max(*told);
                     }
                     return;
                 }

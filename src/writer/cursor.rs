@@ -194,14 +194,18 @@ impl Cursor {
         true
     }
 
-    /// Notes where the batch begins that is about to be written. A checkpoint that is too long for
-    /// a slot is not noted: after a crash, entries may then stand twice.
+    /// Notes where the batch begins that is about to be written.
     ///
     /// # Errors
-    /// The file cannot be written, or not be opened anew.
+    /// The file cannot be written, or not be opened anew; or the checkpoint is too long for a slot: after
+    /// a crash, entries may then stand twice.
     pub(crate) fn note(&mut self, checkpoint: &[u8], logs: &Logs, skips: Skips) -> io::Result<()> {
         let end = CHECKPOINT_OFFSET + checkpoint.len();
-        let Some(room) = self.slot.get_mut(CHECKPOINT_OFFSET..end) else { return Ok(()) };
+        let Some(room) = self.slot.get_mut(CHECKPOINT_OFFSET..end) else {
+            return Err(io::Error::other(
+                "so many threads log that the place takes more than 16 KiB",
+            ));
+        };
         room.copy_from_slice(checkpoint);
         self.number += 1;
         let marks = [
