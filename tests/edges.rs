@@ -121,7 +121,7 @@ fn calls_that_wait_for_room_and_for_the_log_wait_five_milliseconds_at_most() {
     const CALLS: u64 = 20;
     let desk = Desk::new();
     let builder = desk.builder().async_logging(false).overflow(Overflow::Block(WAIT));
-    let (log, guard) = builder.ring_bytes(64_u64 << 10).block_bytes(4_u32 << 10).build().unwrap();
+    let (log, guard) = builder.ring_bytes(256_u64 << 10).block_bytes(4_u32 << 10).build().unwrap();
     let held = tapelog::testing::hold_drain(&log);
     std::thread::sleep(Duration::from_millis(50));
     let per_microsecond = ticks_per_microsecond();

@@ -61,22 +61,22 @@ fn a_relative_directory_lies_below_the_working_directory() {
 }
 
 /// In the child: the host changes its working directory while it logs.
-fn log_and_go_elsewhere(root: &str) {
+fn log_and_go_elsewhere(role: &str) {
+    let (root, rings) = role.split_once(' ').unwrap();
     std::env::set_current_dir(root).unwrap();
     fs::write("tapelog.toml", "mask_keys = [\"pin\"]\n").unwrap();
     let small = MetaLogger::builder().env_prefix("TAPELOG_NONE_").log_dir("logs");
-    let small = small.ring_dir(Path::new(root).join("rings")).log_to_console(false);
+    let small = small.ring_dir(rings).log_to_console(false);
     let small = small.block_bytes(64_u32 << 10).journal_segment_bytes(512_u64 << 10);
     let (log, guard) = small.journal_segments(64_u32).build().unwrap();
     fs::create_dir("elsewhere").unwrap();
     std::env::set_current_dir("elsewhere").unwrap();
     // Longer than the janitor's look at names and files, and over some segments.
-    let begun = std::time::Instant::now();
-    let mut count = 0_u64;
-    while begun.elapsed() < Duration::from_secs(1) || count < 60_000 {
-        log_numbers(&log, count..count + 1_000);
-        count += 1_000;
+    const COUNT: u64 = 60_000;
+    for first in (0..COUNT).step_by(1_000) {
+        log_numbers(&log, first..first + 1_000);
         log.flush(PATIENCE).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
     }
     log.sync().unwrap();
     log.reload().unwrap();
@@ -87,7 +87,7 @@ fn log_and_go_elsewhere(root: &str) {
     info!(log, "signed", pin = "p-1");
     assert_eq!((log.stats().file_errors, &log.stats().degraded), (0, &None));
     drop(guard);
-    println!("logged {count}");
+    println!("logged {COUNT}");
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn the_host_may_change_its_working_directory() {
     }
     let desk = Desk::new();
     let test = "the_host_may_change_its_working_directory";
-    let output = run(child(test, &desk.path("").display().to_string()));
+    let role = format!("{} {}", desk.path("").display(), desk.ring_dir().display());
+    let output = run(child(test, &role));
     let told = String::from_utf8(output.stdout).unwrap();
     let count = told.split("logged ").nth(1).unwrap().split_whitespace().next().unwrap();
     let count: u64 = count.parse().unwrap();

@@ -43,6 +43,9 @@ const SMALLEST_BLOCK_BYTES: u32 = 4 << 10;
 /// How long the gate waits for calls that are under way.
 pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
+/// So long behind `shutdown_timeout` a thread may take to end that has nothing left to wait for but files.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Where an engine's entries go.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
@@ -425,6 +428,14 @@ fn run(
     })
 }
 
+/// How the threads of an engine ended.
+struct Joined {
+    /// Whether all have ended.
+    all: bool,
+    /// And none by a panic.
+    sound: bool,
+}
+
 impl Engine {
     /// Writes everything out and ends the threads; see [`Guard`].
     pub(crate) fn shutdown(mut self) {
@@ -445,10 +456,8 @@ impl Engine {
         if core.control.wait_until(left, |progress| progress.views_ended).is_err() {
             core.control.abandon_views();
         }
-        let mut whole = busy == 0;
-        for thread in self.threads.drain(..).chain(self.janitor.take()) {
-            whole &= thread.join().is_ok();
-        }
+        let Joined { all, sound } = self.join_by(deadline.max(Instant::now()) + GRACE);
+        let whole = busy == 0 && sound;
         if let Some(syslog) = self.syslog.take() {
             syslog.finish(deadline);
         }
@@ -461,7 +470,32 @@ impl Engine {
             signals::unwatch(&self.core);
         }
         finish_notices();
-        self.core.control.claim().into_iter().for_each(Claim::release);
+        // Who is left behind may write there yet: nobody else gets the directory.
+        if all {
+            self.core.control.claim().into_iter().for_each(Claim::release);
+        }
+    }
+
+    /// Waits for the threads of drain, views and janitor. One that the disk does not let go of is left
+    /// behind when the time is over.
+    fn join_by(&mut self, end: Instant) -> Joined {
+        let mut joined = Joined { all: true, sound: true };
+        for thread in self.threads.drain(..).chain(self.janitor.take()) {
+            while !thread.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                joined.sound &= thread.join().is_ok();
+            } else {
+                let name = thread.thread().name().unwrap_or_default().to_owned();
+                notice(&format!(
+                    "{name} does not end, because a file does not answer: the next start goes on where it \
+                     stands; until this process ends, nobody else can log to the directory"
+                ));
+                joined = Joined { all: false, sound: false };
+            }
+        }
+        joined
     }
 
     /// Lets the syncer bring the end to the disk. One that the disk does not let go of is left

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tapelog::MetaLogger;
-use tapelog::testing::{FileCall, fail_every, hold_drain};
+use tapelog::testing::{CrashPoint, FileCall, fail_every, hold_drain, panic_at};
 
 use crate::FILES;
 use crate::meddling::Meddling;
@@ -33,17 +33,35 @@ enum Trouble {
     DrainHeld,
     /// Another thread fills the ring.
     RingFilled,
+    /// A thread of the writer panics.
+    WriterPanics,
     /// All logs are rotated.
     Rotated,
 }
 
-const ALL: [Trouble; 7] = [
+/// Where the writer may panic.
+const POINTS: [CrashPoint; 11] = [
+    CrashPoint::FramesWritten,
+    CrashPoint::CursorWritten,
+    CrashPoint::PassDone,
+    CrashPoint::SegmentBegun,
+    CrashPoint::SegmentUnnamed,
+    CrashPoint::SegmentHeaded,
+    CrashPoint::SegmentNamed,
+    CrashPoint::FileRenamed,
+    CrashPoint::BatchNoted,
+    CrashPoint::EntriesRendered,
+    CrashPoint::BatchWritten,
+];
+
+const ALL: [Trouble; 8] = [
     Trouble::Meddled,
     Trouble::DiskFilled,
     Trouble::CallsFailed,
     Trouble::SecondProcess,
     Trouble::DrainHeld,
     Trouble::RingFilled,
+    Trouble::WriterPanics,
     Trouble::Rotated,
 ];
 
@@ -157,6 +175,10 @@ impl Troubles {
                 drop(held);
             }
             Trouble::RingFilled => self.pushed.add(burst(&self.log, lasts / 4)),
+            Trouble::WriterPanics => {
+                panic_at(self.one_of(&POINTS), 1 + self.below(3) as u32);
+                thread::sleep(lasts);
+            }
             Trouble::Rotated => self.log.rotate(),
         }
         format!("{trouble:?}")
