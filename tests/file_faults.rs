@@ -363,7 +363,7 @@ fn fail_segments(fails: u64, again: bool) {
     if again {
         // What took its place in memory meanwhile has the number in between.
         support::until("a file is made behind them", || there(5));
-        std::thread::sleep(Duration::from_millis(50));
+        support::until("the drain writes to it", || !log.stats().journal_in_memory);
         fail_so_often(fails);
     }
     let what = format!("{fails} failed, again {again}");

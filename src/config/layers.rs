@@ -69,12 +69,12 @@ impl Layers {
         Ok(configuration)
     }
 
-    /// What to mask according to any layer, whatever else is wrong with them: keys, and patterns. Names
-    /// that a layer takes out stay in.
+    /// What to mask according to any layer that can be read, whatever else is wrong with them: keys, and
+    /// patterns, those of the highest layers if there are too many. Names that a layer takes out stay in.
     pub(crate) fn masks(&self) -> (Vec<String>, Vec<String>) {
         let Read { environment, file, .. } = self.read();
         let (mut keys, mut patterns) = (Vec::new(), Vec::new());
-        for (_, layer) in self.in_order(file, &environment) {
+        for (_, layer) in self.in_order(file, &environment).into_iter().rev() {
             keys.extend(layer.mask_keys.into_iter().flatten());
             patterns.extend(layer.mask_patterns.into_iter().flatten());
         }

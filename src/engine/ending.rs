@@ -1,15 +1,17 @@
 //! What an engine says at its end, however that comes, and what becomes of its ring.
 
+use std::time::Duration;
+
 use crate::handlers::notice;
 use crate::shared::{Core, Progress};
 use crate::writer;
 
 /// Makes entries of what would be told later. A run that is over before it has recovered what it found waits
-/// for that, for half of `shutdown_timeout` at most; where the journal is in memory, the next start recovers.
-pub(super) fn tell_the_last(core: &Core) {
+/// for that, as long as `patience`; where the journal is in memory, the next start recovers.
+pub(super) fn tell_the_last(core: &Core, patience: Duration) {
     let recovered = |progress: &Progress| progress.recovery_done || progress.journal_in_memory;
     // What is not recovered in time is left to the next start.
-    let _in_time = core.control.wait_until(core.configuration.shutdown_timeout / 2, recovered);
+    let _in_time = core.control.wait_until(patience, recovered);
     writer::tell_slow_call(core);
     writer::tell_fast_rotation(core);
     writer::tell_recovered(core);

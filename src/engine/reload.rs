@@ -64,9 +64,9 @@ pub(crate) fn reload(core: &Core) -> Result<(), ReloadError> {
         return Err(ReloadError::Forked);
     }
     let running = &core.configuration;
-    let read = running.reread()?;
-    // What another thread reads meanwhile is put in force before it or behind it.
+    // Before it is read: who reads later puts in force later.
     let mut last = core.reread.lock();
+    let read = running.reread()?;
     let changes = |key: &&str| parameters().iter().any(|p| p.key == *key && p.changeable);
     let mut changed = last.as_ref().unwrap_or(running).differing(&read);
     changed.retain(changes);

@@ -362,14 +362,14 @@ fn end_all(place: usize, signal: i32) {
 
 /// Writes out what the engines have.
 fn end_engines(engines: &[Arc<Core>]) {
-    engines.iter().for_each(|core| ending::tell_the_last(core));
-    // All gates first: the engines then write side by side.
     let begun = Instant::now();
+    let left = |core: &Core| core.configuration.shutdown_timeout.saturating_sub(begun.elapsed());
+    engines.iter().for_each(|core| ending::tell_the_last(core, left(core) / 2));
+    // All gates first: the engines then write side by side.
     let busy: Vec<u32> = engines.iter().map(|core| core.ring.close_gate(GATE_WAIT)).collect();
     engines.iter().for_each(|core| core.control.stop());
     for (core, busy) in engines.iter().zip(busy) {
-        let left = core.configuration.shutdown_timeout.saturating_sub(begun.elapsed());
-        if core.control.wait_until(left, Progress::has_ended).is_err() {
+        if core.control.wait_until(left(core), Progress::has_ended).is_err() {
             notice("the process ends before all is in the logs: the next start goes on");
         }
         if busy == 0 {

@@ -449,7 +449,7 @@ impl Engine {
         let core = &self.core;
         panics::unwatch(core);
         let deadline = Instant::now() + core.configuration.shutdown_timeout;
-        ending::tell_the_last(core);
+        ending::tell_the_last(core, core.configuration.shutdown_timeout / 2);
         let busy = core.ring.close_gate(GATE_WAIT);
         core.control.stop();
         let left = deadline.saturating_duration_since(Instant::now());

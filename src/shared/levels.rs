@@ -224,7 +224,9 @@ impl Levels {
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
-        self.log.store(configuration.least_of_others(), Relaxed);
+        // The filter is that of the start, which cannot change.
+        let log = self.filter.others().unwrap_or(code(configuration.log_level));
+        self.log.store(log, Relaxed);
         self.console.store(code(configuration.console_level), Relaxed);
         self.trade.store(code(configuration.trade_log_level), Relaxed);
         // ORDERING: Relaxed, as above.

@@ -50,8 +50,10 @@ const SLOTS: usize = 4;
 const BATCH_SLOTS: usize = 2;
 /// No run comes to a higher number.
 const NUMBER_MAX: u64 = 1 << 60;
-/// Set in every number since marks have five words: a slot without it is of no use.
+/// Set in every number since marks have five words; a slot without it is of an earlier version.
 const FORM: u64 = 1 << 61;
+/// Marks of earlier versions do not tell what is missing.
+const MARK_BYTES_BEFORE: usize = 32;
 /// So many numbers in a row may be missing among the files of a log.
 const HOLES_MAX: u32 = 64;
 /// Bytes of a log that are read at once.
@@ -164,7 +166,7 @@ impl Cursor {
     /// bear it out again once they have grown.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be read, written or synced.
     pub(crate) fn go_back_to(&mut self, left: &Left) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut slot = vec![0; SLOT_BYTES];
@@ -175,7 +177,8 @@ impl Cursor {
                 files::write_all_at(file, &[0; 16], place)?;
             }
         }
-        Ok(())
+        // Otherwise another power cut might bring it back.
+        files::call(FileCall::Sync, || file.sync_data())
     }
 
     /// Whether a note can be taken: not within a while of a failure. Looks now and then whether the
@@ -268,24 +271,26 @@ fn mark_of(log: &LogFile, skip: u64) -> Mark {
 fn read_slot(slot: &[u8]) -> Option<Left> {
     let word = |at: usize| Some(u64::from_le_bytes(*slot.get(at..)?.first_chunk()?));
     let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
-    let end = half(4)? as usize;
-    let covered = slot.get(4..end).filter(|covered| covered.len() >= CHECKPOINT_OFFSET - 4)?;
-    let number = word(8)? ^ FORM;
+    let (end, number) = (half(4)? as usize, word(8)? & !FORM);
+    let is_ours = word(8)? != number;
+    let mark_bytes = if is_ours { MARK_BYTES } else { MARK_BYTES_BEFORE };
+    let checkpoint_offset = 16 + 3 * mark_bytes;
+    let covered = slot.get(4..end).filter(|covered| covered.len() >= checkpoint_offset - 4)?;
     if crc32c(covered) != half(0)? || number > NUMBER_MAX {
         return None;
     }
     let mut marks = [Mark::default(); 3];
     for (index, mark) in marks.iter_mut().enumerate() {
-        let at = 16 + MARK_BYTES * index;
+        let at = 16 + mark_bytes * index;
         *mark = Mark {
             device: word(at)?,
             inode: word(at + 8)?,
             length: word(at + 16)?,
             skip: word(at + 24)?,
-            missing: word(at + 32)?,
+            missing: if is_ours { word(at + 32)? } else { 0 },
         };
     }
-    let checkpoint = slot.get(CHECKPOINT_OFFSET..end)?.to_vec();
+    let checkpoint = slot.get(checkpoint_offset..end)?.to_vec();
     Some(Left { checkpoint: Some(checkpoint), marks, number, ..Left::default() })
 }
 
@@ -355,6 +360,12 @@ fn newest_first<T>(
         }
     }
     Ok(None)
+}
+
+/// Whether any file of a log has something in it, or that cannot be known now.
+pub(super) fn has_lines(path: &Path) -> bool {
+    let found = newest_first(path, |_, _, found| Ok((found.len() > 0).then_some(())));
+    found.map_or(true, |found| found.is_some())
 }
 
 /// Opens a file of a log; none if there is none, or something that no log ever was.

@@ -247,10 +247,9 @@ impl Drain {
     fn leave_broken_segment(&mut self) -> bool {
         let Some(next) = self.spare.take().or_else(|| self.supply.take()) else { return false };
         let given_up = self.appender.abandon(next);
+        (self.records_seen, self.bytes_seen) = self.appender.published();
         self.control.count_sigbus(given_up.holes());
         self.supply.give_back(given_up);
-        self.records_seen = self.appender.records();
-        self.bytes_seen = self.appender.bytes();
         (self.broken, self.stuck) = (false, false);
         // The views need not wait for a pass to leave the segment.
         let position = Position::start_of(self.appender.sequence());

@@ -250,13 +250,18 @@ impl Janitor {
         if self.store.trouble().is_none() {
             return;
         }
-        // What fails now has failed before.
-        if let Ok(Some(segment)) = self.store.prepare_file(self.desk.shared.oldest_needed()) {
-            // The file comes next, not what is ready in memory.
-            self.discard_ready_memory();
-            self.desk.shared.leave_memory_before(segment.sequence());
-            self.core.control.wake_drain();
-            self.ready.push_back(segment);
+        match self.store.prepare_file(self.desk.shared.oldest_needed()) {
+            Ok(Some(segment)) => {
+                // The file comes next, not what is ready in memory.
+                self.discard_ready_memory();
+                self.desk.shared.leave_memory_before(segment.sequence());
+                self.core.control.wake_drain();
+                self.ready.push_back(segment);
+            }
+            // There may be no more files, and what is ready is among them: it is made anew the next time.
+            Ok(None) => self.discard_ready(),
+            // What fails now has failed before.
+            Err(_) => {}
         }
     }
 

@@ -128,13 +128,15 @@ impl Syncer {
         if self.core.control.without_views() || !self.core.configuration.render_logs {
             return;
         }
-        let journal = self.core.configuration.log_dir.join("journal");
-        let place = Place::newest(&journal);
         let views = self.core.control.progress().views;
         let now = [views.log_lines + views.missed, views.rotations];
         if self.logs_synced == Some(now) {
             return;
         }
+        let journal = self.core.configuration.log_dir.join("journal");
+        // Before the sync, which covers what is in front of it.
+        let place = self.core.control.owns_directory().then(|| Place::newest(&journal)).flatten();
+        let has_place = place.is_some();
         let before = self.logs_synced.map_or(0, |[_, rotations]| rotations);
         let rotated = u32::try_from(now[1] - before).unwrap_or(u32::MAX);
         let backups = self.core.configuration.log_backup_count;
@@ -151,7 +153,8 @@ impl Syncer {
             outcome = place.keep().map_err(|source| SyncError::Io { path, source });
         }
         if self.note(outcome) && !moved {
-            self.logs_synced = Some(now);
+            // Without a place, the next round does it all again.
+            self.logs_synced = has_place.then_some(now);
         } else {
             self.logs_wait_for = Some(Position::default());
         }

@@ -78,13 +78,12 @@ impl Unreadable {
         self.tell(sequence, &reason)
     }
 
-    /// The line for what the logs themselves do not have any more.
-    pub(super) fn doubtful(&mut self) -> Option<OwnEntry> {
-        self.tell(
-            u64::MAX - 1,
-            "a log is shorter than it was, or it is not known how far it was written (a power cut, or \
-             somebody cut it off); `tapelog cat` shows what may be missing",
-        )
+    /// The line for what the logs themselves may not have any more; nothing of the journal is unreadable.
+    pub(super) fn doubtful() -> Option<OwnEntry> {
+        let reason = "a log is shorter than it was, or it is not known how far it was written (a power cut, or \
+                      somebody cut it off); `tapelog cat` shows what may be missing";
+        notice(reason);
+        line(reason)
     }
 
     /// Whether there was such a part.
@@ -94,19 +93,22 @@ impl Unreadable {
 
     fn tell(&mut self, sequence: u64, reason: &str) -> Option<OwnEntry> {
         notice(&format!("{reason}: entries are missing in the logs"));
-        if std::mem::replace(&mut self.told, sequence) == sequence {
-            return None;
-        }
-        // Trade events may be among what is missing.
-        let spec = SiteSpec {
-            level: Level::Warning,
-            trade: true,
-            line: line!(),
-            text: super::routing::GAP,
-            target: journal::ENTRY_TARGET,
-            file: file!(),
-            fields: &["reason"],
-        };
-        OwnEntry::new(spec, &((), reason), UnixNanos((Source::SYSTEM.unix_nanos)()))
+        let is_new = std::mem::replace(&mut self.told, sequence) != sequence;
+        is_new.then(|| line(reason)).flatten()
     }
+}
+
+/// The line for a reason.
+fn line(reason: &str) -> Option<OwnEntry> {
+    // Trade events may be among what is missing.
+    let spec = SiteSpec {
+        level: Level::Warning,
+        trade: true,
+        line: line!(),
+        text: super::routing::GAP,
+        target: journal::ENTRY_TARGET,
+        file: file!(),
+        fields: &["reason"],
+    };
+    OwnEntry::new(spec, &((), reason), UnixNanos((Source::SYSTEM.unix_nanos)()))
 }

@@ -320,7 +320,7 @@ impl View {
 
     /// Says that the logs may miss entries of earlier runs, whatever they have.
     fn tell_doubt(&mut self) {
-        let gap = self.unreadable.doubtful();
+        let gap = Unreadable::doubtful();
         self.tell_gap(gap);
         self.write();
         self.note_cursor();
@@ -451,7 +451,8 @@ impl View {
         let asked = self.core.control.syncs();
         if asked > progress.synced {
             let journal = self.core.configuration.log_dir.join("journal");
-            let place = Place::newest(&journal);
+            let ours = self.core.control.owns_directory();
+            let place = ours.then(|| Place::newest(&journal)).flatten();
             let told = |error| FileError::new("sync", &Cursor::path(&journal), &error).to_string();
             let keep = || place.map_or(Ok(()), |place| place.keep().map_err(told));
             let outcome = self.outlets.sync().and_then(|()| keep());

@@ -48,13 +48,18 @@ impl Mark {
         if self.inode == 0 {
             return Ok(true);
         }
-        let mut live = None;
+        let (mut live, mut is_empty) = (None, true);
         let found = newest_first(path, |number, file, found| {
             let its_own = id(found) == self.id();
             if number == 0 {
                 live = Some(id(found));
             }
             let is_rotated = number > 0;
+            // Others rotate empty files, too: where nothing is in front of it, there is nothing to count.
+            is_empty &= found.len() == 0;
+            if is_rotated && its_own && is_empty && self.length == 0 {
+                return Ok(Some(true));
+            }
             // Where something newer was lost, the end of a rotated file may be, too, and no line of
             // the next one can be counted.
             if (its_own && !has(file, found, known, self.length)?)
@@ -65,8 +70,9 @@ impl Mark {
             }
             Ok(its_own.then_some(true))
         })?;
-        // Somebody else moved it; or its rotation is undone, and the log is as it was before.
-        Ok(found.unwrap_or_else(|| !before.any(|mark| Some(mark.id()) == live)))
+        // Somebody else moved it, so nothing behind an older place can be counted; or its rotation is
+        // undone, and the log is as it was before.
+        Ok(found.unwrap_or_else(|| is_newest && !before.any(|mark| Some(mark.id()) == live)))
     }
 
     fn id(self) -> (u64, u64) {

@@ -266,3 +266,23 @@ fn row_15_a_cursor_with_a_right_crc_may_hold_any_numbers() {
     );
     assert!(whole > 10_000 && decoded > 1_000 && skipped > 100);
 }
+
+#[test]
+fn a_cursor_of_an_earlier_version_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    let mut slot = vec![0; 16];
+    slot[8] = 7;
+    for word in [[1_u64, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]].concat() {
+        slot.extend(word.to_le_bytes());
+    }
+    slot.extend(b"place");
+    let end = slot.len() as u32;
+    slot[4..8].copy_from_slice(&end.to_le_bytes());
+    let crc = crc32c(&slot[4..]);
+    slot[..4].copy_from_slice(&crc.to_le_bytes());
+    fs::write(root.path().join(FILE_NAME), &slot).unwrap();
+    let (_, left) = Cursor::open(root.path(), 0o600).unwrap();
+    assert_eq!((left.number, left.checkpoint.as_deref()), (7, Some(&b"place"[..])));
+    let last = Mark { device: 9, inode: 10, length: 11, skip: 12, missing: 0 };
+    assert_eq!(left.marks[2], last);
+}

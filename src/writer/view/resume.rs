@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::handlers::notice;
 use crate::journal::{Checkpoint, JournalReader, Liveness, Position, SegmentIndex, Step};
 use crate::shared::{Core, FileError, Part};
-use crate::writer::cursor::{Behind, Cursor, Left, Mark};
+use crate::writer::cursor::{Behind, Cursor, Left, Mark, has_lines};
 use crate::writer::routing::Skips;
 
 /// How long is waited in all for files that cannot be read, before anything is rendered.
@@ -64,14 +64,14 @@ impl Resume {
     /// Where the cursor has no place, because a power cut took it: logs without a line get all that the
     /// journal has; what others have is not known.
     fn without_place(cursor: Cursor, journal: &Path, paths: &[PathBuf; 3]) -> Resume {
-        let has_lines = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
         let index = SegmentIndex::directory(journal);
         if !has_records(&index) {
             // Who died before it noted its first place had logged nothing.
             return Resume { cursor: Some(cursor), ..Resume::default() };
         }
-        let in_doubt = paths.iter().any(has_lines);
-        let sequences = index.sequences().unwrap_or_default();
+        let sequences = index.sequences();
+        let in_doubt = sequences.is_err() || paths.iter().any(|path| has_lines(path));
+        let sequences = sequences.unwrap_or_default();
         let oldest = sequences.first().filter(|_| !in_doubt);
         let checkpoint = oldest.map(|oldest| Checkpoint::at(Position::start_of(*oldest)));
         Resume { cursor: Some(cursor), checkpoint, in_doubt, ..Resume::default() }
@@ -122,13 +122,14 @@ impl Resume {
     }
 }
 
-/// Whether earlier runs have left a record in the journal.
+/// Whether earlier runs have left a record in the journal, or that cannot be known now.
 fn has_records(index: &SegmentIndex) -> bool {
     let mut reader = JournalReader::new(index.clone(), None, Liveness::Ended);
     loop {
         match reader.next_frame() {
             Ok(Step::Frame(frame)) if frame.pass_ticks().is_some() => return true,
-            Ok(Step::EndOfData) | Err(_) => return false,
+            Ok(Step::EndOfData) => return false,
+            Err(_) => return true,
             Ok(_) => {}
         }
     }
@@ -146,12 +147,12 @@ fn borne_out(
         return (left, false);
     }
     let index = SegmentIndex::directory(journal);
-    let is_kept = |left: &Left| {
+    let is_readable = |left: &Left| {
         let place = left.checkpoint.as_deref().and_then(Checkpoint::decode);
         place.is_some_and(|place| index.path(place.position.sequence).exists())
     };
     let fits = |at: &usize| {
-        is_kept(&older[*at]) && older[*at].is_borne_out(false, &older[at + 1..], paths)
+        is_readable(&older[*at]) && older[*at].is_borne_out(false, &older[at + 1..], paths)
     };
     let Some(at) = (0..older.len()).find(fits) else { return (left, true) };
     let place = older.swap_remove(at);
