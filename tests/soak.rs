@@ -177,6 +177,8 @@ fn soak() {
         troubles.begin();
         let tenths = (1..=10).map(|tenth| {
             troubles.go_on_until(began + lasts * tenth / 10);
+            // What is compared has had the same to do just before.
+            troubles.make_backlogs();
             calm(&log, &signs)
         });
         let tenths: Vec<_> = tenths.collect();

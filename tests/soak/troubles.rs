@@ -121,6 +121,11 @@ impl Troubles {
         for trouble in ALL {
             self.make(trouble);
         }
+        self.make_backlogs();
+    }
+
+    /// The longest backlogs that there can be: buffers that a panic has taken along are there again.
+    pub(crate) fn make_backlogs(&mut self) {
         for _ in 0..4 {
             let held = hold_drain(&self.log);
             self.pushed.add(burst(&self.log, Duration::from_millis(200)));
