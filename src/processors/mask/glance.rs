@@ -31,7 +31,7 @@ const SIGN_BITS: u8 = 0xfc;
 
 /// Whether there surely is no secret in a text: no sensitive name in front of a `=` or `:`, no
 /// `bearer ` in front of a token, no word as long as a key, no web token, and no password in a URL.
-#[inline]
+#[inline(always)]
 pub(super) fn is_clean(text: &[u8], ends: &Ends) -> bool {
     let (Some(head), Some(tail)) = (text.first_chunk::<PAIR>(), text.last_chunk::<PAIR>()) else {
         return is_short_clean(text, ends);
@@ -57,7 +57,7 @@ pub(super) fn is_clean(text: &[u8], ends: &Ends) -> bool {
 }
 
 /// The same for a text of fewer than [`PAIR`] bytes.
-#[inline]
+#[inline(always)]
 fn is_short_clean(text: &[u8], ends: &Ends) -> bool {
     let bits = u8x16::splat(SIGN_BITS);
     if let (Some(head), Some(tail)) = (text.first_chunk::<LANES>(), text.last_chunk::<LANES>()) {

@@ -42,8 +42,9 @@ impl Texts {
         Self { markers, patterns }
     }
 
-    /// Whether a text need not be searched: so most texts.
-    #[inline]
+    /// Whether a text need not be searched: so most texts. Inlined, because the call would cost as much as the
+    /// look at a short one.
+    #[inline(always)]
     pub(super) fn is_clean(&self, names: &NameMask, text: &[u8]) -> bool {
         // A sensitive name, a sign, and one character.
         let short = text.len() < names.shortest().saturating_add(2);
@@ -52,6 +53,7 @@ impl Texts {
 
     /// Whether a pattern of the user's matches anywhere: asked of each text where there are patterns, so
     /// by the engine's own first look and without places.
+    #[inline(never)]
     fn matches(&self, text: &[u8]) -> bool {
         std::str::from_utf8(text)
             .is_ok_and(|text| self.patterns.iter().any(|pattern| pattern.is_match(text)))
