@@ -82,3 +82,24 @@ impl Short {
         std::str::from_utf8(&self.0).unwrap_or(MASK)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_kept_of_what_is_longer_and_nothing_of_what_is_not() {
+        let kept = |value: Value<'_>, chars| shortened(value, chars).as_str().to_owned();
+        assert_eq!(kept(Value::from("A-4711"), 3), "***711");
+        assert_eq!(kept(Value::from("äöüß"), 3), "***öüß");
+        for whole in ["711", "11", ""] {
+            assert_eq!(kept(Value::from(whole), 3), "***", "{whole:?} would be shown as a whole");
+        }
+        assert_eq!(
+            [kept(Value::Unsigned(4711), 3), kept(Value::Signed(-4711), 2)],
+            ["***711", "***11"]
+        );
+        assert_eq!([kept(Value::Unsigned(711), 3), kept(Value::Bool(true), 2)], ["***", "***"]);
+        assert_eq!(kept(Value::from("A-4711"), 0), "***");
+    }
+}
