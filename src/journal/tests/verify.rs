@@ -245,11 +245,11 @@ fn a_wrong_time_index_is_told() {
     assert!(matches!(&found[..], [text] if text.contains("is damaged")), "{found:?}");
 }
 
-#[test]
-fn an_unfinished_frame_is_torn_until_a_later_run_has_gone_on() {
-    let home = tempfile::tempdir().unwrap();
+/// A journal whose writer is gone, its file, and where what is published in it ends: a whole frame behind
+/// that is not.
+fn with_an_unpublished_frame(home: &Path) -> (SegmentIndex, fs::File, u64) {
     let known = Known::with_sites(3);
-    let mut writer = Writer::new(options(directory(home.path()), true));
+    let mut writer = Writer::new(options(directory(home), true));
     let mut lane = Lane::new(1);
     writer.appender.begin_pass(100, None);
     lane.append(&mut writer, &record_at(50, 0), &known);
@@ -259,6 +259,13 @@ fn an_unfinished_frame_is_torn_until_a_later_run_has_gone_on() {
     let index = writer.index.clone();
     drop(writer);
     let file = fs::OpenOptions::new().write(true).open(index.path(1)).unwrap();
+    (index, file, published)
+}
+
+#[test]
+fn an_unfinished_frame_is_torn_until_a_later_run_has_gone_on() {
+    let home = tempfile::tempdir().unwrap();
+    let (index, file, published) = with_an_unpublished_frame(home.path());
     // The last bytes of the frame have not come so far.
     file.write_all_at(&[0xee; 16], published + 120).unwrap();
     let checked = check(&index).remove(0);
@@ -277,17 +284,7 @@ fn an_unfinished_frame_is_torn_until_a_later_run_has_gone_on() {
 #[test]
 fn a_file_that_was_cut_inside_its_last_frame_is_torn_wherever_that_was() {
     let home = tempfile::tempdir().unwrap();
-    let known = Known::with_sites(3);
-    let mut writer = Writer::new(options(directory(home.path()), true));
-    let mut lane = Lane::new(1);
-    writer.appender.begin_pass(100, None);
-    lane.append(&mut writer, &record_at(50, 0), &known);
-    let published = writer.appender.end_pass().unwrap().position.offset;
-    writer.appender.begin_pass(200, None);
-    lane.append(&mut writer, &record_at(149, 0), &known);
-    let index = writer.index.clone();
-    drop(writer);
-    let file = fs::OpenOptions::new().write(true).open(index.path(1)).unwrap();
+    let (index, file, published) = with_an_unpublished_frame(home.path());
     for left in (1..=100).rev() {
         file.set_len(published + left).unwrap();
         let checked = check(&index).remove(0);

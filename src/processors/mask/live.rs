@@ -179,3 +179,21 @@ impl Masking {
         [&self.by_name, &self.in_texts].map(|count| count.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_hidden_for_a_secret_in_it_and_not_for_what_only_looks_like_one() {
+        let masking = Masking::new(&[], &[]);
+        let secret = crate::context! { notes = ["flat", "sent Bearer a8f5f167aa"] };
+        assert!(masking.context(secret.bytes()).is_some());
+        assert_eq!(masking.counts(), [0, 1]);
+        // As long as a key, so it is searched; but no key has small letters alone.
+        let long = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn";
+        let ordinary = crate::context! { notes = ["flat", long] };
+        assert!(masking.context(ordinary.bytes()).is_none());
+        assert_eq!(masking.counts(), [0, 1]);
+    }
+}
