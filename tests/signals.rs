@@ -370,6 +370,37 @@ fn a_file_that_does_not_answer_keeps_no_other_signal_waiting() {
 }
 
 #[test]
+fn a_file_that_does_not_answer_does_not_hold_the_end_for_ever() {
+    const TEST: &str = "a_file_that_does_not_answer_does_not_hold_the_end_for_ever";
+    if let Some(logs) = role() {
+        let builder = support::builder(logs.as_ref()).shutdown_timeout(Duration::from_millis(100));
+        let (log, guard) = builder.build().unwrap();
+        info!(log, "entry");
+        log.flush(PATIENCE).unwrap();
+        let begun = std::time::Instant::now();
+        drop(guard);
+        let took = begun.elapsed();
+        assert!(took > Duration::from_secs(4), "the file was asked: {took:?}");
+        assert!(took < Duration::from_secs(11), "and not waited for: {took:?}");
+        let again = support::builder(logs.as_ref()).build();
+        assert!(again.is_err(), "who is left behind keeps the directory");
+        return;
+    }
+    let desk = Desk::new();
+    let segment = desk.logs().join("journal/00000000000000000001.tape");
+    // The drain's last call for a segment: it cuts the file to what is written.
+    let slow = format!(
+        "-f -o /dev/null -P {} -e inject=ftruncate:delay_enter=12000000:when=1",
+        segment.display()
+    );
+    let test = child(TEST, &desk.logs().display().to_string());
+    let Some(output) = under_strace(&slow, &test) else { return };
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("tapelog-drain does not end"), "{told}");
+}
+
+#[test]
 fn without_the_parameter_nothing_is_installed() {
     let test = "without_the_parameter_nothing_is_installed";
     let caught = || {

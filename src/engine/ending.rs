@@ -1,6 +1,7 @@
 //! What an engine says at its end, however that comes, and what becomes of its ring.
 
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::handlers::notice;
 use crate::shared::{Core, Progress};
@@ -43,4 +44,34 @@ pub(super) fn remove_ring(core: &Core) {
     }
     let told = if core.ring.crash_safe() { ": the next start says so in the logs" } else { "" };
     notice(&format!("{untold} records of this run are in no file of the journal{told}"));
+}
+
+/// How the threads of an engine ended.
+pub(super) struct Joined {
+    /// Whether all have ended.
+    pub(super) all: bool,
+    /// And none by a panic.
+    pub(super) sound: bool,
+}
+
+/// Waits for the threads of drain, views and janitor. One that the disk does not let go of is left
+/// behind when the time is over.
+pub(super) fn join_by(threads: impl Iterator<Item = JoinHandle<()>>, end: Instant) -> Joined {
+    let mut joined = Joined { all: true, sound: true };
+    for thread in threads {
+        while !thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
+            joined.sound &= thread.join().is_ok();
+        } else {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            notice(&format!(
+                "{name} does not end, because a file does not answer: the next start goes on where it \
+                 stands; until this process ends, nobody else can log to the directory"
+            ));
+            joined = Joined { all: false, sound: false };
+        }
+    }
+    joined
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::directory;
+use super::ending::{self, Joined};
 use super::error::StartError;
-use super::{ending, panics, signals};
+use super::{panics, signals};
 use crate::clock::{Calibrator, Source};
 use crate::config::{Configuration, SyncPolicy};
 use crate::handlers::{Console, FileOptions, SyslogCounts, find_stderr, finish_notices, notice};
@@ -428,14 +429,6 @@ fn run(
     })
 }
 
-/// How the threads of an engine ended.
-struct Joined {
-    /// Whether all have ended.
-    all: bool,
-    /// And none by a panic.
-    sound: bool,
-}
-
 impl Engine {
     /// Writes everything out and ends the threads; see [`Guard`].
     pub(crate) fn shutdown(mut self) {
@@ -456,7 +449,8 @@ impl Engine {
         if core.control.wait_until(left, |progress| progress.views_ended).is_err() {
             core.control.abandon_views();
         }
-        let Joined { all, sound } = self.join_by(deadline.max(Instant::now()) + GRACE);
+        let threads = self.threads.drain(..).chain(self.janitor.take());
+        let Joined { all, sound } = ending::join_by(threads, deadline.max(Instant::now()) + GRACE);
         let whole = busy == 0 && sound;
         if let Some(syslog) = self.syslog.take() {
             syslog.finish(deadline);
@@ -474,28 +468,6 @@ impl Engine {
         if all {
             self.core.control.claim().into_iter().for_each(Claim::release);
         }
-    }
-
-    /// Waits for the threads of drain, views and janitor. One that the disk does not let go of is left
-    /// behind when the time is over.
-    fn join_by(&mut self, end: Instant) -> Joined {
-        let mut joined = Joined { all: true, sound: true };
-        for thread in self.threads.drain(..).chain(self.janitor.take()) {
-            while !thread.is_finished() && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if thread.is_finished() {
-                joined.sound &= thread.join().is_ok();
-            } else {
-                let name = thread.thread().name().unwrap_or_default().to_owned();
-                notice(&format!(
-                    "{name} does not end, because a file does not answer: the next start goes on where it \
-                     stands; until this process ends, nobody else can log to the directory"
-                ));
-                joined = Joined { all: false, sound: false };
-            }
-        }
-        joined
     }
 
     /// Lets the syncer bring the end to the disk. One that the disk does not let go of is left

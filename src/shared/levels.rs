@@ -221,11 +221,11 @@ impl Levels {
 
     /// Puts the levels of a configuration that was read again in force.
     pub(crate) fn apply(&self, configuration: &Configuration) {
+        // The filter is that of the start, which cannot change.
+        let log = self.filter.others().unwrap_or(code(configuration.log_level));
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
-        // The filter is that of the start, which cannot change.
-        let log = self.filter.others().unwrap_or(code(configuration.log_level));
         self.log.store(log, Relaxed);
         self.console.store(code(configuration.console_level), Relaxed);
         self.trade.store(code(configuration.trade_log_level), Relaxed);
