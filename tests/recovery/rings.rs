@@ -322,6 +322,24 @@ fn row_02_what_stands_behind_the_last_whole_record_is_not_believed() {
 }
 
 #[test]
+fn row_01_a_run_that_ends_at_once_tells_what_it_has_recovered() {
+    if is_child() {
+        return;
+    }
+    let desk = Desk::new();
+    die("rings::row_01_a_run_that_ends_at_once_tells_what_it_has_recovered", &desk, "log");
+    drop(builder_of(&desk).build().unwrap());
+    let lines = desk.lines("expert.log");
+    let told = lines.iter().filter(|line| line.contains("logger.recovered")).count();
+    assert_eq!(
+        (told, desk.rings()),
+        (1, 0),
+        "{:?}",
+        lines.iter().rev().take(3).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn row_15_a_ring_that_makes_no_sense_harms_nothing() {
     if is_child() {
         return;
