@@ -6,25 +6,14 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use support::disk::bytes_below;
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::{Level, MetaLogger, info, try_debug};
 
 const MIB: u64 = 1 << 20;
-
-/// Bytes that the files below take on their medium.
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
-        Ok(found) => found.blocks() * 512,
-        Err(_) => 0,
-    });
-    bytes.sum()
-}
 
 fn tasks() -> BTreeSet<String> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();

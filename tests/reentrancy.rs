@@ -2,7 +2,7 @@
 //! second while its thread logs. Nothing deadlocks, and accepted + lost = pushed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(unsafe_code, reason = "a timer and its signal handler")]
+#![expect(unsafe_code, reason = "a timer and its signal handler; malloc_trim, mallinfo2")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod support;
@@ -141,11 +141,17 @@ fn log_under_fire(directory: &str) {
     handler(0);
     start_timer();
     let (mut calls, mut accepted) = (0_u64, 0_u64);
+    let at_rest = |calls: &mut u64, accepted: &mut u64| {
+        Taken::at_rest(&log, || {
+            *calls += 1;
+            *accepted += u64::from(try_info!(log, "from the thread", calls = *calls).is_ok());
+        })
+    };
     let started = Instant::now();
     let mut tenth = None;
     while started.elapsed() < WARM_UP + run_time() {
         if tenth.is_none() && started.elapsed() >= WARM_UP + run_time() / 10 {
-            tenth = Some(Taken::now());
+            tenth = Some(at_rest(&mut calls, &mut accepted));
         }
         for burst in 0..50 {
             calls += 1;
@@ -175,7 +181,7 @@ fn log_under_fire(directory: &str) {
     // SAFETY: as above; the old mask is not asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, blocked.as_ptr(), std::ptr::null_mut()) };
 
-    Taken::now().check(tenth.unwrap());
+    at_rest(&mut calls, &mut accepted).check(tenth.unwrap());
     let handled = CALLS.load(Ordering::Relaxed);
     let pushed = calls + handled;
     let accepted = accepted + ACCEPTED.load(Ordering::Relaxed);

@@ -5,20 +5,20 @@
 //! A minute; `TEST_SOAK_SECONDS` asks for more.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(unsafe_code, reason = "getrusage, malloc_trim")]
+#![expect(unsafe_code, reason = "getrusage, malloc_trim, mallinfo2")]
 
 mod support;
 
 #[path = "support/calls.rs"]
 mod calls;
+#[path = "support/flat.rs"]
+mod flat;
 #[path = "support/meddling.rs"]
 mod meddling;
 #[path = "soak/trader.rs"]
 mod trader;
 #[path = "soak/troubles.rs"]
 mod troubles;
-#[path = "soak/watch.rs"]
-mod watch;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -28,13 +28,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
-use support::disk::{Disk, Kind};
+use flat::Taken;
+use support::disk::{Disk, Kind, bytes_below};
 use support::{Desk, PATIENCE, child, role};
 use tapelog::reading::Journal;
 use tapelog::{Builder, MetaLogger, Stats};
 use trader::{Pushed, Signs};
 use troubles::Troubles;
-use watch::{Taken, bytes_below};
 
 /// The logs; one in a directory of its own, which can be taken away.
 const FILES: [&str; 3] = ["sub/expert.log", "trades.log", "errors.log"];
@@ -72,8 +72,6 @@ fn calm(log: &MetaLogger, signs: &Signs) -> Taken {
         thread::sleep(Duration::from_millis(10));
     }
     log.flush(PATIENCE).unwrap();
-    // Memory that took the place of the disk is given back when that is looked at.
-    thread::sleep(Duration::from_millis(300));
     let taken = Taken::now();
     signs.pause.store(false, Ordering::Relaxed);
     taken

@@ -10,9 +10,10 @@ use tapelog::MetaLogger;
 use tapelog::testing::{CrashPoint, FileCall, fail_every, hold_drain, panic_at};
 
 use crate::FILES;
+use crate::flat::backlogs;
 use crate::meddling::Meddling;
+use crate::support::child;
 use crate::support::disk::{Disk, fill};
-use crate::support::{PATIENCE, child};
 use crate::trader::{Pushed, burst};
 
 const ERRNOS: [i32; 7] =
@@ -126,12 +127,8 @@ impl Troubles {
 
     /// The longest backlogs that there can be: buffers that a panic has taken along are there again.
     pub(crate) fn make_backlogs(&mut self) {
-        for _ in 0..4 {
-            let held = hold_drain(&self.log);
-            self.pushed.add(burst(&self.log, Duration::from_millis(200)));
-            drop(held);
-            self.log.flush(PATIENCE).unwrap();
-        }
+        let (log, pushed) = (&self.log, &mut self.pushed);
+        backlogs(log, || pushed.add(burst(log, Duration::from_millis(1))));
     }
 
     /// Makes trouble until then.
