@@ -31,7 +31,7 @@ pub enum CrashPoint {
     BatchNoted = 9,
     /// The views have written a batch.
     BatchWritten = 10,
-    /// A rotation has renamed a file, and not all of them.
+    /// A rotation has renamed or removed a file, and not all of them.
     FileRenamed = 11,
     /// The views have rendered entries of a batch, and there may be more.
     EntriesRendered = 12,

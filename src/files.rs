@@ -4,8 +4,9 @@
 //! None of them is made by a log call. Where nothing is to fail, the gate costs a load of a word that
 //! nobody writes.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -201,6 +202,23 @@ pub(crate) fn call<T, E: Into<io::Error>>(
             outcome => return outcome,
         }
     }
+}
+
+/// Opens a file; see [`above_standard`].
+pub(crate) fn open(what: FileCall, how: &OpenOptions, path: &Path) -> io::Result<File> {
+    above_standard(call(what, || how.open(path))?)
+}
+
+/// The last of the standard streams.
+const STANDARD_ERROR: RawFd = 2;
+
+/// The same file under a number above those of the standard streams: the host may have closed one of
+/// these, and what it prints afterwards must not go into a file of ours.
+pub(crate) fn above_standard<F: AsFd + From<OwnedFd>>(file: F) -> io::Result<F> {
+    if file.as_fd().as_raw_fd() > STANDARD_ERROR {
+        return Ok(file);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&file, STANDARD_ERROR + 1)?.into())
 }
 
 /// Writes until an error, by a call that takes what is left, and where that begins: how many bytes were

@@ -288,7 +288,7 @@ pub struct Lines {
     entry: OwnEntry,
     after: i64,
     line: Vec<u8>,
-    chain: Option<Box<Chain>>,
+    chain: Option<(Box<Chain>, Masking)>,
 }
 
 impl Lines {
@@ -341,7 +341,8 @@ impl Lines {
     /// The same through a processor.
     #[must_use]
     pub fn through(self, processor: impl Processor + 'static) -> Self {
-        Self { chain: Chain::of(vec![Installed::new(processor)]), ..self }
+        let chain = Chain::of(vec![Installed::new(processor)]);
+        Self { chain: chain.map(|chain| (chain, Masking::new(&[], &[]))), ..self }
     }
 
     /// Renders the next line.
@@ -352,7 +353,7 @@ impl Lines {
         entry.time.0 += self.after;
         let entry = match &mut self.chain {
             None => entry,
-            Some(chain) => match chain.process(&entry) {
+            Some((chain, masking)) => match chain.process(&entry, masking) {
                 Some(processed) => processed,
                 None => return &self.line,
             },

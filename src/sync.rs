@@ -18,7 +18,7 @@ use rustix::thread::{MembarrierCommand, membarrier};
 mod forked;
 mod region;
 
-pub(crate) use crate::files::{FileCall, call as file_call};
+pub(crate) use crate::files::{FileCall, above_standard, call as file_call};
 pub(crate) use forked::ParentsFile;
 pub(crate) use region::{Area, ArenaItem, BlockCell, Blocks, Bytes, Region, Slot, Table};
 

@@ -58,10 +58,11 @@ pub fn capture() -> (MetaLogger, Capture) {
 /// Stops the logger's drain until the guard that this gives is dropped: what a program does when
 /// its ring is full can then be tested.
 ///
-/// Takes effect before the next pass, within a few milliseconds.
+/// When this returns, the drain stands still between two passes; a drain that is busy with a file that
+/// does not answer is waited for no longer than a second.
 #[must_use = "the drain goes on when this is dropped"]
 pub fn hold_drain(log: &MetaLogger) -> DrainHold {
-    log.core().control.hold_drain(true);
+    log.core().control.hold_drain();
     DrainHold { log: log.clone() }
 }
 
@@ -73,7 +74,7 @@ pub struct DrainHold {
 
 impl Drop for DrainHold {
     fn drop(&mut self) {
-        self.log.core().control.hold_drain(false);
+        self.log.core().control.release_drain();
     }
 }
 

@@ -48,7 +48,7 @@ fn row_12_entries_keep_their_order_across_steps_of_the_clock_and_both_times_are_
     }
     for threading in [Threading::Dedicated, Threading::Shared] {
         let desk = Desk::new();
-        let builder = desk.builder().threading(threading).metrics_interval(Duration::ZERO);
+        let builder = desk.builder().threading(threading);
         let (log, guard) = builder.build().unwrap();
         let mut next = 0;
         log_some(&log, &mut next);
@@ -99,7 +99,7 @@ fn row_12_a_counter_that_does_not_run_evenly_is_not_used() {
     }
     distrust_tick_counter();
     let desk = Desk::new();
-    let (log, guard) = desk.builder().metrics_interval(Duration::ZERO).build().unwrap();
+    let (log, guard) = desk.builder().build().unwrap();
     let begun = now().0;
     std::thread::sleep(Duration::from_millis(20));
     let nanos = now().0 - begun;

@@ -2,7 +2,10 @@
 //! resort when no file can be written.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![expect(unsafe_code, reason = "a descriptor is closed by its number, and a signal sent")]
+#![expect(
+    unsafe_code,
+    reason = "a descriptor is closed and written to by its number, and a signal sent"
+)]
 
 mod support;
 
@@ -33,6 +36,7 @@ fn log_some(log: &MetaLogger) {
 fn a_pipe_gets_the_lines_without_colours() {
     if let Some(directory) = role() {
         let builder = MetaLogger::builder().log_dir(directory).console_level(Level::Warning);
+        let builder = builder.latency_warning(Duration::ZERO);
         let (log, _guard) = builder.build().unwrap();
         return log_some(&log);
     }
@@ -79,7 +83,8 @@ fn the_console_alone_makes_no_file() {
 fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     const LINES: u64 = 200_000;
     if let Some(directory) = role() {
-        let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
+        let builder = MetaLogger::builder().log_dir(directory).latency_warning(Duration::ZERO);
+        let (log, guard) = builder.build().unwrap();
         for number in 0..LINES {
             while tapelog::try_info!(log, "unread", number).is_err() {
                 std::hint::spin_loop();
@@ -109,10 +114,65 @@ fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     assert_eq!(lines.len() as u64, LINES, "the file has them all");
 }
 
-/// Closes stderr, as a host does that was started without one and is no program of Rust's.
-fn close_stderr() {
+/// Closes a standard stream, as a host does that was started without one and is no program of Rust's.
+fn close(stream: i32) {
     // SAFETY: nobody else in this child owns the number.
-    drop(unsafe { OwnedFd::from_raw_fd(2) });
+    drop(unsafe { OwnedFd::from_raw_fd(stream) });
+}
+
+/// Prints to a stream by its number: whatever is open there gets it.
+fn print(stream: i32) {
+    let text = b"printed by the host\n";
+    // SAFETY: the text is there for so many bytes; that nobody takes them is expected.
+    let _written = unsafe { libc::write(stream, text.as_ptr().cast(), text.len()) };
+}
+
+#[test]
+fn row_13_what_the_host_prints_to_a_closed_stream_is_in_no_file_of_ours() {
+    let test = "row_13_what_the_host_prints_to_a_closed_stream_is_in_no_file_of_ours";
+    const ENTRIES: u64 = 20_000;
+    let Some(role) = role() else {
+        for when in ["before", "running"] {
+            let desk = Desk::new();
+            // Without the pipes of `run`, which the child's streams are.
+            let mut child = child(test, &format!("{when} {}", desk.path("").display()));
+            let ended = child.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            assert!(ended.success(), "{when}");
+            let mut lines = desk.lines("expert.log");
+            lines.retain(|line| !line.contains("] logger."));
+            assert_eq!(lines.len() as u64, ENTRIES, "{when}");
+            let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
+            assert!(journal.verify(&mut |_| {}).unwrap().is_intact(), "{when}");
+            let foreign = support::holders(&desk.path(""), "printed by the host");
+            assert_eq!(foreign, [""; 0], "{when}");
+        }
+        return;
+    };
+    let (when, root) = role.split_once(' ').unwrap();
+    if when == "before" {
+        (0..3).for_each(close);
+    }
+    let (root, streams) = (Path::new(root), [0, 1, 2]);
+    // Small files, so that new ones are opened all the time.
+    let builder = support::builder(&root.join("logs")).ring_dir(root.join("rings"));
+    let builder = builder.log_max_file_size(64_u64 << 10).log_backup_count(1_000_u32);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
+    let (log, guard) = builder.build().unwrap();
+    streams.into_iter().for_each(print);
+    if when == "running" {
+        streams.into_iter().for_each(close);
+    }
+    for number in 0..ENTRIES {
+        while tapelog::try_info!(log, "entry", number).is_err() {
+            std::thread::yield_now();
+        }
+        if number % 100 == 0 {
+            streams.into_iter().for_each(print);
+        }
+    }
+    log.flush(PATIENCE).unwrap();
+    streams.into_iter().for_each(print);
+    drop(guard);
 }
 
 #[test]
@@ -121,12 +181,14 @@ fn row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted()
     let test = "row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted";
     if let Some(role) = role() {
         let (how, directory) = role.split_once(' ').unwrap();
+        let builder = MetaLogger::builder().log_dir(directory).latency_warning(Duration::ZERO);
+        let running = (how == "leaves").then(|| builder.clone().build().unwrap());
         // By now, the parent has closed its end of the pipe.
         std::io::stdin().read_line(&mut String::new()).unwrap();
         if how == "closed" {
-            close_stderr();
+            close(2);
         }
-        let (log, guard) = MetaLogger::builder().log_dir(directory).build().unwrap();
+        let (log, guard) = running.unwrap_or_else(|| builder.build().unwrap());
         for number in 0..LINES {
             info!(log, "unheard", number);
             if number % 100 == 0 {
@@ -139,7 +201,7 @@ fn row_13_a_console_that_takes_nothing_is_no_trouble_and_its_lines_are_counted()
         println!("dropped={}", stats.console_dropped);
         return;
     }
-    for how in ["closed", "full", "epipe"] {
+    for how in ["closed", "full", "epipe", "leaves"] {
         let desk = Desk::new();
         let mut command = child(test, &format!("{how} {}", desk.logs().display()));
         match how {

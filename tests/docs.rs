@@ -237,7 +237,7 @@ fn nothing_is_left_out_of_the_tests_or_the_coverage_without_a_reason() {
 
 #[test]
 fn every_document_depends_on_the_crate_in_the_same_way() {
-    // What `tapelog new` writes, too.
+    // What `tapelog new` writes where its own checkout is gone, too.
     let source = concat!("git = \"", env!("CARGO_PKG_REPOSITORY"), "\"");
     let mut count = 0;
     for (document, text) in documents() {
@@ -248,14 +248,8 @@ fn every_document_depends_on_the_crate_in_the_same_way() {
             let other = ["version", "path", "branch", "tag"].iter().any(|key| line.contains(key));
             assert!(line.contains(source) && !other, "{}: {line}", document.display());
         }
-        // A command in a checkout needs no network.
-        for command in text.split("cargo run --release -- new ").skip(1) {
-            let command = command.split(['`', '\n']).next().unwrap();
-            assert!(command.contains("--tapelog-path ."), "{}: {command}", document.display());
-            count += 1;
-        }
     }
-    assert!(count >= 5, "only {count}: the pattern does not fit any more");
+    assert!(count >= 3, "only {count}: the pattern does not fit any more");
 }
 
 /// All but those for cargo.

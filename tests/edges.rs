@@ -105,7 +105,6 @@ fn a_category_given_at_the_call_makes_a_trade_event_also_when_it_is_lost() {
         .build()
         .unwrap();
     let held = tapelog::testing::hold_drain(&log);
-    std::thread::sleep(Duration::from_millis(50));
     let text = "x".repeat(4_000);
     while try_info!(log, "trade", category = "trade", text = &*text).is_ok() {}
     assert_eq!(log.stats().lost.trade, 1);

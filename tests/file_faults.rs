@@ -29,7 +29,7 @@ const ENTRIES: u64 = 1500;
 /// Small files, so that segments and logs are made, renamed and removed all the time; plain writes, which
 /// can fail, or a mapping.
 fn builder(desk: &Desk, mapped: bool) -> Builder {
-    let builder = desk.builder().metrics_interval(Duration::ZERO).sync(SyncPolicy::Critical);
+    let builder = desk.builder().sync(SyncPolicy::Critical);
     let builder = builder
         .ring_bytes(4_u64 << 20)
         .block_bytes(32_u32 << 10)

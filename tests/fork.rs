@@ -129,7 +129,7 @@ fn row_10_children_are_refused_and_the_parent_goes_on() {
 }
 
 #[test]
-fn a_child_starts_a_logger_of_its_own_elsewhere() {
+fn row_10_a_child_starts_a_logger_of_its_own_elsewhere() {
     if let Some(roles) = role() {
         let (parents, childs) = roles.split_once(' ').unwrap();
         let (log, guard) = support::builder(parents.as_ref()).build().unwrap();
@@ -150,7 +150,7 @@ fn a_child_starts_a_logger_of_its_own_elsewhere() {
         return;
     }
     let (parents, childs) = (Desk::new(), Desk::new());
-    let test = "a_child_starts_a_logger_of_its_own_elsewhere";
+    let test = "row_10_a_child_starts_a_logger_of_its_own_elsewhere";
     run(child(test, &format!("{} {}", parents.logs().display(), childs.logs().display())));
     assert_eq!(parents.lines("expert.log").len(), 2);
     assert_eq!(childs.lines("expert.log").len(), 1);

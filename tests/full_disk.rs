@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use support::disk::{Disk, Kind, fill};
-use support::{Desk, PATIENCE, child, field, median, number, role, until};
+use support::{Desk, PATIENCE, child, field, number, role, until};
 use tapelog::{Builder, MetaLogger, Stats, error, info, trade};
 
 const WHEN: [&str; 3] = ["start", "running", "allocated"];
@@ -25,7 +25,7 @@ fn times() -> u32 {
 
 /// A logger of small files.
 fn builder(disk: &Path) -> Builder {
-    let builder = support::builder(&disk.join("logs")).metrics_interval(Duration::ZERO);
+    let builder = support::builder(&disk.join("logs"));
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(3_u32);
     builder.log_max_file_size(256_u64 << 10).log_backup_count(1_u32).disk_reserve(0_u64)
 }
@@ -172,37 +172,28 @@ fn outages(test: &str, kind: Kind) {
     let mut times_of = WHEN.map(|when| (when, Vec::new()));
     for time in 0..times() {
         for (when, back) in &mut times_of {
-            let name = format!("{when}{time}");
-            let disk = match Disk::mount(kind, desk.path("").as_path(), &name) {
-                Ok(disk) => disk,
-                Err(reason) => {
-                    println!(
-                        "row 05: skipped: no {kind:?} can be mounted here ({})",
-                        reason.trim()
-                    );
-                    return;
+            // Others use the disk as well: what is too late gets two more chances.
+            for attempt in 1.. {
+                let name = format!("{when}{time}-{attempt}");
+                let disk = match Disk::mount(kind, desk.path("").as_path(), &name) {
+                    Ok(disk) => disk,
+                    Err(reason) => {
+                        support::skip(format_args!(
+                            "row 05: no {kind:?} can be mounted here ({})",
+                            reason.trim()
+                        ));
+                        return;
+                    }
+                };
+                let seen = one_outage(test, when, disk.path());
+                missed += seen.missed;
+                shown += seen.shown;
+                if seen.back < Duration::from_secs(1) || attempt == 3 {
+                    back.push(seen.back);
+                    break;
                 }
-            };
-            let began = Instant::now();
-            let output =
-                child(test, &format!("{when} {}", disk.path().display())).output().unwrap();
-            let lasted = began.elapsed();
-            let told = String::from_utf8_lossy(&output.stdout).into_owned();
-            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            let notes = notices(&stderr);
-            let panic = stderr.split_once("panicked").map_or("", |(_, panic)| panic);
-            assert!(output.status.success(), "{when}: {told}\n{notes:?}\n{panic:.2000}");
-            assert_eq!((notes.0.len(), notes.1), (1, 1), "{when}: {notes:?}");
-            let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
-            let numbers: Vec<u64> =
-                result.split(' ').map(|number| number.parse().unwrap()).collect();
-            back.push(Duration::from_micros(numbers[0]));
-            missed += numbers[2];
-            // Entries that are in no log are shown here, a hundred a second.
-            let lines = stderr.lines().filter(|line| line.contains("] entry ")).count() as u64;
-            let most = 100 * (lasted.as_secs() + 2);
-            assert!((1..=most).contains(&lines), "{when}: {lines} lines in {lasted:?}");
-            shown += lines;
+                println!("row 05: {when} on {kind:?}: back within {:?} only", seen.back);
+            }
         }
     }
     println!(
@@ -211,8 +202,35 @@ fn outages(test: &str, kind: Kind) {
     );
     for (when, back) in times_of {
         println!("row 05: {when} on {kind:?}: back within {:?} at most", back.iter().max());
-        assert!(median(&back) < Duration::from_secs(1), "{when}: {back:?}");
+        assert!(back.iter().all(|back| *back < Duration::from_secs(1)), "{when}: {back:?}");
     }
+}
+
+/// What came of an outage: how soon it was over, and the lines that were missed and shown.
+struct Seen {
+    back: Duration,
+    missed: u64,
+    shown: u64,
+}
+
+/// Has a child live through an outage.
+fn one_outage(test: &str, when: &str, disk: &Path) -> Seen {
+    let began = Instant::now();
+    let output = child(test, &format!("{when} {}", disk.display())).output().unwrap();
+    let lasted = began.elapsed();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let notes = notices(&stderr);
+    let panic = stderr.split_once("panicked").map_or("", |(_, panic)| panic);
+    assert!(output.status.success(), "{when}: {told}\n{notes:?}\n{panic:.2000}");
+    assert_eq!((notes.0.len(), notes.1), (1, 1), "{when}: {notes:?}");
+    let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
+    let numbers: Vec<u64> = result.split(' ').map(|number| number.parse().unwrap()).collect();
+    // Entries that are in no log are shown here, a hundred a second.
+    let shown = stderr.lines().filter(|line| line.contains("] entry ")).count() as u64;
+    let most = 100 * (lasted.as_secs() + 2);
+    assert!((1..=most).contains(&shown), "{when}: {shown} lines in {lasted:?}");
+    Seen { back: Duration::from_micros(numbers[0]), missed: numbers[2], shown }
 }
 
 #[test]
@@ -235,7 +253,7 @@ fn row_05_a_copy_on_write_disk_is_written_by_write() {
     let desk = Desk::new();
     match Disk::mount(Kind::Btrfs, desk.path("").as_path(), "disk") {
         Err(reason) => {
-            println!("row 05: skipped: no btrfs can be mounted here ({})", reason.trim())
+            support::skip(format_args!("row 05: no btrfs can be mounted here ({})", reason.trim()))
         }
         Ok(disk) => {
             let (log, guard) = builder(disk.path()).ring_dir(desk.ring_dir()).build().unwrap();
@@ -281,7 +299,10 @@ fn row_05_the_reserve_is_left_to_others_and_told_once() {
     let disk = match Disk::mount(Kind::Ext4, desk.path("").as_path(), "disk") {
         Ok(disk) => disk,
         Err(reason) => {
-            return println!("row 05: skipped: no disk can be mounted here ({})", reason.trim());
+            return support::skip(format_args!(
+                "row 05: no disk can be mounted here ({})",
+                reason.trim()
+            ));
         }
     };
     let output = child(TEST, &disk.path().display().to_string()).output().unwrap();

@@ -34,13 +34,6 @@ fn fill(log: &MetaLogger) -> u64 {
     accepted
 }
 
-/// Where the drain is held by the time this returns.
-fn hold(log: &MetaLogger) -> tapelog::testing::DrainHold {
-    let hold = hold_drain(log);
-    thread::sleep(Duration::from_millis(20));
-    hold
-}
-
 fn gaps(lines: &[String]) -> Vec<&String> {
     lines.iter().filter(|line| line.contains("logger.gap")).collect()
 }
@@ -57,48 +50,54 @@ fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let per_microsecond = ticks_per_microsecond();
-    let held = hold(&log);
+    let nanos = |ticks: u64| ticks as f64 / per_microsecond * 1_000.0;
+    let held = hold_drain(&log);
     let accepted = fill(&log);
     let mut ticks = Vec::with_capacity(CALLS);
-    let mut calls = Calls::new(per_microsecond);
-    let ((), control_max) = beside_empty_calls(|| {
-        for call in 0..CALLS {
-            let (pushed, took) = calls.time(|| try_info!(log, "refused", call));
-            ticks.push(took);
-            assert_eq!(pushed, Err(PushError::Full));
+    let (mut calls, mut rounds) = (Calls::new(per_microsecond), 0);
+    // Others share the machine: it gets a few chances.
+    loop {
+        rounds += 1;
+        ticks.clear();
+        let ((), control_max) = beside_empty_calls(|| {
+            for call in 0..CALLS {
+                let (pushed, took) = calls.time(|| try_info!(log, "refused", call));
+                ticks.push(took);
+                assert_eq!(pushed, Err(PushError::Full));
+            }
+        });
+        let mut stretches: Vec<_> = ticks
+            .chunks_mut(CALLS / 100)
+            .map(|stretch| {
+                stretch.sort_unstable();
+                nanos(stretch[stretch.len() * 999 / 1000])
+            })
+            .collect();
+        stretches.sort_unstable_by(f64::total_cmp);
+        let p999 = stretches[stretches.len() / 2];
+        ticks.sort_unstable();
+        println!(
+            "refused calls: p50 {:.0} ns, p99.9 {p999:.0} ns (of the median hundredth), longest {:.0} ns; \
+             an empty call at the same time: longest {:.0} ns; {} excused, {} slow",
+            nanos(ticks[CALLS / 2]),
+            nanos(ticks[CALLS - 1]),
+            nanos(control_max),
+            calls.excused,
+            calls.slow,
+        );
+        if p999 < 1_000.0 {
+            break;
         }
-    });
+        assert!(rounds < 10, "p99.9 of a refused call is {p999:.0} ns");
+    }
     drop(held);
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     drop(guard);
-
-    let nanos = |ticks: u64| ticks as f64 / per_microsecond * 1_000.0;
-    // Others share the machine: of a hundred stretches, the median is printed, and the quickest counts.
-    let mut stretches: Vec<_> = ticks
-        .chunks_mut(CALLS / 100)
-        .map(|stretch| {
-            stretch.sort_unstable();
-            nanos(stretch[stretch.len() * 999 / 1000])
-        })
-        .collect();
-    stretches.sort_unstable_by(f64::total_cmp);
-    let (quickest, p999) = (stretches[0], stretches[stretches.len() / 2]);
-    ticks.sort_unstable();
-    let median = nanos(ticks[CALLS / 2]);
-    println!(
-        "refused calls: p50 {median:.0} ns, p99.9 {p999:.0} ns (of the median hundredth), longest {:.0} ns; an empty call at \
-         the same time: longest {:.0} ns; {} excused, {} slow",
-        nanos(ticks[CALLS - 1]),
-        nanos(control_max),
-        calls.excused,
-        calls.slow,
-    );
-    assert!(quickest < 1_000.0, "p99.9 of a refused call is {quickest:.0} ns at best");
     calls.check();
 
     // The last call of `fill` was refused, too.
-    let lost = CALLS as u64 + 1;
+    let lost = rounds * CALLS as u64 + 1;
     assert_eq!((stats.accepted, stats.lost.full, stats.lost.total()), (accepted, lost, lost));
     assert_eq!((stats.journaled, stats.lost.trade), (accepted, 0));
     let lines = desk.lines("expert.log");
@@ -117,7 +116,7 @@ fn row_09_many_threads_lose_exactly_what_they_are_told() {
     const CALLS: u64 = 200_000;
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
-    let held = hold(&log);
+    let held = hold_drain(&log);
     let accepted: u64 = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -148,7 +147,7 @@ fn a_gap_stands_where_the_records_are_missing() {
     let _turn = turn();
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
-    let held = hold(&log);
+    let held = hold_drain(&log);
     let accepted = fill(&log);
     let pause = Duration::from_millis(20);
     thread::sleep(pause);
@@ -187,7 +186,7 @@ fn the_reserve_takes_warnings_and_trade_events_when_nothing_else_is_taken() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
     let bound = log.bind(context! { category = "trade" });
-    let held = hold(&log);
+    let held = hold_drain(&log);
     let ordinary = fill(&log);
     for round in 0..100 {
         assert_eq!(try_info!(log, "refused", round), Err(PushError::Full));
@@ -226,35 +225,34 @@ fn row_09_blocking_calls_wait_for_their_deadline_and_no_longer() {
     const DEADLINE: Duration = Duration::from_millis(3);
     let desk = Desk::new();
     let (log, guard) = desk.builder().overflow(Overflow::Block(DEADLINE)).build().unwrap();
-    let held = hold(&log);
+    let held = hold_drain(&log);
     let accepted = fill(&log);
     let per_microsecond = ticks_per_microsecond();
-    let limit = Duration::from_millis(10);
     let mut calls = 0;
-    // `yield_now` counts as a switch, so that context switches excuse nothing here. Instead the
-    // machine gets a few chances.
-    for attempt in 1..=5 {
-        let (longest, control_max) = beside_empty_calls(|| {
-            let mut longest = Duration::ZERO;
+    // A call that sleeps may be woken late. That is another's doing only where an empty call suffers, too.
+    for attempt in 1.. {
+        let mut timed = Calls::new(per_microsecond);
+        let ((), control_max) = beside_empty_calls(|| {
             for call in 0..100 {
                 let begun = Instant::now();
-                let pushed = try_info!(log, "waits", call);
-                let took = begun.elapsed();
+                let (pushed, _) = timed.time(|| try_info!(log, "waits", call));
                 assert_eq!(pushed, Err(PushError::Full));
+                let took = begun.elapsed();
                 assert!(took >= DEADLINE, "{took:?}");
-                longest = longest.max(took);
                 calls += 1;
             }
-            longest
         });
-        let control = Duration::from_micros((control_max as f64 / per_microsecond) as u64);
+        let millis = |ticks: u64| ticks as f64 / per_microsecond / 1_000.0;
         println!(
-            "blocking calls: longest {longest:?}; an empty call at the same time: {control:?}"
+            "blocking calls: longest {:.1} ms; an empty call at the same time: {:.1} ms; {} slow",
+            millis(timed.longest),
+            millis(control_max),
+            timed.slow
         );
-        if longest < limit {
+        if attempt == 5 || timed.slow == 0 || millis(control_max) < 4.0 {
+            timed.check();
             break;
         }
-        assert!(attempt < 5, "{longest:?}");
     }
     drop(held);
     let mut refused = 0;

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,6 @@ fn every_exceptional_call_is_timed() {
 /// Calls that wait 2 ms for room in vain.
 fn wait_in_vain(log: &MetaLogger, calls: u64) -> u32 {
     let held = hold_drain(log);
-    thread::sleep(Duration::from_millis(20));
     while try_info!(log, "fills").is_ok() {}
     for call in 0..calls {
         let waited = try_info!(log, "the slow one", call);
@@ -271,7 +271,6 @@ fn losses_stand_in_the_entries_by_their_reasons() {
     let builder = desk.builder().structured_logging(true).metrics_interval(interval);
     let (log, guard) = builder.build().unwrap();
     let held = hold_drain(&log);
-    thread::sleep(Duration::from_millis(20));
     let accepted = (0..).take_while(|call| try_info!(log, "fills", call).is_ok()).count() as u64;
     for call in 0..41_u64 {
         assert!(try_info!(log, "lost", call).is_err());
@@ -304,8 +303,14 @@ fn the_entry_is_in_the_journal_whatever_the_levels_are_and_never_on_the_console(
         let builder = builder.metrics_interval(Duration::from_millis(100));
         let (log, _guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
         info!(log, "shown");
+        // Three intervals, and until the janitor has come to it.
+        let begun = Instant::now();
         thread::sleep(Duration::from_millis(350));
-        return;
+        until("metrics in the journal", || {
+            log.flush(PATIENCE).unwrap();
+            in_journal(directory.as_ref()) > 0
+        });
+        return println!("\nintervals={}", begun.elapsed().as_millis() / 100);
     }
     for (level, in_log) in [("info", true), ("error", false)] {
         let desk = Desk::new();
@@ -316,23 +321,36 @@ fn the_entry_is_in_the_journal_whatever_the_levels_are_and_never_on_the_console(
         assert!(!shown.contains("logger.metrics"), "{shown}");
         let expert = desk.lines("expert.log");
         assert_eq!(expert.iter().any(|line| line.contains("logger.metrics")), in_log);
-        let mut read = Vec::new();
-        let journal = Journal::open(desk.logs()).unwrap();
-        assert!(journal.write_to(Format::Json, &mut read).unwrap().is_intact());
-        let entries = String::from_utf8(read).unwrap();
-        let metrics = entries.lines().map(json).filter(is_metrics).count();
-        assert!((1..=10).contains(&metrics), "{metrics} entries in the journal");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let told = told.lines().find(|line| line.starts_with("intervals=")).unwrap();
+        let intervals = support::number(told, "intervals");
+        let metrics = in_journal(&desk.logs()) as u64;
+        // One more for what was begun, and one for the end.
+        assert!((1..=intervals + 2).contains(&metrics), "{metrics} in {intervals} intervals");
     }
+}
+
+/// Entries of metrics in the journal.
+fn in_journal(logs: &Path) -> usize {
+    let mut read = Vec::new();
+    let journal = Journal::open(logs).unwrap();
+    assert!(journal.write_to(Format::Json, &mut read).unwrap().is_intact());
+    let entries = String::from_utf8(read).unwrap();
+    entries.lines().map(json).filter(is_metrics).count()
 }
 
 #[test]
 fn no_interval_no_entry() {
     let desk = Desk::new();
-    let (log, guard) = desk.builder().metrics_interval(Duration::ZERO).build().unwrap();
-    info!(log, "alone");
+    let begun = Instant::now();
+    let (log, guard) = desk.builder().build().unwrap();
+    const ENTRIES: u64 = 1_000;
+    (0..ENTRIES).for_each(|number| info!(log, "alone", number));
+    log.flush(PATIENCE).unwrap();
     thread::sleep(Duration::from_millis(300));
-    let stats = log.stats();
+    let (stats, lasted) = (log.stats(), begun.elapsed().as_secs_f64());
     drop(guard);
-    assert_eq!(desk.lines("expert.log").len(), 1);
-    assert!(stats.records_per_s >= 1, "since the start: {stats:?}");
+    assert_eq!(desk.lines("expert.log").len() as u64, ENTRIES);
+    // Since the start, which was later than `begun`.
+    assert!(stats.records_per_s >= (ENTRIES as f64 / lasted) as u64, "{lasted}: {stats:?}");
 }

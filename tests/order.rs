@@ -29,10 +29,10 @@ fn ticks_per_millisecond() -> u64 {
     (now().0 - ticks) * 1_000 / time.elapsed().as_micros() as u64
 }
 
-/// The stamp of a line, in microseconds since the hour began.
-fn micros(line: &str) -> u64 {
-    let part = |range: std::ops::Range<usize>| line[range].parse::<u64>().unwrap();
-    (part(15..17) * 60 + part(18..20)) * 1_000_000 + part(21..27)
+/// The stamp of a line, in microseconds.
+fn micros(line: &str) -> i64 {
+    let stamp = line[1..].split(']').next().unwrap();
+    stamp.parse::<jiff::Timestamp>().unwrap().as_microsecond()
 }
 
 /// How many lines are stamped earlier than a line before them.

@@ -107,7 +107,7 @@ fn both_are_off_by_default() {
 }
 
 #[test]
-fn the_ring_is_in_no_core_dump_unless_that_is_asked_for() {
+fn row_19_the_ring_is_in_no_core_dump_unless_that_is_asked_for() {
     // `dd` among the flags of a mapping: it is left out of dumps.
     let hidden = |ring: &std::path::Path| {
         let maps = fs::read_to_string("/proc/self/smaps").unwrap();

@@ -201,12 +201,44 @@ fn a_processor_that_panics_takes_nothing_down() {
 }
 
 #[test]
+fn what_processors_put_under_a_sensitive_name_is_masked() {
+    let desk = Desk::new();
+    let enriched =
+        Enrich::new(context! { api_key = "K-81423", account_id = "A-4711", desk = "eu" });
+    let builder = desk
+        .builder()
+        .processor(enriched)
+        .processor(Rename::new([("note", "token"), ("venue", "Client-Secret")]))
+        .processor(|event: &mut Event<'_>| {
+            event.set("passphrase", "p-90210");
+            assert!(event.field("api_key").is_some_and(|key| key.as_str() == Some("K-81423")));
+            Verdict::Keep
+        })
+        .mask_keys(["client_secret".to_owned()]);
+    let (lines, stats) = shown(&desk, builder, |log| {
+        let log = log.bind(context! { venue = "v-10101" });
+        info!(log, "with {note} and {qty}", note = "n-55555", qty = 3);
+    });
+    assert_eq!(
+        lines,
+        ["with *** and 3 token=*** qty=3 api_key=*** account_id=***711 desk=eu passphrase=*** \
+          Client-Secret=***"]
+    );
+    assert_eq!(stats.masked, 5);
+    for secret in ["K-81423", "A-4711", "p-90210"] {
+        assert_eq!(support::holders(&desk.path(""), secret), [""; 0], "{secret}");
+    }
+    let shown = ["n-55555", "v-10101"].map(|text| support::holders(&desk.logs(), text));
+    let journal = |file: &String| file.contains(".tape");
+    assert!(shown.iter().flatten().all(journal), "{shown:?}");
+}
+
+#[test]
 fn losses_pass_every_filter() {
     let desk = Desk::new();
     let builder = desk.builder().ring_bytes(1_u64 << 20).processor(Filter::reject());
     let (lines, stats) = shown(&desk, builder, |log| {
         let hold = testing::hold_drain(log);
-        thread::sleep(Duration::from_millis(50));
         (0..60_000).for_each(|n| info!(log, "x", n));
         drop(hold);
         log.flush(PATIENCE).unwrap();

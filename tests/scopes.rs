@@ -6,6 +6,7 @@ mod support;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread;
@@ -173,22 +174,30 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Threads that poll tasks in turn, each task on another thread than before.
 fn run_on_threads(log: &MetaLogger, tasks: Vec<Task>, threads: usize) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::channel()).unzip();
+    let count = tasks.len();
     for (index, task) in tasks.into_iter().enumerate() {
         senders[index % threads].send(task).unwrap();
     }
     let gate = Arc::new(Barrier::new(threads));
+    let unfinished = Arc::new(AtomicUsize::new(count));
     let work = |(own, receiver): (usize, mpsc::Receiver<Task>)| {
         let (next, gate) = (senders[(own + 1) % threads].clone(), Arc::clone(&gate));
-        let log = log.clone();
+        let (log, unfinished) = (log.clone(), Arc::clone(&unfinished));
         thread::spawn(move || {
             gate.wait();
             let _of_the_thread = log.scope(Context::new().field("executor", own));
-            while let Ok(mut task) = receiver.recv_timeout(Duration::from_millis(300)) {
+            while unfinished.load(Ordering::Acquire) > 0 {
+                let Ok(mut task) = receiver.recv_timeout(Duration::from_millis(10)) else {
+                    continue;
+                };
                 let waker = Waker::from(Arc::new(NoWaker));
-                if task.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending() {
-                    next.send(task).unwrap();
-                }
+                let pending = task.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending();
                 info!(log, "between");
+                if pending {
+                    next.send(task).unwrap();
+                } else {
+                    unfinished.fetch_sub(1, Ordering::Release);
+                }
             }
         })
     };

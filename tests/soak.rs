@@ -52,7 +52,6 @@ fn builder(logs: &Path, rings: &Path) -> Builder {
         .log_max_file_size(1_u64 << 20)
         .log_backup_count(2_u32)
         .disk_reserve(0_u64)
-        .metrics_interval(Duration::ZERO)
 }
 
 /// What the trading loop and what timed it came to.
@@ -143,7 +142,7 @@ fn soak() {
     let desk = Desk::new();
     let disk = Disk::mount(Kind::Ext4, &desk.path(""), "disk");
     if let Err(reason) = &disk {
-        println!("row 21: skipped: no disk can be filled here ({})", reason.trim());
+        support::skip(format_args!("row 21: no disk can be filled here ({})", reason.trim()));
     }
     let disk = disk.ok();
     let home = disk.as_ref().map_or(desk.path("home"), |disk| disk.path().to_owned());
@@ -226,6 +225,8 @@ fn soak() {
     );
 
     traded.calls.check();
+    // What it was late with it has made up for, save for the pauses in which is looked.
+    assert!(rate > 80_000.0, "the trading loop came to {rate:.0} calls a second only");
     accounted(pushed, &stats);
     assert!(verified.is_intact(), "{verified:?}");
     assert!(disk_max <= bound, "{disk_max} bytes on the disk, at most {bound} were promised");

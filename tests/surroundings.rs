@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use meddling::Meddling;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use support::{Desk, PATIENCE, child, field, median, number, role, run};
+use support::{Desk, PATIENCE, child, field, number, role, run};
 use tapelog::{MetaLogger, info, try_info};
 
 /// Someone who has every version of the log's file open, so that what is written to a file without
@@ -89,7 +89,7 @@ fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u6
 #[test]
 fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_counted() {
     let desk = Desk::new();
-    let builder = desk.builder().log_file("sub/expert.log").metrics_interval(Duration::ZERO);
+    let builder = desk.builder().log_file("sub/expert.log");
     let (log, guard) = builder.build().unwrap();
     let path = desk.logs().join("sub/expert.log");
     let mut witness = Witness { log: path.clone(), files: BTreeMap::new(), cut: String::new() };
@@ -99,15 +99,23 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     let rounds = support::times("TEST_MEDDLINGS", 3 * Meddling::ALL.len() as u64);
     for round in 0..rounds as usize {
         let what = Meddling::ALL[round * 4 % Meddling::ALL.len()];
-        back_in(&log, &path, &mut next);
-        log.flush(PATIENCE).unwrap();
-        witness.look();
-        if !meddle(what, &mut witness, &log, &mut next) {
-            println!("row 07: skipped: {what:?} cannot be done here");
-            continue;
+        // Others use the disk as well: what is too late gets two more chances.
+        for attempt in 1.. {
+            back_in(&log, &path, &mut next);
+            log.flush(PATIENCE).unwrap();
+            witness.look();
+            if !meddle(what, &mut witness, &log, &mut next) {
+                support::skip(format_args!("row 07: {what:?} cannot be done here"));
+                break;
+            }
+            let back = back_in(&log, &path, &mut next);
+            witness.look();
+            if back < Duration::from_secs(1) || attempt == 3 {
+                times.entry(what).or_default().push(back);
+                break;
+            }
+            println!("{what:?}: back within {back:?} only");
         }
-        times.entry(what).or_default().push(back_in(&log, &path, &mut next));
-        witness.look();
     }
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
@@ -127,7 +135,7 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
     assert!((next..=next + 2 * own).contains(&accounted), "{accounted} of {next}, {own} own");
     for (what, times) in times {
         println!("{what:?}: {} times, back within {:?}", times.len(), times.iter().max());
-        assert!(median(&times) < Duration::from_secs(1), "{what:?}: {times:?}");
+        assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{what:?}: {times:?}");
     }
     let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
     let verified = journal.verify(&mut |_| {}).unwrap();
@@ -135,6 +143,44 @@ fn row_07_a_live_log_comes_back_whatever_is_done_to_it_and_what_it_misses_is_cou
         verified.is_intact() && verified.records() == log.stats().accepted,
         "the journal has them all"
     );
+}
+
+#[test]
+fn row_07_a_ring_that_is_taken_away_under_a_living_process_is_told_once_and_logging_goes_on() {
+    for what in ["removed", "renamed", "replaced"] {
+        let desk = Desk::new();
+        let (log, guard) = desk.builder().build().unwrap();
+        info!(log, "before");
+        log.flush(PATIENCE).unwrap();
+        assert!(log.stats().crash_safe && log.stats().degraded.is_none());
+        let ring = fs::read_dir(desk.ring_dir()).unwrap().next().unwrap().unwrap().path();
+        match what {
+            "removed" => fs::remove_file(&ring).unwrap(),
+            "renamed" => fs::rename(&ring, desk.ring_dir().join("aside")).unwrap(),
+            _ => {
+                fs::remove_file(&ring).unwrap();
+                File::create(&ring).unwrap();
+            }
+        }
+        support::until("it is noticed", || !log.stats().crash_safe);
+        let stats = log.stats();
+        let error = stats.file_error.unwrap();
+        assert_eq!((&error.path, stats.file_errors), (&ring, 1), "{what}: {error}");
+        let reason = stats.degraded.unwrap();
+        assert!(reason.contains("if this process is killed") && reason.contains("ring_dir"));
+        support::until("it is told", || {
+            info!(log, "after");
+            log.flush(PATIENCE).unwrap();
+            desk.lines("errors.log").iter().any(|line| line.contains("] logger.file_failed "))
+        });
+        std::thread::sleep(Duration::from_millis(600));
+        drop(guard);
+        let stats = log.stats();
+        assert_eq!((stats.lost.total(), stats.file_errors), (0, 1), "{what}: once");
+        let told = desk.lines("errors.log");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("recover") && told[0].contains(".ring"), "{told:?}");
+    }
 }
 
 /// In the child: lowers a limit, then logs.
@@ -193,7 +239,7 @@ fn row_14_low_limits_degrade_with_one_notice_and_kill_nobody() {
         let home = support::tmpfs();
         let tiny = (what == "tiny").then(|| Tiny::mount(home.path().join("rings")));
         if matches!(tiny, Some(None)) {
-            println!("skipped: nothing can be mounted here, so there is no tiny tmpfs");
+            support::skip(format_args!("nothing can be mounted here, so there is no tiny tmpfs"));
             continue;
         }
         let output = run(child(test, &format!("{what} {}", home.path().display())));
@@ -217,7 +263,6 @@ fn take_descriptors() -> Vec<File> {
 fn log_without_descriptors(directory: &Path) {
     let builder = support::builder(&directory.join("logs")).ring_dir(directory.join("rings"));
     let builder = builder
-        .metrics_interval(Duration::ZERO)
         .ring_bytes(1_u64 << 20)
         .log_max_file_size(64_u64 << 10)
         .log_backup_count(1_000_u32)
@@ -276,9 +321,12 @@ fn row_14_a_program_without_a_descriptor_left_logs_on_and_its_logs_come_back() {
     if let Some(role) = role() {
         return log_without_descriptors(role.as_ref());
     }
-    let times = [(); 3].map(|()| without_descriptors(test));
-    println!("row 14: back within {times:?}");
-    assert!(median(&times) < Duration::from_secs(1), "{times:?}");
+    for _ in 0..3 {
+        // Others use the machine as well: what is too late gets two more chances.
+        let mut attempts = (0..3).map(|_| without_descriptors(test));
+        let back = attempts.find(|back| *back < Duration::from_secs(1));
+        println!("row 14: back within {:?}", back.expect("its log comes back within a second"));
+    }
 }
 
 /// Has a child log without descriptors, and looks at what came of it; how soon its log came back.
@@ -320,7 +368,7 @@ fn row_14_a_start_with_few_descriptors_or_none_is_refused_or_degraded_and_harms_
         taken.truncate(taken.len() - left);
         let directory = Path::new(&role).join(format!("{left}"));
         let builder = support::builder(&directory.join("logs")).ring_dir(directory.join("rings"));
-        let (log, guard) = builder.metrics_interval(Duration::ZERO).build_or_console();
+        let (log, guard) = builder.build_or_console();
         let accepted = (0..1_000_u64)
             .filter(|number| try_info!(log, "entry", number = *number).is_ok())
             .count() as u64;

@@ -40,13 +40,18 @@ fn until(log: &MetaLogger, holds: impl Fn(&tapelog::Stats) -> bool) -> Duration 
     }
 }
 
+/// After so long, a drain that may sleep does so for as long as it ever does.
+const SILENCE: Duration = Duration::from_millis(2_500);
+
 #[test]
 fn critical_entries_and_trade_events_are_on_the_disk_at_once_and_others_are_not_synced() {
     let desk = Desk::new();
-    let builder = desk.builder().metrics_interval(Duration::ZERO);
+    let builder = desk.builder();
     let (log, guard) = builder.sync(SyncPolicy::Critical).build().unwrap();
     let bound = log.bind(context! { category = "trade" });
     let ordinary = |rounds: u64| {
+        // What was urgent may have a second round, for its line in the logs.
+        log.wait_synced(PATIENCE).unwrap();
         let before = log.stats().syncs;
         for round in 0..rounds {
             info!(log, "ordinary", round);
@@ -67,9 +72,10 @@ fn critical_entries_and_trade_events_are_on_the_disk_at_once_and_others_are_not_
             &|| critical!(log, "with a definition of its own", password = "x", round),
         ];
         for (log_it, times) in urgent.into_iter().zip(&mut times) {
+            // As long as the drain needs to take nothing for granted: nobody wakes it up.
+            thread::sleep(SILENCE);
             let begun = Instant::now();
             log_it();
-            log.flush(PATIENCE).unwrap();
             let accepted = log.stats().accepted;
             until(&log, |stats| stats.synced_records >= accepted);
             times.push(begun.elapsed());
@@ -79,8 +85,11 @@ fn critical_entries_and_trade_events_are_on_the_disk_at_once_and_others_are_not_
     println!("on the disk after {times:?}");
     for times in &times {
         // A shared disk may be busy for long, but not each time.
-        assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{times:?}");
+        assert!(support::median(times) < Duration::from_secs(1), "{times:?}");
     }
+    // Nor does anything else wait: with the laziest naps and a linger it would be 20 to 30 ms.
+    let least = times.iter().flatten().min().unwrap();
+    assert!(least < &Duration::from_millis(10), "{least:?} at best");
     assert!(log.stats().syncs >= 15);
     drop(guard);
     assert_eq!(log.stats().synced_records, log.stats().accepted, "the end is on the disk, too");
@@ -208,7 +217,7 @@ const SYNCS: &str = "msync,fsync,fdatasync";
 /// In the child: while each sync takes its time, entries are logged, and the logs have them at once.
 fn log_while_it_syncs() {
     let desk = Desk::new();
-    let builder = desk.builder().metrics_interval(Duration::ZERO);
+    let builder = desk.builder();
     let (log, guard) = builder.sync(SyncPolicy::Critical).build().unwrap();
     let per_microsecond = ticks_per_microsecond();
     let mut calls = Calls::new(per_microsecond);
@@ -425,7 +434,10 @@ fn row_04_what_was_synced_survives_a_power_cut() {
         let disk = match Disk::mount(desk.path("image"), desk.path("disk")) {
             Ok(disk) => disk,
             Err(reason) => {
-                println!("skipped: no file system can be mounted here ({})", reason.trim());
+                support::skip(format_args!(
+                    "no file system can be mounted here ({})",
+                    reason.trim()
+                ));
                 return;
             }
         };

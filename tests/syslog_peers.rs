@@ -87,7 +87,10 @@ fn program(name: &str) -> Option<(PathBuf, Option<PathBuf>)> {
     if found.is_file() {
         return Some((found, Some(unpacked())));
     }
-    println!("skipped: no {name} here; `.ci/syslog-daemons` unpacks it into {}", found.display());
+    support::skip(format_args!(
+        "no {name} here; `.ci/syslog-daemons` unpacks it into {}",
+        found.display()
+    ));
     None
 }
 

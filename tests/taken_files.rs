@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use support::disk::sh;
-use support::{Desk, PATIENCE, median, number, until};
+use support::{Desk, PATIENCE, number, until};
 use tapelog::{MetaLogger, StartError, info};
 
 /// What a second process does, and undoes; `$J` is the journal, `$L` the log directory.
@@ -94,7 +94,7 @@ fn back(log: &MetaLogger, logs: &Path, next: &mut u64, witness: &mut Witness) ->
 fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
     let desk = Desk::new();
     let logs = desk.logs();
-    let builder = desk.builder().metrics_interval(Duration::ZERO).disk_reserve(0_u64);
+    let builder = desk.builder().disk_reserve(0_u64);
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(4_u32);
     let (log, guard) = builder.build().unwrap();
     let (mut next, mut witness, mut times) = (0, Witness::default(), Vec::new());
@@ -109,14 +109,14 @@ fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
             std::thread::sleep(Duration::from_micros(200));
         }
         if let Err(reason) = running.join().unwrap() {
-            println!("row 07: skipped: {what}: {}", reason.trim());
+            support::skip(format_args!("row 07: {what}: {}", reason.trim()));
             return None;
         }
         times.push(back(&log, &logs, &mut next, &mut witness));
     }
     let began = Instant::now();
     while log.stats().degraded.is_some() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}: {:?}", log.stats());
+        assert!(began.elapsed() < PATIENCE, "{what}: {:?}", log.stats());
         std::thread::sleep(Duration::from_millis(5));
     }
     log.flush(PATIENCE).unwrap();
@@ -140,9 +140,19 @@ fn row_07_the_journal_comes_back_whatever_is_done_to_its_files() {
     let (mut count, mut longest) = (0, Duration::ZERO);
     let only = std::env::var("TEST_MEDDLING").unwrap_or_default();
     for (what, script) in MEDDLING.into_iter().filter(|(what, _)| what.contains(&only)) {
-        let Some(times) = meddle(what, script) else { continue };
-        println!("{what}: back within {times:?}");
-        assert!(median(&times) < Duration::from_secs(1), "{what}: {times:?}");
+        let quick = |times: &[Duration]| times.iter().all(|time| *time < Duration::from_secs(1));
+        // Others use the disk as well: what is too late gets two more chances.
+        let attempts = (0..3).map_while(|_| {
+            let times = meddle(what, script);
+            println!("{what}: back within {times:?}");
+            times
+        });
+        let mut attempts = attempts.peekable();
+        if attempts.peek().is_none() {
+            continue;
+        }
+        let times = attempts.find(|times| quick(times));
+        let times = times.unwrap_or_else(|| panic!("{what}: not back within a second"));
         count += times.len();
         longest = times.into_iter().fold(longest, Duration::max);
     }

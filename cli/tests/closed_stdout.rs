@@ -16,7 +16,7 @@ fn unread(directory: &Path, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn no_command_panics_when_nobody_reads_what_it_says() {
+fn row_13_no_command_panics_when_nobody_reads_what_it_says() {
     let root = tempfile::tempdir().unwrap();
     for (arguments, code) in [
         (&["demo", "--dir", "logs"][..], 0),

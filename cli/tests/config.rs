@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -177,7 +178,8 @@ fn judged(files: &[String]) -> Option<Vec<bool>> {
     let here = directory.path();
     let import = Command::new("python3").args(["-c", "import jsonschema, tomllib"]).output();
     if !import.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3 has no module jsonschema (pip install jsonschema)");
+        let why = "python3 has no module jsonschema (pip install jsonschema)";
+        let _told = writeln!(std::io::stderr(), "skipped: {why}");
         return None;
     }
     fs::write(here.join("schema.json"), tapelog(here, &["schema"], &[]).stdout).unwrap();

@@ -20,7 +20,7 @@ fn checkout() -> PathBuf {
 
 fn new(parent: &Path, name: &str) -> Output {
     let mut command = tapelog();
-    command.args(["new", name, "--path"]).arg(parent).arg("--tapelog-path").arg(checkout());
+    command.args(["new", name, "--path"]).arg(parent);
     command.output().unwrap()
 }
 
@@ -142,7 +142,9 @@ fn its_tapelog_toml_shows_every_parameter_with_a_comment_and_a_value_that_is_acc
         panic!("{error}");
     }
     let manifest = fs::read_to_string(root.path().join("bot/Cargo.toml")).unwrap();
-    assert!(manifest.contains("tapelog = { git = \"https://"), "{manifest}");
+    let built_from = fs::canonicalize(checkout()).unwrap();
+    let dependency = format!("tapelog = {{ path = '{}', ", built_from.display());
+    assert!(manifest.contains(&dependency), "{manifest}");
 }
 
 #[test]

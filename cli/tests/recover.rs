@@ -51,7 +51,6 @@ fn the_child_that_is_killed() {
     let (log, _guard) = builder.ring_dir(rings(directory.as_ref())).build().unwrap();
     log.flush(Duration::from_secs(20)).unwrap();
     let held = tapelog::testing::hold_drain(&log);
-    std::thread::sleep(Duration::from_millis(50));
     for sequence in 0..100_u64 {
         info!(log, "held", sequence);
     }

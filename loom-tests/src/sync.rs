@@ -25,7 +25,7 @@ pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 mod files;
 mod region;
 
-pub(crate) use files::{FileCall, call as file_call};
+pub(crate) use files::{FileCall, above_standard, call as file_call};
 pub(crate) use region::{Area, ArenaItem, BlockCell, Blocks, Bytes, Region, Slot, Table};
 
 /// Nothing lies at its offset here.

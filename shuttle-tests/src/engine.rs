@@ -25,6 +25,10 @@ pub(crate) mod shared {
         pub(crate) configuration: Configuration,
     }
 
+    impl Core {
+        pub(crate) fn look_for_ring(&self) {}
+    }
+
     #[derive(Debug, Default)]
     pub(crate) struct Configuration {
         pub(crate) log_dir: PathBuf,

@@ -22,7 +22,7 @@ mod files;
 #[path = "../../loom-tests/src/sync/region.rs"]
 mod region;
 
-pub(crate) use files::{FileCall, call as file_call};
+pub(crate) use files::{FileCall, above_standard, call as file_call};
 pub(crate) use region::{Area, ArenaItem, BlockCell, Blocks, Bytes, Region, Slot, Table};
 
 /// Nothing lies at its offset here.

@@ -192,15 +192,20 @@ impl Configuration {
         let sound = block.is_power_of_two() && (4 * KIB..=1024 * KIB).contains(&block);
         let blocks = self.ring_bytes / block.max(1);
         let whole = blocks >= 16 && self.ring_bytes.is_multiple_of(block);
-        let part = "a power of two of which ring_bytes holds at least 16";
-        let keys = [("ring_bytes", own_rule("ring_bytes")), ("block_bytes", part)];
+        let is = |key| format!("{key} = {}", self.written(key));
+        let multiple = format!("{}; {}", own_rule("ring_bytes"), is("block_bytes"));
+        let part = format!("a power of two of which {} holds at least 16", is("ring_bytes"));
+        let keys = [("ring_bytes", &*multiple), ("block_bytes", &part)];
         findings.relate(!sound || whole, &keys);
         let reserved = u64::from(self.reserve_blocks) <= blocks / 4;
-        let keys = [
-            ("reserve_blocks", own_rule("reserve_blocks")),
-            ("ring_bytes", "at least four times as many blocks as reserve_blocks"),
-            ("block_bytes", "a power of two of which ring_bytes holds four times reserve_blocks"),
-        ];
+        let ring = format!("{} and {}", is("ring_bytes"), is("block_bytes"));
+        let quarter = blocks / 4;
+        let quarter = format!("{}, 0 to {quarter} with {ring}", own_rule("reserve_blocks"));
+        let reserve = is("reserve_blocks");
+        let four_times = format!("at least four times as many blocks as {reserve}");
+        let part = format!("a power of two of which ring_bytes holds four times {reserve}");
+        let keys =
+            [("reserve_blocks", &*quarter), ("ring_bytes", &four_times), ("block_bytes", &part)];
         // A ring that is wrong already says nothing of its reserve.
         findings.relate(!sound || !whole || reserved, &keys);
         let dir = self.ring_dir.is_absolute() && names_a_path(&self.ring_dir);
@@ -211,9 +216,13 @@ impl Configuration {
         let bytes = self.journal_segment_bytes;
         let roomy = bytes >= 2 * u64::from(self.block_bytes) + 64 * KIB;
         findings.check(bytes.is_multiple_of(4 * KIB), "journal_segment_bytes");
-        let half = "a power of two of which journal_segment_bytes holds two, and 64 KiB more";
-        let keys =
-            [("journal_segment_bytes", own_rule("journal_segment_bytes")), ("block_bytes", half)];
+        let is = |key| format!("{key} = {}", self.written(key));
+        let two = format!("{}; {}", own_rule("journal_segment_bytes"), is("block_bytes"));
+        let half = format!(
+            "a power of two of which {} holds two, and 64 KiB more",
+            is("journal_segment_bytes")
+        );
+        let keys = [("journal_segment_bytes", &*two), ("block_bytes", &half)];
         findings.relate(roomy, &keys);
     }
 

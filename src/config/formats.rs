@@ -11,6 +11,7 @@ pub(super) fn partner(key: &str) -> Option<&'static str> {
         "log_format" => Some("structured_logging"),
         "structured_logging" => Some("log_format"),
         "log_level" => Some("log_filter"),
+        "log_filter" => Some("log_level"),
         _ => None,
     }
 }

@@ -122,11 +122,13 @@ impl Layers {
         let code = self.code.shown();
         let lost = |(key, value): (&'static str, Raw)| {
             let differs = in_force.iter().any(|(known, other)| *known == key && *other != value);
-            if !differs || effective.origin(key) != Origin::Code {
-                return None;
-            }
             let set = code.iter().any(|(set, _)| *set == key);
             let winner = if set { key } else { formats::partner(key)? };
+            // What is left of a value that lost in part comes from the variable itself.
+            let lost = !matches!(effective.origin(key), Origin::Argument { .. });
+            if !differs || !lost || effective.origin(winner) != Origin::Code {
+                return None;
+            }
             Some(format!(
                 "the environment variable {variable} = {value} loses to {winner} = {winning}, \
                  which the program's code sets; only the command line overrides that",
@@ -251,7 +253,11 @@ impl Unread {
                 };
                 (accepted(known.accepted) + how, suggest::word(known, written))
             }
-            None => ("there is no such parameter".to_owned(), suggest::key(key)),
+            None => {
+                let meant = suggest::key(key);
+                let all = if meant.is_some() { "" } else { "; `tapelog config show` lists all" };
+                (format!("there is no such parameter{all}"), meant)
+            }
         };
         let origin = origin.as_ref().unwrap_or(layer).clone();
         // A key of a file that resembles none of ours may be of something else in the same table: its

@@ -46,6 +46,9 @@ impl Configuration {
         if level > filter {
             let modules = self.log_filter.split(',').filter(|directive| directive.contains('='));
             self.log_filter = modules.collect::<Vec<_>>().join(",");
+            if self.log_filter.is_empty() {
+                self.follow("log_filter");
+            }
         } else if let Some(others) = Level::from_code(others) {
             self.log_level = others;
             self.follow("log_level");
@@ -84,6 +87,9 @@ mod tests {
         assert_eq!(seen("log_level=error", filter), (Level::Info, text, Origin::Code));
         let modules = "a=debug".to_owned();
         assert_eq!(seen(filter, "log_level=error"), (Level::Error, modules, Origin::Code));
+        let nothing = resolved("log_filter=debug", "log_level=error");
+        let shown = (nothing.log_filter.as_str(), nothing.origin("log_filter"));
+        assert_eq!(shown, ("", Origin::Code), "nothing of it is left");
         let off = resolved("log_filter=off,a=debug", "");
         assert_eq!(
             (off.log_level, off.least_of_others()),

@@ -33,7 +33,7 @@ impl Configuration {
     /// How many bytes the logs and their rotated files take at most, and how many the journal
     /// does; both 0 without files. A line longer than `log_max_file_size` has a file to itself,
     /// and that file is as long as the line. Beside them there are the views' cursor and the lock, with
-    /// 36 KiB.
+    /// 68 KiB.
     #[must_use]
     pub fn disk_bytes_max(&self) -> (u64, u64) {
         if !self.log_to_file {

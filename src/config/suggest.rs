@@ -29,11 +29,13 @@ fn words(shape: &Shape) -> Vec<&'static str> {
     }
 }
 
-/// The candidate that differs least, if that is little: a third of the letters, two at least.
+/// The candidate that differs least, if that is little: a third of its letters, or two; and half of those
+/// of the shorter one, so that `on` is not taken for `off`.
 fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let apart = |candidate: &str| strsim::damerau_levenshtein(written, candidate);
     let (distance, best) = candidates.map(|candidate| (apart(candidate), candidate)).min()?;
-    let near = distance <= (best.len() / 3).max(2) && distance < best.len();
+    let shorter = written.len().min(best.len());
+    let near = distance <= (best.len() / 3).max(2) && 2 * distance <= shorter;
     near.then_some(best)
 }
 
@@ -52,7 +54,10 @@ mod tests {
         assert_eq!(suggested("log_level", "debgu").as_deref(), Some("debug"));
         assert_eq!(suggested("idle", "SPINN").as_deref(), Some("spin"));
         assert_eq!(suggested("mlock", "ture").as_deref(), Some("true"));
-        assert_eq!(suggested("log_level", "loud"), None);
+        assert_eq!(suggested("backtrace", "of").as_deref(), Some("off"));
+        for (key, other) in [("log_level", "loud"), ("backtrace", "on"), ("time_precision", "s")] {
+            assert_eq!(suggested(key, other), None, "{other}");
+        }
         assert_eq!(suggested("ring_bytes", "big"), None);
     }
 }

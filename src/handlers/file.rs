@@ -285,7 +285,7 @@ fn sync_backups(path: &Path, rotated: u32) -> Result<(), HandlerError> {
 fn sync_if_there(path: &Path) -> Result<(), HandlerError> {
     let mut how = OpenOptions::new();
     how.read(true).custom_flags(OPEN_FLAGS);
-    let opened = files::call(FileCall::Open, || how.open(path));
+    let opened = files::open(FileCall::Open, &how, path);
     match opened.and_then(|file| files::call(FileCall::Sync, || file.sync_data())) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome.map_err(|error| HandlerError::io("sync", path, error)),

@@ -59,7 +59,7 @@ impl Live {
         }
         let mut how = OpenOptions::new();
         how.read(true).append(true).custom_flags(OPEN_FLAGS);
-        let file = files::call(FileCall::Open, || how.open(path))
+        let file = files::open(FileCall::Open, &how, path)
             .map_err(|error| HandlerError::opening("open", path, error))?;
         // Again, because another file may have taken the path in between.
         let found = files::call(FileCall::Stat, || file.metadata())
@@ -77,7 +77,7 @@ impl Live {
         let path = &options.path;
         let mut how = OpenOptions::new();
         how.read(true).append(true).create_new(true).mode(0o600).custom_flags(OPEN_FLAGS);
-        let file = files::call(FileCall::Create, || how.open(path))
+        let file = files::open(FileCall::Create, &how, path)
             .map_err(|error| HandlerError::opening("create", path, error))?;
         let prepared =
             own(&file, options).and_then(|()| files::call(FileCall::Stat, || file.metadata()));

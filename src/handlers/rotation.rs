@@ -53,7 +53,11 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerEr
     let hole = if backups == 0 { None } else { lowest_hole(path, backups)? };
     let removed = match hole {
         Some(_) => None,
-        None => remove(&backup_path(path, backups))?,
+        None => {
+            let removed = remove(&backup_path(path, backups))?;
+            crash::pass(CrashPoint::FileRenamed);
+            removed
+        }
     };
     for number in (0..hole.unwrap_or(backups)).rev() {
         let (from, to) = (backup_path(path, number), backup_path(path, number + 1));
@@ -68,7 +72,7 @@ pub(super) fn shift(path: &Path, backups: u32) -> Result<Option<File>, HandlerEr
 fn remove(path: &Path) -> Result<Option<File>, HandlerError> {
     let mut how = OpenOptions::new();
     how.read(true).custom_flags(OPEN_FLAGS);
-    let opened = files::call(FileCall::Open, || how.open(path)).ok();
+    let opened = files::open(FileCall::Open, &how, path).ok();
     files::call(FileCall::Remove, || fs::remove_file(path))
         .map_err(|error| HandlerError::io("remove", path, error))?;
     Ok(opened)

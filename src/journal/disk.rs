@@ -94,7 +94,8 @@ pub(super) fn mappable(directory: &Path) -> bool {
         .is_ok_and(|found| matches!(found.f_type as u64, EXT | XFS | TMPFS))
 }
 
-/// Brings a segment's first `end` bytes to the disk, with what is needed to find them there.
+/// Brings a segment's first `end` bytes to the disk, or all that it has, with what is needed to find
+/// them there.
 ///
 /// By `msync` of a mapping of its own, which is `fdatasync` of a range: the pages ahead of the end,
 /// which are populated already, stay as they are, and the writer's next stores there do not fault.
@@ -104,14 +105,19 @@ pub(super) fn mappable(directory: &Path) -> bool {
 /// them dirty first, as a store would, whoever else stores there at the same time.
 ///
 /// # Errors
-/// What the system says; errors of earlier writing by the kernel included. Before Linux 5.14, no
-/// attempt succeeds after a failed one.
-pub(crate) fn sync_segment(path: &Path, end: u64, again: bool) -> io::Result<()> {
+/// What the system says; errors of earlier writing by the kernel included; a file shorter than `end`.
+/// Before Linux 5.14, no attempt succeeds after a failed one.
+pub(crate) fn sync_segment(path: &Path, end: Option<u64>, again: bool) -> io::Result<()> {
     // For writing, too: the kernel does nothing for a mapping of a file that is open for reading.
     let file = open_regular(path, std::fs::OpenOptions::new().read(true).write(true))?;
-    let bytes = files::call(FileCall::Stat, || file.metadata())?.len().min(end) as usize;
+    let found = files::call(FileCall::Stat, || file.metadata())?.len();
+    if let Some(end) = end.filter(|end| found < *end) {
+        // What is gone is on no disk, and nothing brings it there.
+        let text = format!("somebody has cut it to {found} of {end} bytes");
+        return Err(io::Error::other(text));
+    }
+    let bytes = end.unwrap_or(found) as usize;
     if bytes == 0 {
-        // Somebody has truncated it; there is nothing left.
         return Ok(());
     }
     let mut options = memmap2::MmapOptions::new();

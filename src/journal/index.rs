@@ -212,7 +212,7 @@ pub(super) fn parse_name(name: &str) -> Option<u64> {
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     options.custom_flags(flags.bits() as i32);
-    let file = files::call(FileCall::Open, || options.open(path))?;
+    let file = files::open(FileCall::Open, options, path)?;
     if !files::call(FileCall::Stat, || file.metadata())?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::draft::{Backup, Draft};
+use super::mask::Masking;
 use super::rebuilt::Rebuilt;
 use super::{Event, Processor, Verdict};
 use crate::entry::Entry;
@@ -99,8 +100,13 @@ impl Chain {
         }))
     }
 
-    /// The entry as it is to be shown; none if it is left out.
-    pub(crate) fn process<'a>(&'a mut self, entry: &Entry<'a>) -> Option<Entry<'a>> {
+    /// The entry as it is to be shown; none if it is left out. What processors have put under sensitive
+    /// names is masked.
+    pub(crate) fn process<'a>(
+        &'a mut self,
+        entry: &Entry<'a>,
+        masking: &Masking,
+    ) -> Option<Entry<'a>> {
         let Self { links, draft, backup, rebuilt, counts } = self;
         draft.clear();
         for link in links.iter_mut().filter(|link| !link.is_out()) {
@@ -120,6 +126,7 @@ impl Chain {
                 }
             }
         }
+        masking.count_by_name(draft.mask(entry, masking.names()));
         Some(if draft.is_changed() { rebuilt.entry(entry, draft) } else { *entry })
     }
 

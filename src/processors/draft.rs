@@ -1,5 +1,8 @@
 //! What processors have changed of an entry.
 
+use smallvec::SmallVec;
+
+use super::mask::{MASK, NameMask, Treatment, shortened};
 use crate::definition::strip_raw;
 use crate::entry::Entry;
 use crate::level::Level;
@@ -196,6 +199,32 @@ impl Draft {
         let start = self.own.len();
         self.own.extend_from_slice(value);
         self.put(entry, name, code, start);
+    }
+
+    /// Masks what processors have put under sensitive names, or given such a name; how many values.
+    pub(super) fn mask(&mut self, entry: &Entry<'_>, names: &NameMask) -> u64 {
+        if !self.loaded {
+            return 0;
+        }
+        let put_in = |slot: &&Slot| {
+            matches!(slot.name, Name::Added(..)) || matches!(slot.place, Place::Own(..))
+        };
+        let found = self.slots.iter().filter(put_in).map(|slot| self.name(entry, slot));
+        let found = found.map(|name| (name, names.treatment(name)));
+        let found = found.filter(|(_, treatment)| *treatment != Treatment::Show);
+        let found: SmallVec<[(String, Treatment); 2]> =
+            found.map(|(name, treatment)| (name.to_owned(), treatment)).collect();
+        for (name, treatment) in &found {
+            let value = self.position(entry, name).map(|at| self.value(entry, &self.slots[at]));
+            let masked = match (treatment, value) {
+                (Treatment::Keep(chars), Some(value)) => {
+                    shortened(value, *chars).as_str().to_owned()
+                }
+                _ => MASK.to_owned(),
+            };
+            self.set(entry, name, &*masked);
+        }
+        found.len() as u64
     }
 
     /// Gives a field the value that begins at `start` in [`Draft::own`].

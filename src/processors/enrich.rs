@@ -13,7 +13,8 @@ pub struct Enrich {
 }
 
 impl Enrich {
-    /// Adds these fields. They stand behind those of the call, and are not masked.
+    /// Adds these fields. They stand behind those of the call; sensitive names are masked, secrets inside
+    /// texts are not looked for.
     #[must_use]
     pub fn new(fields: Context) -> Self {
         Self { fields, replaces: false }

@@ -133,8 +133,8 @@ impl<'a> Event<'a> {
     }
 
     /// Gives a field a value: in its place if there is one of the name, and also where the text
-    /// shows it; otherwise behind the call's other fields. What is set is shown as it is: masking
-    /// comes before processors.
+    /// shows it; otherwise behind the call's other fields. Under a sensitive name it is masked when
+    /// the last processor is done; secrets inside texts are looked for before processors only.
     pub fn set(&mut self, name: &str, value: impl LogValue) {
         self.draft.set(&self.entry, cut(name), value.stored());
     }

@@ -1,9 +1,7 @@
 //! Renaming, taking out and hiding fields.
 
+use super::mask::MASK;
 use super::{Event, Processor, Verdict};
-
-/// What stands in place of a hidden value.
-const MASK: &str = "***";
 
 /// Gives fields other names.
 #[derive(Debug, Clone)]

@@ -28,8 +28,8 @@ const UNFINISHED_AGE: Duration = Duration::from_secs(10);
 /// Bytes that say whose ring a file is.
 const PAGE_BYTES: usize = 4096;
 /// Whoever lists rings holds a lock for a moment; so often, and so long, it is waited for.
-const LOCK_TRIES: u32 = 3;
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
+const LOCK_TRIES: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// The rings of a log directory that nobody uses any more.
 #[derive(Debug, Default)]

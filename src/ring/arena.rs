@@ -16,7 +16,7 @@ use super::error::RingError;
 use super::header::{self, Identity, MAGIC};
 use super::lane::{Private, Process};
 use super::layout::{Geometry, HEADER_BYTES, OWNER_BYTES_MAX};
-use crate::sync::{FileCall, ParentsFile, Region, Table, file_call};
+use crate::sync::{FileCall, ParentsFile, Region, Table, above_standard, file_call};
 
 /// `f_type` of the file systems that live in memory: tmpfs and ramfs.
 const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58F6];
@@ -43,7 +43,7 @@ pub(super) struct Arena {
 struct RingFile {
     directory: OwnedFd,
     path: PathBuf,
-    _locked: ParentsFile,
+    locked: ParentsFile,
 }
 
 impl Arena {
@@ -125,6 +125,13 @@ impl Arena {
         self.file.as_ref().map(|file| file.path.clone())
     }
 
+    /// The file, and why a later start does not find it, if that is so: it was removed, renamed, or
+    /// replaced. Makes system calls.
+    pub(super) fn missing_file(&self) -> Option<(&Path, &'static str)> {
+        let file = self.file.as_ref()?;
+        file.missing().map(|why| (&*file.path, why))
+    }
+
     /// Unlinks the file; that it is gone already is as good.
     pub(super) fn remove_file(&self) {
         if let Some(file) = &self.file {
@@ -172,12 +179,11 @@ impl RingFile {
         let create = || rustix::fs::openat(&opened, &name, flags, mode);
         let file = file_call(FileCall::Create, create)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let file = File::from(file);
+        let file = above_standard(File::from(file))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         let locked = RingFile::lock(&opened, &name, &file);
         match locked.and_then(|locked| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
-            Ok((region, locked)) => {
-                Ok((region, RingFile { directory: opened, path, _locked: locked }))
-            }
+            Ok((region, locked)) => Ok((region, RingFile { directory: opened, path, locked })),
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
                 let _gone = rustix::fs::unlinkat(&opened, &name, AtFlags::empty());
@@ -193,7 +199,7 @@ impl RingFile {
         file_call(FileCall::SetMode, || rustix::fs::fchmod(file, mode))?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || rustix::fs::openat(directory, name, flags, Mode::empty());
-        let locked = File::from(file_call(FileCall::Open, open)?);
+        let locked = above_standard(File::from(file_call(FileCall::Open, open)?))?;
         let exclusive = FlockOperation::NonBlockingLockExclusive;
         file_call(FileCall::Lock, || rustix::fs::flock(&locked, exclusive))?;
         ParentsFile::new(locked)
@@ -224,6 +230,22 @@ impl RingFile {
         })?;
         self.path.set_file_name(name);
         Ok(())
+    }
+
+    /// Why a later start does not find the file by its name, if that is so.
+    fn missing(&self) -> Option<&'static str> {
+        let own = rustix::fs::fstat(self.locked.file()).ok()?;
+        let name = self.path.file_name()?;
+        let stat = || rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        match file_call(FileCall::Stat, stat) {
+            Ok(found) if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) => None,
+            Ok(_) => Some("another file stands in its place"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some("it was removed or renamed")
+            }
+            // What cannot be looked at now may be there.
+            Err(_) => None,
+        }
     }
 
     fn remove(&self) {

@@ -21,7 +21,7 @@
 //! | `definitions` | what sites and contexts mean, for who reads a dead process's ring |
 //! | `shutdown` | the gate |
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::sync::{AtomicU32, AtomicU64, Blocks, Ordering, Table, register_heavy_fence};
@@ -266,6 +266,12 @@ impl Ring {
     /// Whether what was committed survives the death of the process.
     pub(crate) fn crash_safe(&self) -> bool {
         self.arena.crash_safe()
+    }
+
+    /// The ring's file, and why a later start does not find it, if that is so: it was removed, renamed,
+    /// or replaced. Makes system calls.
+    pub(crate) fn missing_file(&self) -> Option<(&Path, &'static str)> {
+        self.arena.missing_file()
     }
 
     /// Has the next start know how many records are in no file, should this process die before it

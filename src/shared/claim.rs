@@ -87,7 +87,7 @@ impl Claim {
         let mut how = OpenOptions::new();
         how.read(true).write(true).create(true).truncate(false).mode(self.file_mode);
         how.custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32);
-        let mut lock = files::call(FileCall::Create, || how.open(&path))
+        let mut lock = files::open(FileCall::Create, &how, &path)
             .map_err(|error| refusal(&path, "open", &error))?;
         // Again, because another file may have taken the path in between.
         let found = files::call(FileCall::Stat, || lock.metadata())

@@ -14,6 +14,9 @@ use super::recovered::{Recovered, RecoveredList};
 use super::sync::SyncError;
 use crate::journal::Position;
 
+/// How long a test waits for a drain that is to stand still.
+const HOLD_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Longer than anybody waits.
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -39,12 +42,18 @@ pub(crate) struct Control {
     journal_mapped: AtomicBool,
     in_files: AtomicBool,
     without_views: AtomicBool,
-    /// Set by tests that want a ring that nobody drains.
-    held: AtomicBool,
+    /// How often tests wanted a ring that nobody drains.
+    holds: AtomicU64,
+    /// The number of that time, while it lasts; else 0.
+    held: AtomicU64,
+    /// The number of the last one that the drain has seen.
+    hold_seen: AtomicU64,
     /// Segments before this one were synced.
     synced_before: AtomicU64,
     /// Whether the last attempt to sync the journal failed; held during an attempt.
     sync_again: Mutex<bool>,
+    /// Whether a later start would not find the ring's file.
+    ring_missing: AtomicBool,
     degraded: Mutex<Vec<String>>,
     outage: Outage,
     /// Set where there are to be files.
@@ -341,6 +350,22 @@ impl Control {
         self.journal_mapped.load(Ordering::Relaxed)
     }
 
+    /// Notes that a later start would not find the ring's file.
+    pub(crate) fn set_ring_missing(&self) {
+        // ORDERING: Relaxed, shown and asked by the janitor, which alone sets it.
+        // PAIRS WITH: the load in `ring_missing`.
+        // IF WEAKENED: it is the weakest already.
+        self.ring_missing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a later start would not find the ring's file.
+    pub(crate) fn ring_missing(&self) -> bool {
+        // ORDERING: Relaxed, see `set_ring_missing`.
+        // PAIRS WITH: the store there.
+        // IF WEAKENED: it is the weakest already.
+        self.ring_missing.load(Ordering::Relaxed)
+    }
+
     /// The segment from which on the journal has to be synced.
     pub(crate) fn journal_synced(&self) -> u64 {
         // ORDERING: Relaxed, the disk is what matters, not memory.
@@ -425,20 +450,52 @@ impl Control {
         &self.outage
     }
 
-    /// Stops the drain between two passes, or lets it go on; for tests.
-    pub(crate) fn hold_drain(&self, held: bool) {
+    /// Stops the drain between two passes, and waits until it stands still, for a second at most; for
+    /// tests.
+    pub(crate) fn hold_drain(&self) {
+        let begun = Instant::now();
+        // ORDERING: Relaxed, a number that nobody else has.
+        // PAIRS WITH: nothing.
+        // IF WEAKENED: it is the weakest already.
+        let number = self.holds.fetch_add(1, Ordering::Relaxed) + 1;
         // ORDERING: Relaxed, it takes effect soon and publishes nothing.
         // PAIRS WITH: the load in `drain_is_held`.
         // IF WEAKENED: it is the weakest already.
-        self.held.store(held, Ordering::Relaxed);
+        self.held.store(number, Ordering::Relaxed);
+        self.wake_drain();
+        let is_held = || {
+            // ORDERING: Acquire, in front of what the caller does.
+            // PAIRS WITH: the Release store in `drain_is_held`.
+            // IF WEAKENED: the caller may not see what the drain's last pass has done.
+            self.hold_seen.load(Ordering::Acquire) == number || self.stopping()
+        };
+        while !is_held() && begun.elapsed() < HOLD_PATIENCE {
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
-    /// Whether the drain should do nothing.
+    /// Lets the drain go on.
+    pub(crate) fn release_drain(&self) {
+        // ORDERING: Relaxed, see `hold_drain`.
+        // PAIRS WITH: the load in `drain_is_held`.
+        // IF WEAKENED: it is the weakest already.
+        self.held.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the drain should do nothing. Asked by the drain between two passes.
     pub(crate) fn drain_is_held(&self) -> bool {
         // ORDERING: Relaxed, see `hold_drain`.
         // PAIRS WITH: the store there.
         // IF WEAKENED: it is the weakest already.
-        self.held.load(Ordering::Relaxed) && !self.stopping()
+        let number = self.held.load(Ordering::Relaxed);
+        if number == 0 || self.stopping() {
+            return false;
+        }
+        // ORDERING: Release, behind the last pass.
+        // PAIRS WITH: the Acquire load in `hold_drain`.
+        // IF WEAKENED: see there.
+        self.hold_seen.store(number, Ordering::Release);
+        true
     }
 
     /// Asks the drain to empty the ring and end.

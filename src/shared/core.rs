@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::bindings::{Bindings, ContextRef, Scoped};
 use super::control::Control;
 use super::encode::{encode, largest_cap};
+use super::file_error::FileError;
 use super::followers::Followers;
 use super::lanes::Lanes;
 use super::levels::Levels;
@@ -16,7 +17,7 @@ use super::market::{WithMarketTime, market_time};
 use crate::call::{Call, Stamp};
 use crate::clock;
 use crate::config::{Configuration, Overflow};
-use crate::handlers::SyslogCounts;
+use crate::handlers::{SyslogCounts, notice};
 use crate::level::Level;
 use crate::metrics::{Metrics, Where};
 use crate::processors::{Masked, Masking};
@@ -131,6 +132,23 @@ impl Core {
             site::review();
         }
         self.followers.tell(&self.levels);
+    }
+
+    /// Tells, once, that a later start would not find the ring. Called by the janitor.
+    pub(crate) fn look_for_ring(&self) {
+        if self.control.ring_missing() {
+            return;
+        }
+        let Some((path, why)) = self.ring.missing_file() else { return };
+        let error = FileError::refused("recover", path, why.to_owned());
+        let reason = format!(
+            "{error}: if this process is killed, what the writer has not taken yet is lost; start it \
+             again to have a new ring, and keep cleaners away from ring_dir"
+        );
+        self.control.set_ring_missing();
+        notice(&reason);
+        self.control.degrade(&reason);
+        self.control.outage().stays(error);
     }
 
     /// Whether this is a forked child: the writer's threads and locks are its parent's. One system

@@ -221,8 +221,8 @@ impl Levels {
 
     /// Puts the levels of a configuration that was read again in force.
     pub(crate) fn apply(&self, configuration: &Configuration) {
-        // The filter is that of the start, which cannot change.
-        let log = self.filter.others().unwrap_or(code(configuration.log_level));
+        // The levels of modules are those of the start, which cannot change.
+        let log = configuration.least_of_others();
         // ORDERING: Relaxed for all of them, see the type.
         // PAIRS WITH: the loads above.
         // IF WEAKENED: they are the weakest already.
@@ -341,5 +341,17 @@ mod tests {
         assert!(levels.shows_on_console(Level::Warning, ""), "it follows no longer");
         levels.set_console_level(Level::Trace);
         assert!(levels.admits(Level::Trace, false), "the journal follows the console");
+    }
+
+    #[test]
+    fn of_a_filter_read_again_the_level_of_the_modules_it_does_not_name_is_in_force() {
+        let start = Settings::default().log_filter("info,a=error");
+        for changed in ["debug,a=error", "debug,a=trace"] {
+            let levels = levels(start.clone());
+            let layers = [(Origin::Code, Settings::default().log_filter(changed))];
+            levels.apply(&Configuration::resolve(layers).unwrap());
+            assert!(levels.shows_in_log(Level::Debug, "b") && levels.admits(Level::Debug, false));
+            assert!(!levels.shows_in_log(Level::Warning, "a"), "those of modules need a restart");
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Part {
     pub(crate) const CONSOLE_ONLY: &str = "logging to the console only until it works again";
 }
 
-/// A failure that is over.
+/// A failure that is over, or that stays.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
     pub(crate) error: FileError,
@@ -66,6 +66,17 @@ struct State {
     /// What failed first; none: no outage was told that is not over.
     reason: Option<String>,
     calm_since: Option<Instant>,
+}
+
+impl State {
+    /// Notes a failure to be told.
+    fn end(&mut self, error: FileError, missed: u64) {
+        if self.ended.len() == ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.last = Some(error.clone());
+        self.ended.push_back(Ended { error, missed });
+    }
 }
 
 impl Outage {
@@ -96,17 +107,20 @@ impl Outage {
         state.last = Some(error);
     }
 
+    /// Notes a failure that stays, of something that the engine goes on without: it is told at once.
+    pub(crate) fn stays(&self, error: FileError) {
+        let mut state = self.state.lock();
+        state.failures += 1;
+        state.end(error, 0);
+    }
+
     /// Notes that `part` works again, and how many lines or records are missing by its failure.
     pub(crate) fn works(&self, part: Part, missed: u64) {
         let mut state = self.state.lock();
         let Some(at) = state.failing.iter().position(|(other, _)| *other == part) else { return };
         let (_, mut error) = state.failing.remove(at);
         error.until = Some(utc_now());
-        if state.ended.len() == ENDED_MAX {
-            state.ended.pop_front();
-        }
-        state.last = Some(error.clone());
-        state.ended.push_back(Ended { error, missed });
+        state.end(error, missed);
         if state.failing.is_empty() && state.reason.is_some() {
             state.calm_since.get_or_insert_with(Instant::now);
         }

@@ -254,7 +254,9 @@ impl Stats {
             blocks: occupancy.blocks,
             used_blocks_max: occupancy.used_blocks_max,
             lanes: occupancy.lanes_active,
-            crash_safe: core.ring.crash_safe() && !progress.journal_in_memory,
+            crash_safe: core.ring.crash_safe()
+                && !core.control.ring_missing()
+                && !progress.journal_in_memory,
             journal_mapped: core.control.journal_mapped(),
             journal_in_memory: progress.journal_in_memory,
             in_memory_records: progress.in_memory_records,

@@ -140,7 +140,7 @@ impl Core {
         }
         for sequence in sequences.into_iter().filter(|known| (before..=last).contains(known)) {
             let path = index.path(sequence);
-            let end = if sequence == last { progress.journal.offset } else { u64::MAX };
+            let end = (sequence == last).then_some(progress.journal.offset);
             match sync_segment(&path, end, again) {
                 // One that goes away meanwhile is recycled: its entries are gone with it.
                 Err(source) if source.kind() != io::ErrorKind::NotFound || sequence == last => {

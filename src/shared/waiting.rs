@@ -113,7 +113,6 @@ mod tests {
         let (log, _guard) = builder.build().unwrap();
         let (core, producer) = (log.core(), log.producer());
         let _held = testing::hold_drain(&log);
-        std::thread::sleep(Duration::from_millis(50));
         while log.stats().free_blocks > 3 {
             try_info!(producer, "a number", number = 1_u64).unwrap();
         }

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::clock::wait_for_loads;
-use crate::config::{Configuration, Idle};
+use crate::config::{Configuration, Idle, SyncPolicy};
 use crate::shared::Core;
 
 /// A pass waits this long for more, unless a block was claimed or somebody waits for it
@@ -48,11 +48,13 @@ pub(super) fn ahead_bytes_max(configuration: &Configuration) -> u64 {
 }
 
 /// For how many ticks records may wait in the ring: not at all where callers wait for them, where
-/// the drain is to spin, or where the ring does not outlive the process.
+/// the drain is to spin, where some are to be synced at once, or where the ring does not outlive the
+/// process.
 pub(super) fn linger_ticks(core: &Core) -> u64 {
-    let Configuration { async_logging, idle, .. } = core.configuration;
+    let Configuration { async_logging, idle, sync, .. } = core.configuration;
     let in_a_file = core.ring.fallback_reason().is_none();
-    if async_logging && idle == Idle::Park && in_a_file { core.ticks_in(LINGER) } else { 0 }
+    let at_leisure = async_logging && idle == Idle::Park && sync != SyncPolicy::Critical;
+    if at_leisure && in_a_file { core.ticks_in(LINGER) } else { 0 }
 }
 
 /// Brings the end of a run into this core's cache from back to front.

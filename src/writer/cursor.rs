@@ -248,7 +248,7 @@ fn open_own(path: &Path, mode: u32) -> io::Result<File> {
     let mut how = OpenOptions::new();
     how.read(true).write(true).create(true).truncate(false).mode(mode);
     how.custom_flags(flags.bits() as i32);
-    let file = files::call(FileCall::Create, || how.open(path))?;
+    let file = files::open(FileCall::Create, &how, path)?;
     let found = files::call(FileCall::Stat, || file.metadata())?;
     refuse_foreign(path, &found).map_err(io::Error::other)?;
     let mode = rustix::fs::Mode::from_raw_mode(mode);
@@ -375,7 +375,7 @@ fn open_rotated(path: &Path, number: u32) -> io::Result<Option<File>> {
     // Only from the live file something is cut.
     options.read(true).write(number == 0).custom_flags(flags);
     let rotated = rotated(path, number);
-    match files::call(FileCall::Open, || options.open(&rotated)) {
+    match files::open(FileCall::Open, &options, &rotated) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => match error.raw_os_error() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bite::bite_bytes;
 use crate::clock;
-use crate::config::{Configuration, Idle};
+use crate::config::{Configuration, Idle, SyncPolicy};
 
 /// The longest nap while something may come any time.
 const NAP_MAX: Duration = Duration::from_millis(1);
@@ -40,6 +40,7 @@ pub(crate) struct Napper {
     next: Duration,
     quiet: u32,
     spin_ticks: u64,
+    silent_max: Duration,
     /// Processor time of the thread at the last nap, and what a nap has cost lately.
     spent: Duration,
     cost: Duration,
@@ -50,8 +51,19 @@ impl Napper {
         let Configuration { idle, nap: shortest, .. } = *configuration;
         let bite_bytes = bite_bytes(configuration);
         let spin_ticks = (SPIN.as_nanos() as u64).saturating_mul(ticks_per_second) / 1_000_000_000;
-        let (spent, cost) = (Duration::ZERO, Duration::ZERO);
-        Self { idle, bite_bytes, shortest, next: shortest, quiet: 0, spin_ticks, spent, cost }
+        // What is to be synced at once is not slept over.
+        let at_once = configuration.sync == SyncPolicy::Critical;
+        Self {
+            idle,
+            bite_bytes,
+            shortest,
+            next: shortest,
+            quiet: 0,
+            spin_ticks,
+            silent_max: if at_once { NAP_MAX } else { NAP_SILENT_MAX },
+            spent: Duration::ZERO,
+            cost: Duration::ZERO,
+        }
     }
 
     /// Rests after a pass that took `bytes`.
@@ -98,7 +110,7 @@ impl Napper {
         if self.quiet > SILENT_PASSES + 1 {
             self.cost = if self.cost.is_zero() { cost } else { (self.cost * 7 + cost) / 8 };
         }
-        (self.cost * SILENT_SHARE).clamp(NAP_MAX, NAP_SILENT_MAX)
+        (self.cost * SILENT_SHARE).clamp(NAP_MAX, self.silent_max)
     }
 }
 

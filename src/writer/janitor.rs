@@ -175,6 +175,7 @@ impl Janitor {
         let now = Instant::now();
         if now >= self.look_at {
             self.look_at = now + LOOK;
+            self.core.look_for_ring();
             if self.look_for_directory() {
                 self.look_for_shortage();
                 self.look_for_misplaced();

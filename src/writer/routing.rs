@@ -120,7 +120,9 @@ impl Outlets {
             self,
             |outlets| &mut outlets.chain,
             |outlets, chain| {
-                let processed = chain.as_mut().map(|chain| for_the_host(|| chain.process(entry)));
+                let masking = &outlets.core.masking;
+                let processed =
+                    chain.as_mut().map(|chain| for_the_host(|| chain.process(entry, masking)));
                 if let Some(processed) = processed.flatten() {
                     outlets.show(&processed, is_gap, skip);
                 }

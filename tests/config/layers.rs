@@ -143,7 +143,6 @@ fn a_preset_stands_above_the_built_in_defaults_only() {
 
 #[test]
 fn a_variable_that_loses_to_the_code_is_told_once_in_the_log() {
-    let desk = Desk::new();
     if let Some(directory) = role() {
         let (log, guard) = MetaLogger::builder()
             .log_dir(directory)
@@ -151,18 +150,48 @@ fn a_variable_that_loses_to_the_code_is_told_once_in_the_log() {
             .log_level(Level::Info)
             .build()
             .unwrap();
+        tapelog::debug!(log, "not kept");
         log.flush(support::PATIENCE).unwrap();
         return drop(guard);
     }
     let name = "layers::a_variable_that_loses_to_the_code_is_told_once_in_the_log";
-    let mut command = child(name, &desk.logs().display().to_string());
-    command.env("TAPELOG_LOG_LEVEL", "error");
-    run(command);
-    let lines = desk.lines("expert.log");
-    let told: Vec<_> = lines.iter().filter(|line| line.contains("logger.configuration")).collect();
-    let losing: Vec<_> = told.iter().filter(|line| line.contains("TAPELOG_LOG_LEVEL")).collect();
-    assert_eq!(losing.len(), 1, "{lines:?}");
-    assert!(losing[0].contains("[WARNING") && losing[0].contains("log_level = "), "{losing:?}");
+    for (variable, value) in [
+        ("TAPELOG_LOG_LEVEL", "error"),
+        ("TAPELOG_LOG_FILTER", "debug"),
+        ("TAPELOG_LOG_FILTER", "debug,my_bot=trace"),
+    ] {
+        let desk = Desk::new();
+        let mut command = child(name, &desk.logs().display().to_string());
+        command.env(variable, value);
+        run(command);
+        let lines = desk.lines("expert.log");
+        let told = lines.iter().filter(|line| line.contains("logger.configuration"));
+        let losing: Vec<_> = told.filter(|line| line.contains(variable)).collect();
+        assert_eq!(losing.len(), 1, "{lines:?}");
+        for part in ["[WARNING", value, "loses to log_level = \\\"info\\\""] {
+            assert!(losing[0].contains(part), "no {part} in {losing:?}");
+        }
+        assert!(!lines.iter().any(|line| line.contains("not kept")), "{variable}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it() {
+    if role().is_some() {
+        return println!("\n{}", shown(MetaLogger::builder().log_level(Level::Info)));
+    }
+    let test = "layers::a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it";
+    let with = |value: &str| {
+        let desk = Desk::new();
+        let mut command = quiet_child(test, &desk.path("work"));
+        command.env("TAPELOG_LOG_FILTER", value);
+        let output = String::from_utf8(run(command).stdout).unwrap();
+        assert!(output.contains("TAPELOG_LOG_FILTER"), "it is told: {output}");
+        told(&output, "log_filter")
+    };
+    let (code, variable) = ("the program's code", "the environment variable TAPELOG_LOG_FILTER");
+    assert_eq!(with("debug"), ("\"none\"".to_owned(), code.to_owned()));
+    assert_eq!(with("debug,a=trace"), ("\"a=trace\"".to_owned(), variable.to_owned()));
 }
 
 #[test]

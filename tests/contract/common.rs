@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use tapelog::reading::{Format, Journal};
-use tapelog::testing::{DrainHold, hold_drain};
 use tapelog::{MetaLogger, Parameter, parameters};
 
 use crate::support;
@@ -48,13 +46,6 @@ pub(crate) fn journal(logs: &Path) -> String {
     let summary = Journal::open(logs).unwrap().write_to(Format::Json, &mut entries).unwrap();
     assert!(summary.is_intact(), "{summary:?}");
     String::from_utf8(entries).unwrap()
-}
-
-/// Stops the drain, and waits until it stands.
-pub(crate) fn hold(log: &MetaLogger) -> DrainHold {
-    let held = hold_drain(log);
-    std::thread::sleep(Duration::from_millis(50));
-    held
 }
 
 /// How many files below a directory hold `text`.

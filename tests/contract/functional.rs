@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
 
+use tapelog::testing::hold_drain;
 use tapelog::{
     Backtrace, Level, LogFormat, MetaExpert, MetaLogger, Overflow, Settings, context, critical,
     debug, enabled, error, info, trade, try_info, warning,
 };
 
 use crate::calls::{Calls, beside_empty_calls, ticks_per_microsecond};
-use crate::common::{child, console, default_of, events, hold, holders, journal};
+use crate::common::{child, console, default_of, events, holders, journal};
 use crate::support::{Desk, PATIENCE, field, files, json, role, run};
 
 #[test]
@@ -72,7 +73,7 @@ fn fr_002_levels_are_parsed_ordered_and_changed_while_running() {
 #[test]
 fn fr_002_calls_below_the_static_level_are_compiled_out() {
     let Some(level) = option_env!("TAPELOG_STATIC_LEVEL") else {
-        return println!("skipped: built without TAPELOG_STATIC_LEVEL=warning");
+        return crate::support::skip(format_args!("built without TAPELOG_STATIC_LEVEL=warning"));
     };
     assert_eq!(level, "warning");
     let (log, captured) = tapelog::testing::capture();
@@ -205,7 +206,7 @@ fn fr_007_bound_context_stands_on_every_entry() {
 fn fr_008_calls_return_while_nothing_is_written() {
     let desk = Desk::new();
     let (log, guard) = desk.builder().build().unwrap();
-    let held = hold(&log);
+    let held = hold_drain(&log);
     for number in 0..1_000 {
         try_info!(log, "accepted", number).unwrap();
     }
@@ -279,7 +280,7 @@ fn fr_011_no_call_takes_ten_milliseconds() {
     let all_waits = desk.builder().overflow(Overflow::Block(Duration::from_millis(5)));
     let (log, guard) = all_waits.async_logging(false).build().unwrap();
     assert_quick("waits for its entry", || info!(log, "synchronous"));
-    let held = hold(&log);
+    let held = hold_drain(&log);
     assert_quick("a stopped writer", || info!(log, "nobody writes it"));
     let text = "x".repeat(10_000);
     while try_info!(log, "fills", text).is_ok() {}

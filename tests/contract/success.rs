@@ -206,7 +206,7 @@ fn sc_007_trading_goes_on_on_a_full_disk() {
     let mount =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(&disk).output();
     if !mount.is_ok_and(|output| output.status.success()) {
-        return println!("skipped: nothing can be mounted here");
+        return crate::support::skip(format_args!("nothing can be mounted here"));
     }
     let test = sc_007_trading_goes_on_on_a_full_disk;
     let output = child(test, &disk.display().to_string()).output().unwrap();
@@ -240,7 +240,7 @@ validator = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))
     }
     let import = Command::new("python3").args(["-c", "import jsonschema"]).output();
     if !import.is_ok_and(|output| output.status.success()) {
-        return println!("skipped: python3 has no module jsonschema");
+        return crate::support::skip(format_args!("python3 has no module jsonschema"));
     }
     for name in ["expert.log", "trades.log"] {
         let mut python = Command::new("python3");

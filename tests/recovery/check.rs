@@ -151,6 +151,20 @@ pub(crate) fn in_order<'a>(
     counts
 }
 
+/// The numbers of a log's entries of one thread, which follow each other without a hole up to the last
+/// one that is to be there; what was oldest is gone.
+#[allow(dead_code, reason = "not every scenario has few backups")]
+pub(crate) fn newest_in_order(logs: &Path, log: &str, is_there: impl Fn(u64) -> bool, end: u64) {
+    let lines = texts(logs, log);
+    let entries: Vec<_> = lines.iter().filter_map(|line| entry(log, line)).collect();
+    let mut next = entries.first().map_or(0, |[sequence, ..]| *sequence);
+    for [sequence, ..] in entries {
+        assert_eq!(sequence, next, "{log}");
+        next = next_of(sequence + 1, &is_there);
+    }
+    assert_eq!(next, next_of(end, &is_there), "{log}: its end is there");
+}
+
 /// Number, mark and thread of an entry, if the line is one of ours; as text or as JSON.
 fn entry(place: &str, line: &str) -> Option<[u64; 3]> {
     let torn = || -> ! { panic!("{place}: torn, or not its context: {line}") };

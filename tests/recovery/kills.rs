@@ -11,7 +11,7 @@ use crate::acknowledged::{Acknowledged, THREADS_MAX};
 use crate::check::{check, kind, mark, start_again, try_entry};
 use crate::support::{self, Desk, PATIENCE, child, role, wait};
 use tapelog::testing::{CrashPoint, die_at, hold_drain, panic_at};
-use tapelog::{Builder, MetaLogger, Threading, context};
+use tapelog::{Builder, MetaLogger, SyncPolicy, Threading, context};
 
 /// How often each kind of death is died in a long run.
 pub(crate) const TIMES: &str = "TEST_KILLS";
@@ -27,6 +27,11 @@ fn builder(logs: &Path, rings: &Path) -> Builder {
         .journal_segments(128_u32)
         .log_max_file_size(256_u64 << 10)
         .log_backup_count(1_000_u32)
+}
+
+/// Logs so small, and so few of them, that each rotation removes one soon.
+pub(crate) fn few_backups(builder: Builder) -> Builder {
+    builder.log_max_file_size(16_u64 << 10).log_backup_count(2_u32)
 }
 
 /// The ways in which an engine works: every other one by plain writes, and every fourth with one thread
@@ -91,9 +96,16 @@ pub(crate) fn is_child() -> bool {
         panic_at(point, times);
     }
     match work {
-        "log" | "fill" | "recycle" => {
-            // Few segments are used again soon.
-            let builder = if work == "recycle" { builder.journal_segments(3_u32) } else { builder };
+        "log" | "fill" | "recycle" | "rotate" => {
+            let builder = match work {
+                // Few segments are used again soon.
+                "recycle" => builder.journal_segments(3_u32),
+                "rotate" => few_backups(builder),
+                _ => builder,
+            };
+            let synced = death.starts_with("JournalSynced");
+            let often = SyncPolicy::Interval(Duration::from_millis(10));
+            let builder = if synced { builder.sync(often) } else { builder };
             let (log, _guard) = builder.build().unwrap();
             // Who leaves work to recovery keeps the drain from doing it.
             let _held = (work == "fill").then(|| hold_drain(&log));
@@ -295,7 +307,9 @@ fn row_02_a_death_between_any_two_steps_of_the_writer_loses_and_repeats_nothing(
         (CrashPoint::PassDone, 60),
         (CrashPoint::SegmentBegun, 2),
         (CrashPoint::BatchNoted, 20),
+        (CrashPoint::EntriesRendered, 20),
         (CrashPoint::BatchWritten, 20),
+        (CrashPoint::JournalSynced, 4),
         (CrashPoint::FileRenamed, 12),
     ] {
         let (mut records, mut recovered) = (0, 0);

@@ -102,7 +102,7 @@ fn row_05_what_was_in_memory_alone_is_told_after_a_clean_end() {
 /// In the child: a directory stands in the place of `expert.log`, and the run ends before it works again.
 fn log_without_a_log(role: &str) {
     let [how, logs, rings] = role.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{role}") };
-    let builder = builder(logs.as_ref(), rings.as_ref()).metrics_interval(Duration::ZERO);
+    let builder = builder(logs.as_ref(), rings.as_ref());
     let (log, guard) = builder.build().unwrap();
     (0..BEFORE).for_each(|n| info!(log, "before", n));
     log.flush(PATIENCE).unwrap();

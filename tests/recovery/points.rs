@@ -3,8 +3,10 @@
 use std::os::unix::process::ExitStatusExt;
 
 use crate::acknowledged::Acknowledged;
-use crate::check::{check, in_the_logs, journal, kind, start_again};
-use crate::kills::{Random, TIMES, Way, is_child, kill, start};
+use crate::check::{
+    Kind, check, in_order, in_the_logs, journal, kind, newest_in_order, start_again,
+};
+use crate::kills::{Random, TIMES, Way, few_backups, is_child, kill, start};
 use crate::support::{self, Desk, wait};
 use tapelog::testing::CrashPoint;
 
@@ -46,6 +48,34 @@ fn row_02_a_death_while_a_segment_is_made_new_out_of_an_old_one_loses_nothing_of
             rounds
         );
     }
+}
+
+#[test]
+fn row_02_a_death_inside_a_rotation_that_removes_the_oldest_file_loses_and_repeats_nothing() {
+    if is_child() {
+        return;
+    }
+    let test = "points::row_02_a_death_inside_a_rotation_that_removes_the_oldest_file_loses_and_repeats_nothing";
+    let rounds = support::times(TIMES, 50);
+    let mut random = Random::new();
+    let mut records = 0;
+    for round in 0..rounds {
+        let (desk, way) = (Desk::new(), Way::of(round));
+        let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
+        // The first rotations remove nothing yet.
+        let work = format!("rotate@{:?}#{}", CrashPoint::FileRenamed, 10 + random.below(60));
+        let status = wait(&mut start(test, &work, way, &desk, 1));
+        assert_eq!(status.signal(), Some(9), "{status}");
+        start_again(few_backups(way.next().builder_of(&desk)));
+        let found = in_order("the journal", journal(&desk.logs()).iter(), 1, |_| true)[0];
+        let sure = acknowledged.of(0);
+        assert!((sure..=sure + 1).contains(&found), "{sure} of {found}");
+        newest_in_order(&desk.logs(), "expert.log", |_| true, found);
+        newest_in_order(&desk.logs(), "trades.log", |number| kind(number) == Kind::Trade, found);
+        newest_in_order(&desk.logs(), "errors.log", |number| kind(number) == Kind::Error, found);
+        records += found;
+    }
+    println!("row 02: {rounds} deaths inside such a rotation, {records} records");
 }
 
 #[test]

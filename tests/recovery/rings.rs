@@ -44,7 +44,6 @@ fn is_child() -> bool {
     let (log, _guard) = builder.build().unwrap();
     log.flush(PATIENCE).unwrap();
     let _held = hold_drain(&log);
-    thread::sleep(Duration::from_millis(30));
     match work {
         "full" => {
             let producer = log.producer();

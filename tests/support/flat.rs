@@ -62,9 +62,10 @@ impl Taken {
 pub(crate) fn backlogs(log: &MetaLogger, mut push: impl FnMut()) {
     for _ in 0..4 {
         let held = hold_drain(log);
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_millis(200) {
-            push();
+        let (began, before) = (Instant::now(), log.stats().lost.total());
+        // Until it is full, however slow the machine is.
+        while began.elapsed() < Duration::from_millis(200) || log.stats().lost.total() == before {
+            (0..10).for_each(|_| push());
         }
         drop(held);
         log.flush(PATIENCE).unwrap();

@@ -4,7 +4,9 @@
 
 pub(crate) mod disk;
 
+use std::fmt;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -76,11 +78,12 @@ pub(crate) fn tmpfs() -> TempDir {
 }
 
 /// A builder that logs to `directory` and keeps the console quiet. Tests count entries, and a busy
-/// machine may stop any call for long, so slow calls are told only where a test asks for it, and
-/// logs that are small on purpose not at all. What the environment says has no part in it.
+/// machine may stop any call for long, so slow calls and metrics are told only where a test asks for it,
+/// and logs that are small on purpose not at all. What the environment says has no part in it.
 pub(crate) fn builder(directory: &Path) -> Builder {
     let builder = MetaLogger::builder().code_only().log_dir(directory).log_to_console(false);
-    without_rotation_warning(builder.latency_warning(Duration::ZERO))
+    let builder = builder.latency_warning(Duration::ZERO).metrics_interval(Duration::ZERO);
+    without_rotation_warning(builder)
 }
 
 /// The files of a log, the oldest first.
@@ -120,6 +123,11 @@ pub(crate) fn lines(log: &Path) -> Vec<String> {
         lines.extend(text.lines().map(str::to_owned));
     }
     lines
+}
+
+/// Says why something is not tested here; also where the harness keeps to itself what tests print.
+pub(crate) fn skip(why: fmt::Arguments<'_>) {
+    let _told = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// A line of JSON.

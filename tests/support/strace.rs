@@ -13,7 +13,7 @@ pub(crate) fn under_strace(options: &str, inner: &Command) -> Option<Output> {
     };
     let may = strace("true".as_ref()).output();
     if !may.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("skipped: strace does not run here ({may:?})");
+        crate::support::skip(format_args!("strace does not run here ({may:?})"));
         return None;
     }
     let mut strace = strace(inner.get_program());

@@ -22,6 +22,9 @@ const TEMPLATE: [(&str, &str); 5] = [
     (".gitignore", include_str!("template/gitignore")),
 ];
 
+/// What this program was built from.
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// Writes a new cargo project with a strategy that logs.
 ///
 /// It has a strategy on a small generated market, and a tapelog.toml with every parameter of the
@@ -36,7 +39,8 @@ pub(crate) struct Arguments {
     /// Where the project's directory is made.
     #[arg(long, value_name = "DIR", default_value = ".")]
     path: PathBuf,
-    /// A checkout of tapelog to build with [default: its git repository]
+    /// A checkout of tapelog to build with [default: the one that this program was built from, or its
+    /// git repository where that is gone]
     #[arg(long, value_name = "DIR")]
     tapelog_path: Option<PathBuf>,
 }
@@ -62,7 +66,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let name = ProjectName::check(&arguments.name)?;
     let tapelog = match &arguments.tapelog_path {
         Some(path) => local(path)?,
-        None => format!("git = \"{}\"", env!("CARGO_PKG_REPOSITORY")),
+        None => local(Path::new(CHECKOUT))
+            .unwrap_or_else(|_| format!("git = \"{}\"", env!("CARGO_PKG_REPOSITORY"))),
     };
     let project = arguments.path.join(name.as_str());
     write(&project, &arguments.path, name, &tapelog)?;

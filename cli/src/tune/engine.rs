@@ -1,17 +1,15 @@
 //! Engines to try a load on: each in a directory of its own, which goes when it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tapelog::{Guard, Level, MetaLogger, Overflow, Stats, testing};
+use tapelog::{Guard, Level, MetaLogger, Overflow, Stats};
 use tempfile::TempDir;
 
 use super::advice::Advice;
 use crate::failure::Failure;
 
-/// How long a drain may need to come to rest, and to write what was held.
+/// How long a drain may need to write what was held.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A drain that begins no pass for so long is held: its longest nap is shorter.
-const AT_REST: Duration = Duration::from_millis(25);
 
 /// An engine that journals and renders nothing.
 #[derive(Debug)]
@@ -20,11 +18,6 @@ pub(super) struct Engine {
     _guard: Guard,
     _directory: TempDir,
 }
-
-/// A drain could not be held.
-#[derive(Debug, thiserror::Error)]
-#[error("the drain does not come to rest within {PATIENCE:?}: the machine is too busy, try again")]
-struct Restless;
 
 impl Engine {
     /// Starts an engine with the advised ring, or with the default one, which then blocks.
@@ -49,24 +42,6 @@ impl Engine {
         };
         let (log, guard) = builder.build()?;
         Ok(Engine { log, _guard: guard, _directory: directory })
-    }
-
-    /// Stops the drain, and waits until it stands still.
-    pub(super) fn hold(&self) -> Result<testing::DrainHold, Failure> {
-        let hold = testing::hold_drain(&self.log);
-        let begin = Instant::now();
-        let (mut passes, mut since) = (self.log.stats().passes, Instant::now());
-        while since.elapsed() < AT_REST {
-            std::thread::sleep(Duration::from_millis(1));
-            let now = self.log.stats().passes;
-            if now != passes {
-                (passes, since) = (now, Instant::now());
-            }
-            if begin.elapsed() > PATIENCE {
-                return Err(Restless.into());
-            }
-        }
-        Ok(hold)
     }
 
     /// The counts once everything is in the journal.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -86,6 +87,6 @@ pub(crate) fn recording(name: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    println!("skipped: {} is not there", path.display());
+    let _told = writeln!(std::io::stderr(), "skipped: {} is not there", path.display());
     None
 }

@@ -88,7 +88,7 @@ impl SegmentStore {
         }
         let mut how = OpenOptions::new();
         how.read(true).write(true).create_new(true).mode(*file_mode);
-        let create = || files::call(FileCall::Create, || how.open(path));
+        let create = || files::open(FileCall::Create, &how, path);
         let file = match create() {
             // Somebody has removed the directory.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -48,7 +48,7 @@ impl Values for Masked<'_> {
 }
 
 /// A mask and the value's last characters, if there are more of them.
-pub(super) fn shortened(value: Value<'_>, kept_chars: u8) -> Short {
+pub(in crate::processors) fn shortened(value: Value<'_>, kept_chars: u8) -> Short {
     let mut text = Short::from(MASK);
     let mut number = itoa::Buffer::new();
     let whole = match value {
@@ -66,7 +66,7 @@ pub(super) fn shortened(value: Value<'_>, kept_chars: u8) -> Short {
 
 /// A short text that stays on the stack.
 #[derive(Debug, Default)]
-pub(super) struct Short(pub(super) SmallVec<[u8; 64]>);
+pub(in crate::processors) struct Short(pub(super) SmallVec<[u8; 64]>);
 
 impl Short {
     fn from(text: &str) -> Self {
@@ -77,7 +77,7 @@ impl Short {
         self.0.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::processors) fn as_str(&self) -> &str {
         // Only whole characters are pushed.
         std::str::from_utf8(&self.0).unwrap_or(MASK)
     }

@@ -95,15 +95,22 @@ impl Masking {
     pub(crate) fn context(&self, bytes: &[u8]) -> Option<DefinitionBytes> {
         let names = self.names();
         let (mut by_name, mut in_texts) = (0, 0);
-        let mut masked = DefinitionBytes::new();
-        masked.extend_from_slice(bytes.get(..2)?);
+        // Begun with the first field that is changed.
+        let mut masked: Option<DefinitionBytes> = None;
+        let mut end = 2;
         for field in context_fields(bytes) {
-            let value = field.value();
+            let (start, value) = (end, field.value());
+            end += field.bytes.len();
+            let mut keep = || {
+                if let Some(masked) = &mut masked {
+                    masked.extend_from_slice(field.bytes);
+                }
+            };
             let (text, by) = match names.treatment(field.name) {
                 Treatment::Show => match self.secrets(names, value) {
                     Some((text, secrets)) => (text, (0, secrets)),
                     None => {
-                        masked.extend_from_slice(field.bytes);
+                        keep();
                         continue;
                     }
                 },
@@ -112,19 +119,19 @@ impl Masking {
             };
             if value == Value::from(&*text) {
                 // It was masked before.
-                masked.extend_from_slice(field.bytes);
+                keep();
                 continue;
             }
-            put_context_field(&mut masked, field.name, TypeCode::STR, &&*text);
+            let masked = masked.get_or_insert_with(|| DefinitionBytes::from_slice(&bytes[..start]));
+            put_context_field(masked, field.name, TypeCode::STR, &&*text);
             by_name += by.0;
             in_texts += by.1;
         }
-        if by_name + in_texts == 0 {
-            return None;
+        if masked.is_some() {
+            self.count_by_name(by_name);
+            self.count_in_texts(in_texts);
         }
-        self.count_by_name(by_name);
-        self.count_in_texts(in_texts);
-        Some(masked)
+        masked
     }
 
     /// A value's text with its secrets masked, and how many; a list with a secret in it is hidden.

@@ -16,8 +16,10 @@ mod shapes;
 mod texts;
 
 pub(crate) use args::Masked;
+pub(super) use args::shortened;
 pub(crate) use live::Masking;
+pub(super) use names::{NameMask, Treatment};
 pub(crate) use records::TextScreen;
 
 /// What stands in place of a secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";

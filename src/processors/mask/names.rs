@@ -74,7 +74,8 @@ pub(crate) struct NameMask {
     /// not looked for among the open ones.
     known: Vec<(Box<str>, Treatment)>,
     wild: Vec<Wild>,
-    /// The letters that sensitive names begin with, one bit each: most names are told by these.
+    /// The letters that sensitive names begin with, one bit each: by these and by `ends`, most names
+    /// are told to be none.
     beginnings: u32,
     /// The fewest bytes of a sensitive name.
     shortest: usize,
@@ -157,7 +158,11 @@ impl NameMask {
     fn treatment_of_part(&self, name: &str) -> Treatment {
         let name = strip_raw(name);
         let begins = name.bytes().find(|byte| !is_joint(*byte)).map_or(0, bit_of);
-        if name.is_ascii() && self.beginnings & begins == 0 {
+        let may_end = match name.as_bytes() {
+            [.., before, last] => self.ends.may_end(*before, *last),
+            _ => true,
+        };
+        if name.is_ascii() && (self.beginnings & begins == 0 || !may_end) {
             return Treatment::Show;
         }
         let name = canonical(name);
@@ -210,6 +215,10 @@ mod tests {
         use Treatment::{Hide, Keep, Show};
         let spellings = ["api_key", "apiKey", "APIKEY", "Api-Key", "_api_key", "auth.api_key"];
         assert_eq!(treatments(&[], &spellings), [Hide; 6]);
+        assert_eq!(
+            treatments(&["x2"], &["token_", "api key-", "api_ke_y", "X_2", "x_2_"]),
+            [Hide; 5]
+        );
         let others = ["api_keys", "key", "tokens", "secretary", "assignature", "token.count", ""];
         assert_eq!(treatments(&[], &others), [Show; 7]);
         let accounts = ["account_id", "accountId", "account"];

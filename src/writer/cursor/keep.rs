@@ -28,7 +28,7 @@ impl Place {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut how = OpenOptions::new();
         how.read(true).write(true).custom_flags(flags.bits() as i32);
-        let file = files::call(FileCall::Open, || how.open(&path)).ok()?;
+        let file = files::open(FileCall::Open, &how, &path).ok()?;
         let found = files::call(FileCall::Stat, || file.metadata()).ok()?;
         refuse_foreign(&path, &found).ok()?;
         let slots = (0..BATCH_SLOTS).filter_map(|at| whole_slot(&file, at));

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tapelog::testing::hold_drain;
 use tapelog::{Builder, Overflow, Threading, info, try_info};
 
-use crate::common::{assert_refused, child, default_of, events, hold, of_threads};
+use crate::common::{assert_refused, child, default_of, events, of_threads};
 use crate::support::{self, Desk, PATIENCE, number, role, run, until};
 
 /// The thread that drains, as the kernel knows it.
@@ -87,12 +88,13 @@ fn parameter_nap_is_the_shortest_sleep() {
         return measure(support::builder(logs.as_ref()).set("nap", nap));
     }
     let test = parameter_nap_is_the_shortest_sleep;
-    let (_busy, long) = measured(test, "1ms");
-    assert!(long <= 1_200, "naps of 1 ms, {long} a second");
-    assert!(
-        (0..ATTEMPTS).any(|_| measured(test, "1us").1 > 2 * long),
-        "naps of 1 µs are no shorter"
-    );
+    // Both in the same attempt: the machine may be another's for a while.
+    let shorter = (0..ATTEMPTS).any(|_| {
+        let (_busy, long) = measured(test, "1ms");
+        assert!(long <= 1_200, "naps of 1 ms, {long} a second");
+        measured(test, "1us").1 > 2 * long
+    });
+    assert!(shorter, "naps of 1 µs are no shorter");
 }
 
 #[test]
@@ -157,17 +159,25 @@ fn parameter_view_cpu_pins_the_view() {
     assert_pinned(parameter_view_cpu_pins_the_view, "view_cpu", "tapelog-view");
 }
 
-/// Whether an engine's log holds a text after a while.
-fn tells(builder: Builder, desk: &Desk, text: &str) -> bool {
+/// Holds an engine to whether its log tells of a full ring and of slow calls, sooner or later or not.
+fn assert_tells(builder: Builder, desk: &Desk, text: &str, tells: bool) {
     let overflow = Overflow::Block(Duration::from_millis(3));
     let (log, guard) = builder.overflow(overflow).build().unwrap();
-    let held = hold(&log);
+    let held = hold_drain(&log);
     // The last one waits for room, in vain.
     while try_info!(log, "fills").is_ok() {}
     drop(held);
-    thread::sleep(Duration::from_millis(300));
+    let told = || desk.lines("expert.log").iter().any(|line| line.contains(text));
+    if tells {
+        until(text, || {
+            log.flush(PATIENCE).unwrap();
+            told()
+        });
+    } else {
+        thread::sleep(Duration::from_millis(300));
+    }
     drop(guard);
-    desk.lines("expert.log").iter().any(|line| line.contains(text))
+    assert_eq!(told(), tells, "{text}");
 }
 
 #[test]
@@ -177,7 +187,7 @@ fn parameter_metrics_interval_is_how_often_metrics_are_logged() {
     for (interval, told) in [("100ms", true), ("0", false)] {
         let desk = Desk::new();
         let builder = desk.builder().set("metrics_interval", interval);
-        assert_eq!(tells(builder, &desk, "] logger.metrics interval_ms="), told, "{interval}");
+        assert_tells(builder, &desk, "] logger.metrics interval_ms=", told);
     }
 }
 
@@ -188,7 +198,7 @@ fn parameter_latency_warning_names_slow_calls() {
     for (threshold, told) in [("1ms", true), ("0", false)] {
         let desk = Desk::new();
         let builder = desk.builder().set("latency_warning", threshold);
-        assert_eq!(tells(builder, &desk, "[WARNING  ] logger.slow_call"), told, "{threshold}");
+        assert_tells(builder, &desk, "[WARNING  ] logger.slow_call", told);
     }
 }
 

@@ -1,10 +1,11 @@
 //! What is logged, and how an entry looks.
 
+use tapelog::testing::hold_drain;
 use tapelog::{
     Backtrace, Level, LogFormat, context, critical, debug, enabled, error, info, trade, warning,
 };
 
-use crate::common::{assert_refused, child, console, default_of, events, hold, journal};
+use crate::common::{assert_refused, child, console, default_of, events, journal};
 use crate::support::{self, Desk, PATIENCE, role, run};
 
 const LEVELS: &str = "trace, debug, info, warning, error or critical";
@@ -136,7 +137,7 @@ fn parameter_async_logging_off_waits_for_the_entry() {
         assert!(there || counted == late + 1, "there, or counted after 5 ms");
         late = counted;
     }
-    let held = hold(&log);
+    let held = hold_drain(&log);
     let late = log.stats().late_synchronous;
     info!(log, "nobody writes it");
     assert_eq!(log.stats().late_synchronous, late + 1);

@@ -3,15 +3,15 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tapelog::testing::DrainHold;
+use tapelog::testing::{DrainHold, hold_drain};
 use tapelog::{MetaLogger, Overflow, PushError, try_info, try_warning};
 
-use crate::common::{assert_refused, default_of, hold};
+use crate::common::{assert_refused, default_of};
 use crate::support::{Desk, PATIENCE};
 
 /// Holds the drain and logs until nothing more is taken; how many were.
 fn fill(log: &MetaLogger) -> (DrainHold, u64) {
-    let held = hold(log);
+    let held = hold_drain(log);
     let mut accepted = 0;
     while try_info!(log, "fills", accepted).is_ok() {
         accepted += 1;
