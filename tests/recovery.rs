@@ -16,6 +16,8 @@ mod cursors;
 mod ends;
 #[path = "recovery/kills.rs"]
 mod kills;
+#[path = "recovery/memory.rs"]
+mod memory;
 #[path = "recovery/outage.rs"]
 mod outage;
 #[path = "recovery/points.rs"]
