@@ -206,7 +206,7 @@ pub(crate) fn call<T, E: Into<io::Error>>(
 
 /// Opens a file; see [`above_standard`].
 pub(crate) fn open(what: FileCall, how: &OpenOptions, path: &Path) -> io::Result<File> {
-    above_standard(call(what, || how.open(path))?)
+    Ok(above_standard(call(what, || how.open(path))?)?)
 }
 
 /// The last of the standard streams.
@@ -214,7 +214,7 @@ const STANDARD_ERROR: RawFd = 2;
 
 /// The same file under a number above those of the standard streams: the host may have closed one of
 /// these, and what it prints afterwards must not go into a file of ours.
-pub(crate) fn above_standard<F: AsFd + From<OwnedFd>>(file: F) -> io::Result<F> {
+pub(crate) fn above_standard<F: AsFd + From<OwnedFd>>(file: F) -> Result<F, Errno> {
     if file.as_fd().as_raw_fd() > STANDARD_ERROR {
         return Ok(file);
     }

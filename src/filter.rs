@@ -65,6 +65,12 @@ impl Filter {
         !self.modules.is_empty()
     }
 
+    /// Whether both give the same modules the same levels.
+    pub(crate) fn has_modules_of(&self, other: &Self) -> bool {
+        let within = |known: &(Box<str>, u8)| other.modules.contains(known);
+        self.modules.len() == other.modules.len() && self.modules.iter().all(within)
+    }
+
     /// The least level that any module lets through, when the others have `others`.
     pub(crate) fn least(&self, others: u8) -> u8 {
         self.modules.iter().map(|(_, level)| *level).fold(others, u8::min)

@@ -58,18 +58,28 @@ pub fn capture() -> (MetaLogger, Capture) {
 /// Stops the logger's drain until the guard that this gives is dropped: what a program does when
 /// its ring is full can then be tested.
 ///
-/// When this returns, the drain stands still between two passes; a drain that is busy with a file that
-/// does not answer is waited for no longer than a second.
+/// When this returns, the drain stands still. One that is busy with a file that does not answer is waited
+/// for no longer than a second: [`DrainHold::is_still`] tells.
 #[must_use = "the drain goes on when this is dropped"]
 pub fn hold_drain(log: &MetaLogger) -> DrainHold {
-    log.core().control.hold_drain();
-    DrainHold { log: log.clone() }
+    let still = log.core().control.hold_drain();
+    DrainHold { log: log.clone(), still }
 }
 
 /// Keeps a drain from working; made by [`hold_drain`].
 #[derive(Debug)]
 pub struct DrainHold {
     log: MetaLogger,
+    still: bool,
+}
+
+impl DrainHold {
+    /// Whether the drain stood still by the time that it was asked to; not if it was busy for longer than
+    /// a second, or had ended.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.still
+    }
 }
 
 impl Drop for DrainHold {

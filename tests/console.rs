@@ -11,6 +11,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -134,30 +135,45 @@ fn row_13_what_the_host_prints_to_a_closed_stream_is_in_no_file_of_ours() {
     let Some(role) = role() else {
         for when in ["before", "running"] {
             let desk = Desk::new();
+            // A ring to be recovered, too.
+            let role = |when: &str| {
+                format!("{when} {} {}", desk.logs().display(), desk.ring_dir().display())
+            };
+            let dying = child(test, &role("dying")).output();
+            assert_eq!(dying.unwrap().status.signal(), Some(libc::SIGABRT));
             // Without the pipes of `run`, which the child's streams are.
-            let mut child = child(test, &format!("{when} {}", desk.path("").display()));
+            let mut child = child(test, &role(when));
             let ended = child.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
             assert!(ended.success(), "{when}");
             let mut lines = desk.lines("expert.log");
             lines.retain(|line| !line.contains("] logger."));
-            assert_eq!(lines.len() as u64, ENTRIES, "{when}");
+            assert_eq!(lines.len() as u64, ENTRIES + ENTRIES / 10, "{when}");
             let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
             assert!(journal.verify(&mut |_| {}).unwrap().is_intact(), "{when}");
-            let foreign = support::holders(&desk.path(""), "printed by the host");
-            assert_eq!(foreign, [""; 0], "{when}");
+            for directory in [desk.logs(), desk.ring_dir()] {
+                let foreign = support::holders(&directory, "printed by the host");
+                assert_eq!(foreign, [""; 0], "{when}");
+            }
+            assert_eq!(desk.rings(), 0, "{when}");
         }
         return;
     };
-    let (when, root) = role.split_once(' ').unwrap();
+    let parts: Vec<&str> = role.split(' ').collect();
+    let [when, logs, rings] = parts[..] else { panic!("{role}") };
     if when == "before" {
         (0..3).for_each(close);
     }
-    let (root, streams) = (Path::new(root), [0, 1, 2]);
+    let streams = [0, 1, 2];
     // Small files, so that new ones are opened all the time.
-    let builder = support::builder(&root.join("logs")).ring_dir(root.join("rings"));
+    let builder = support::builder(logs.as_ref()).ring_dir(rings);
     let builder = builder.log_max_file_size(64_u64 << 10).log_backup_count(1_000_u32);
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(64_u32);
     let (log, guard) = builder.build().unwrap();
+    if when == "dying" {
+        let _held = tapelog::testing::hold_drain(&log);
+        (0..ENTRIES / 10).for_each(|number| info!(log, "left", number));
+        std::process::abort();
+    }
     streams.into_iter().for_each(print);
     if when == "running" {
         streams.into_iter().for_each(close);

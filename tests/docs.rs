@@ -236,6 +236,21 @@ fn nothing_is_left_out_of_the_tests_or_the_coverage_without_a_reason() {
 }
 
 #[test]
+fn the_coverage_that_is_told_is_at_least_95_percent_of_the_lines() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/testing.md"));
+    let text = text.unwrap();
+    let (share, rest) = text.split_once(" % of the library's lines (").unwrap();
+    let (run, rest) = rest.split_once(" of ").unwrap();
+    let all = rest.split(')').next().unwrap();
+    let share: f64 = share.lines().last().unwrap().parse().unwrap();
+    let [run, all] = [run, all].map(|lines| lines.replace(',', "").parse::<f64>().unwrap());
+    assert!(
+        share >= 95.0 && (run / all * 100.0 - share).abs() < 0.01,
+        "{share} % is {run} of {all}"
+    );
+}
+
+#[test]
 fn every_document_depends_on_the_crate_in_the_same_way() {
     // What `tapelog new` writes where its own checkout is gone, too.
     let source = concat!("git = \"", env!("CARGO_PKG_REPOSITORY"), "\"");

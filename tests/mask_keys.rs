@@ -19,7 +19,10 @@ fn count(directory: &Path, text: &str) -> usize {
             return count(&path, text);
         }
         // A segment has another name while it is made.
-        let bytes = fs::read(&path).unwrap_or_default();
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return 0,
+            read => read.unwrap(),
+        };
         bytes.windows(text.len()).filter(|part| *part == text.as_bytes()).count()
     };
     files.map(of).sum()

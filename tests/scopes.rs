@@ -186,7 +186,9 @@ fn run_on_threads(log: &MetaLogger, tasks: Vec<Task>, threads: usize) {
         thread::spawn(move || {
             gate.wait();
             let _of_the_thread = log.scope(Context::new().field("executor", own));
+            let begun = Instant::now();
             while unfinished.load(Ordering::Acquire) > 0 {
+                assert!(begun.elapsed() < PATIENCE, "a task is lost");
                 let Ok(mut task) = receiver.recv_timeout(Duration::from_millis(10)) else {
                     continue;
                 };

@@ -87,9 +87,6 @@ fn critical_entries_and_trade_events_are_on_the_disk_at_once_and_others_are_not_
         // A shared disk may be busy for long, but not each time.
         assert!(support::median(times) < Duration::from_secs(1), "{times:?}");
     }
-    // Nor does anything else wait: with the laziest naps and a linger it would be 20 to 30 ms.
-    let least = times.iter().flatten().min().unwrap();
-    assert!(least < &Duration::from_millis(10), "{least:?} at best");
     assert!(log.stats().syncs >= 15);
     drop(guard);
     assert_eq!(log.stats().synced_records, log.stats().accepted, "the end is on the disk, too");

@@ -15,7 +15,7 @@ use tapelog::{MetaLogger, info, testing};
 /// What it prints with `--json`, of a run that has proven its advice. A rehearsal in real time may lose
 /// something where the machine keeps the drain away for long: such a run is done again.
 fn tuned(arguments: &[&str]) -> Value {
-    let mut found = (0..5).map(|_| tuned_once(arguments));
+    let mut found = (0..3).map(|_| tuned_once(arguments));
     let found = found.find(|found| number(found, "/rehearsal/lost") == 0);
     found.expect("a rehearsal without a loss")
 }

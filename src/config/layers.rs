@@ -123,15 +123,23 @@ impl Layers {
         let lost = |(key, value): (&'static str, Raw)| {
             let differs = in_force.iter().any(|(known, other)| *known == key && *other != value);
             let set = code.iter().any(|(set, _)| *set == key);
+            // "none" says no more than nothing does.
+            if !set && value == Raw::text("none") {
+                return None;
+            }
             let winner = if set { key } else { formats::partner(key)? };
             // What is left of a value that lost in part comes from the variable itself.
             let lost = !matches!(effective.origin(key), Origin::Argument { .. });
             if !differs || !lost || effective.origin(winner) != Origin::Code {
                 return None;
             }
+            let left = in_force.iter().find(|(known, _)| *known == key);
+            let left = left.filter(|_| effective.origin(key).layer() < Origin::Code.layer());
+            let left =
+                left.map_or_else(String::new, |(_, left)| format!("; of it, {left} is in force"));
             Some(format!(
                 "the environment variable {variable} = {value} loses to {winner} = {winning}, \
-                 which the program's code sets; only the command line overrides that",
+                 which the program's code sets{left}; only the command line overrides that",
                 variable = describe::variable(&self.prefix, key),
                 value = environment.settings.written(key).unwrap_or_else(|| value.to_string()),
                 winning = effective.written(winner),

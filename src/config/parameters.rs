@@ -52,7 +52,7 @@ parameters! {
         r#""debug""#, live;
     /// Levels by module, below `log_level`: `info,my_bot::risk=debug`. A directive without a module is
     /// the level of all others, in place of `log_level`; where a higher layer sets `log_level`, that
-    /// decides. Empty: none.
+    /// decides, and while running that level alone can change. Empty: none.
     log_filter: String = String::new(),
         TextOrNone, "none, or levels and module=level pairs with commas between them",
         r#""info,my_bot::risk=debug""#, restart;
@@ -221,7 +221,8 @@ parameters! {
     shutdown_timeout: Duration = Duration::from_secs(5),
         span(Duration::ZERO, Duration::from_secs(3600)), "at most an hour",
         r#""30s""#, restart;
-    /// When the journal and the logs are brought to the disk without being asked.
+    /// When the journal and the logs are brought to the disk without being asked. `critical` has the
+    /// drain look every millisecond, which takes some percent of a core of a silent program, too.
     sync: SyncPolicy = SyncPolicy::None,
         WhenToSync, "none, critical, or interval(DURATION) from 10 ms to an hour",
         r#""interval(1s)""#, restart;

@@ -42,7 +42,8 @@ pub(super) fn remove_ring(core: &Core) {
     if untold == 0 {
         return core.ring.remove_file();
     }
-    let told = if core.ring.crash_safe() { ": the next start says so in the logs" } else { "" };
+    let told =
+        if core.outlives_the_process() { ": the next start says so in the logs" } else { "" };
     notice(&format!("{untold} records of this run are in no file of the journal{told}"));
 }
 

@@ -71,7 +71,10 @@ pub(crate) fn reload(core: &Core) -> Result<(), ReloadError> {
     let mut changed = last.as_ref().unwrap_or(running).differing(&read);
     changed.retain(changes);
     let mut refused = running.differing(&read);
-    refused.retain(|key| !changes(key));
+    // Of a filter, the level of the modules that it does not name can change: it is in force.
+    let same_modules = running.filter().has_modules_of(&read.filter());
+    let in_force = |key: &&str| changes(key) || *key == "log_filter" && same_modules;
+    refused.retain(|key| !in_force(key));
     // What is to be masked is, before a level lets more through.
     core.set_mask_keys(&read.mask_keys);
     core.change_levels(|levels| levels.apply(&read));

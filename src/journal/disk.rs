@@ -141,3 +141,23 @@ pub(super) fn random_id() -> io::Result<u64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_somebody_has_cut_does_not_count_as_synced() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.tape");
+        std::fs::write(&path, [1; 100]).unwrap();
+        for (end, again) in [(Some(100), false), (Some(99), true), (Some(0), false), (None, true)] {
+            sync_segment(&path, end, again).unwrap();
+        }
+        let error = sync_segment(&path, Some(101), false).unwrap_err().to_string();
+        assert_eq!(error, "somebody has cut it to 100 of 101 bytes");
+        std::fs::write(&path, []).unwrap();
+        sync_segment(&path, None, false).unwrap();
+        assert!(sync_segment(&path, Some(1), false).is_err());
+    }
+}

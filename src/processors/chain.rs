@@ -126,7 +126,10 @@ impl Chain {
                 }
             }
         }
-        masking.count_by_name(draft.mask(entry, masking.names()));
+        let masked = draft.mask(entry, masking.names());
+        if masked > 0 {
+            masking.count_by_name(masked);
+        }
         Some(if draft.is_changed() { rebuilt.entry(entry, draft) } else { *entry })
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 
 use crate::config::Configuration;
+use crate::files::above_standard;
 use crate::handlers::{Refusal, notice, refuse_log};
 use crate::journal::{SegmentIndex, Tail};
 use crate::ring::{DeadRing, Identity, UNFINISHED, VERSION, boot_id};
@@ -169,7 +170,7 @@ pub(super) enum Standing {
 pub(super) fn open_file(directory: &OwnedFd, name: &str) -> io::Result<Standing> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let open = |how| match openat(directory, name, flags | how, Mode::empty()) {
-        Ok(file) => Ok(Some(File::from(file))),
+        Ok(file) => Ok(Some(above_standard(File::from(file))?)),
         Err(rustix::io::Errno::NOENT) => Ok(None),
         Err(error) => Err(io::Error::from(error)),
     };

@@ -179,10 +179,9 @@ impl RingFile {
         let create = || rustix::fs::openat(&opened, &name, flags, mode);
         let file = file_call(FileCall::Create, create)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let file = above_standard(File::from(file))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        let locked = RingFile::lock(&opened, &name, &file);
-        match locked.and_then(|locked| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
+        let file = above_standard(File::from(file)).map_err(io::Error::from);
+        let locked = file.and_then(|file| Ok((RingFile::lock(&opened, &name, &file)?, file)));
+        match locked.and_then(|(locked, file)| Ok((RingFile::fill(&file, bytes, huge)?, locked))) {
             Ok((region, locked)) => Ok((region, RingFile { directory: opened, path, locked })),
             Err(error) => {
                 // A failed allocation leaves a partial file behind.
@@ -235,9 +234,7 @@ impl RingFile {
     /// Why a later start does not find the file by its name, if that is so.
     fn missing(&self) -> Option<&'static str> {
         let own = rustix::fs::fstat(self.locked.file()).ok()?;
-        let name = self.path.file_name()?;
-        let stat = || rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        match file_call(FileCall::Stat, stat) {
+        match file_call(FileCall::Stat, || rustix::fs::lstat(&self.path)) {
             Ok(found) if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) => None,
             Ok(_) => Some("another file stands in its place"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

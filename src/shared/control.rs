@@ -42,12 +42,11 @@ pub(crate) struct Control {
     journal_mapped: AtomicBool,
     in_files: AtomicBool,
     without_views: AtomicBool,
-    /// How often tests wanted a ring that nobody drains.
+    /// How often tests had the drain stand still, and how often it was let go again.
     holds: AtomicU64,
-    /// The number of that time, while it lasts; else 0.
-    held: AtomicU64,
-    /// The number of the last one that the drain has seen.
-    hold_seen: AtomicU64,
+    releases: AtomicU64,
+    /// How many of these holds the drain has seen.
+    holds_seen: AtomicU64,
     /// Segments before this one were synced.
     synced_before: AtomicU64,
     /// Whether the last attempt to sync the journal failed; held during an attempt.
@@ -450,51 +449,55 @@ impl Control {
         &self.outage
     }
 
-    /// Stops the drain between two passes, and waits until it stands still, for a second at most; for
-    /// tests.
-    pub(crate) fn hold_drain(&self) {
+    /// Stops the drain between two polls, and waits until it stands still, for a second at most; whether
+    /// it does. For tests.
+    pub(crate) fn hold_drain(&self) -> bool {
         let begun = Instant::now();
-        // ORDERING: Relaxed, a number that nobody else has.
-        // PAIRS WITH: nothing.
-        // IF WEAKENED: it is the weakest already.
-        let number = self.holds.fetch_add(1, Ordering::Relaxed) + 1;
         // ORDERING: Relaxed, it takes effect soon and publishes nothing.
         // PAIRS WITH: the load in `drain_is_held`.
         // IF WEAKENED: it is the weakest already.
-        self.held.store(number, Ordering::Relaxed);
+        let number = self.holds.fetch_add(1, Ordering::Relaxed) + 1;
         self.wake_drain();
         let is_held = || {
             // ORDERING: Acquire, in front of what the caller does.
             // PAIRS WITH: the Release store in `drain_is_held`.
-            // IF WEAKENED: the caller may not see what the drain's last pass has done.
-            self.hold_seen.load(Ordering::Acquire) == number || self.stopping()
+            // IF WEAKENED: the caller may not see what the drain's last poll has done.
+            self.holds_seen.load(Ordering::Acquire) >= number
         };
-        while !is_held() && begun.elapsed() < HOLD_PATIENCE {
+        while !is_held() {
+            if self.stopping() || begun.elapsed() >= HOLD_PATIENCE {
+                return false;
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
+        true
     }
 
-    /// Lets the drain go on.
+    /// Lets the drain go on, if nobody else holds it.
     pub(crate) fn release_drain(&self) {
-        // ORDERING: Relaxed, see `hold_drain`.
-        // PAIRS WITH: the load in `drain_is_held`.
-        // IF WEAKENED: it is the weakest already.
-        self.held.store(0, Ordering::Relaxed);
+        // ORDERING: Release, behind the hold that this ends.
+        // PAIRS WITH: the Acquire load in `drain_is_held`.
+        // IF WEAKENED: the drain might see an end without its beginning, and take another's hold for over.
+        self.releases.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether the drain should do nothing. Asked by the drain between two passes.
+    /// Whether the drain should do nothing. Asked by the drain between two polls.
     pub(crate) fn drain_is_held(&self) -> bool {
+        // ORDERING: Acquire, in front of the load of the holds, which are at least as many.
+        // PAIRS WITH: the Release addition in `release_drain`.
+        // IF WEAKENED: see there.
+        let releases = self.releases.load(Ordering::Acquire);
         // ORDERING: Relaxed, see `hold_drain`.
-        // PAIRS WITH: the store there.
+        // PAIRS WITH: the addition there.
         // IF WEAKENED: it is the weakest already.
-        let number = self.held.load(Ordering::Relaxed);
-        if number == 0 || self.stopping() {
+        let holds = self.holds.load(Ordering::Relaxed);
+        if holds == releases || self.stopping() {
             return false;
         }
-        // ORDERING: Release, behind the last pass.
+        // ORDERING: Release, behind the last poll.
         // PAIRS WITH: the Acquire load in `hold_drain`.
         // IF WEAKENED: see there.
-        self.hold_seen.store(number, Ordering::Release);
+        self.holds_seen.store(holds, Ordering::Release);
         true
     }
 

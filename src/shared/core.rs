@@ -134,9 +134,15 @@ impl Core {
         self.followers.tell(&self.levels);
     }
 
+    /// Whether what is in the ring outlives the process: a later start finds it.
+    pub(crate) fn outlives_the_process(&self) -> bool {
+        self.ring.crash_safe() && !self.control.ring_missing()
+    }
+
     /// Tells, once, that a later start would not find the ring. Called by the janitor.
     pub(crate) fn look_for_ring(&self) {
-        if self.control.ring_missing() {
+        // Who ends the engine removes it.
+        if self.control.ring_missing() || self.control.stopping() {
             return;
         }
         let Some((path, why)) = self.ring.missing_file() else { return };

@@ -140,7 +140,7 @@ impl Outage {
         failing.find(|(other, _)| *other == part).map(|(_, error)| error.clone())
     }
 
-    /// Takes the failures that are over, oldest first, as long as `tell` finds room for them.
+    /// Takes the failures that are over or stay, oldest first, as long as `tell` finds room for them.
     pub(crate) fn tell_ended(&self, mut tell: impl FnMut(&Ended) -> bool) {
         loop {
             // The lock is not held meanwhile: what is told may fail, too.

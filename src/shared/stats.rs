@@ -116,7 +116,8 @@ pub struct Stats {
     pub late: u64,
     /// Entries of synchronous calls that were not in the logs within 5 ms.
     pub late_synchronous: u64,
-    /// Values that were masked because of their names; a bound one counts once.
+    /// Values that were masked because of their names; a bound one counts once, one that a processor has
+    /// put in counts with each entry.
     pub masked: u64,
     /// Secrets that were masked inside texts.
     pub masked_in_texts: u64,
@@ -158,8 +159,8 @@ pub struct Stats {
     pub used_blocks_max: u32,
     /// Threads that hold a lane of the ring.
     pub lanes: u32,
-    /// Whether accepted records survive the death of the process: the ring lies on tmpfs, and the
-    /// journal is not in memory alone because the disk gives it no room.
+    /// Whether accepted records survive the death of the process: the ring lies on tmpfs, where a later
+    /// start finds it, and the journal is not in memory alone because the disk gives it no room.
     pub crash_safe: bool,
     /// Whether the journal is written through a memory mapping, not by `write`.
     pub journal_mapped: bool,
@@ -184,7 +185,7 @@ pub struct Stats {
     /// that a signal interrupts is made again and not counted.
     pub file_errors: u64,
     /// The file that does not work now, the newest trouble if there are several; else the one whose
-    /// trouble was over last: `until` then says since when. An entry `logger.file_failed` says the same in the
+    /// trouble was over last (`until` then says since when) or stays (the ring's file). An entry `logger.file_failed` says the same in the
     /// logs.
     pub file_error: Option<FileError>,
     /// Why the engine runs with less than was asked for, if it does: what cannot be written now, as
@@ -254,9 +255,7 @@ impl Stats {
             blocks: occupancy.blocks,
             used_blocks_max: occupancy.used_blocks_max,
             lanes: occupancy.lanes_active,
-            crash_safe: core.ring.crash_safe()
-                && !core.control.ring_missing()
-                && !progress.journal_in_memory,
+            crash_safe: core.outlives_the_process() && !progress.journal_in_memory,
             journal_mapped: core.control.journal_mapped(),
             journal_in_memory: progress.journal_in_memory,
             in_memory_records: progress.in_memory_records,

@@ -51,10 +51,14 @@ pub(super) fn ahead_bytes_max(configuration: &Configuration) -> u64 {
 /// the drain is to spin, where some are to be synced at once, or where the ring does not outlive the
 /// process.
 pub(super) fn linger_ticks(core: &Core) -> u64 {
-    let Configuration { async_logging, idle, sync, .. } = core.configuration;
     let in_a_file = core.ring.fallback_reason().is_none();
-    let at_leisure = async_logging && idle == Idle::Park && sync != SyncPolicy::Critical;
-    if at_leisure && in_a_file { core.ticks_in(LINGER) } else { 0 }
+    if in_a_file && has_leisure(&core.configuration) { core.ticks_in(LINGER) } else { 0 }
+}
+
+/// Whether nobody waits for what is in the ring.
+fn has_leisure(configuration: &Configuration) -> bool {
+    let Configuration { async_logging, idle, sync, .. } = *configuration;
+    async_logging && idle == Idle::Park && sync != SyncPolicy::Critical
 }
 
 /// Brings the end of a run into this core's cache from back to front.
@@ -69,5 +73,29 @@ pub(super) fn fetch_backwards(run: &[u8]) {
     for line in tail.rchunks(64) {
         black_box(line[0]);
         wait_for_loads();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Origin, Settings};
+
+    #[test]
+    fn records_linger_where_nobody_waits_for_them() {
+        let has_leisure = |settings: Settings| {
+            has_leisure(&Configuration::resolve([(Origin::Code, settings)]).unwrap())
+        };
+        assert!(has_leisure(Settings::default()));
+        assert!(has_leisure(
+            Settings::default().sync(SyncPolicy::Interval(Duration::from_secs(1)))
+        ));
+        for waits in [
+            Settings::default().sync(SyncPolicy::Critical),
+            Settings::default().async_logging(false),
+            Settings::default().idle(Idle::Spin),
+        ] {
+            assert!(!has_leisure(waits));
+        }
     }
 }

@@ -358,14 +358,13 @@ pub(crate) fn tell_fast_rotation(core: &Core) {
     }
 }
 
-/// Makes an entry `logger.file_failed` of each file that could not be used and can be again. What finds
-/// no room now is told later.
+/// Makes an entry `logger.file_failed` of each file that could not be used and can be again, or that stays
+/// away without holding anything up: the ring's. What finds no room now is told later.
 pub(crate) fn tell_file_failures(core: &Core) {
     core.control.outage().tell_ended(|Ended { error, missed }| {
         let file = error.path.to_string_lossy();
-        let until = error.until.unwrap_or(error.since);
         let what = ((((), &*file), error.action), error.errno);
-        let when = ((((what, &*error.message), error.since), until), error.count);
+        let when = ((((what, &*error.message), error.since), error.until), error.count);
         core.push_own(&FILE_SITE, &(when, *missed)).is_ok()
     });
 }

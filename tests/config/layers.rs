@@ -178,7 +178,8 @@ fn a_variable_that_loses_to_the_code_is_told_once_in_the_log() {
 #[test]
 fn a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it() {
     if role().is_some() {
-        return println!("\n{}", shown(MetaLogger::builder().log_level(Level::Info)));
+        let code = MetaLogger::builder().log_level(Level::Info).structured_logging(true);
+        return println!("\n{}", shown(code));
     }
     let test = "layers::a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it";
     let with = |value: &str| {
@@ -187,9 +188,16 @@ fn a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it() {
         command.env("TAPELOG_LOG_FILTER", value);
         let output = String::from_utf8(run(command).stdout).unwrap();
         assert!(output.contains("TAPELOG_LOG_FILTER"), "it is told: {output}");
+        let left = "; of it, \"a=trace\" is in force; only the command line";
+        assert_eq!(output.contains(left), value.contains("a=trace"), "{output}");
         told(&output, "log_filter")
     };
     let (code, variable) = ("the program's code", "the environment variable TAPELOG_LOG_FILTER");
+    // Variables that say nothing lose nothing.
+    let mut command = quiet_child(test, &Desk::new().path("work"));
+    command.env("TAPELOG_LOG_FILTER", "none").env("TAPELOG_LOG_FORMAT", "none");
+    let output = String::from_utf8(run(command).stdout).unwrap();
+    assert!(!output.contains("! "), "{output}");
     assert_eq!(with("debug"), ("\"none\"".to_owned(), code.to_owned()));
     assert_eq!(with("debug,a=trace"), ("\"a=trace\"".to_owned(), variable.to_owned()));
 }

@@ -7,6 +7,32 @@ use tapelog::{Level, MetaLogger, ReloadError, enabled, info};
 use super::support::{Desk, PATIENCE};
 
 #[test]
+fn of_a_filter_read_again_the_level_of_the_others_changes_and_those_of_modules_need_a_restart() {
+    let desk = Desk::new();
+    let path = desk.path("desk.toml");
+    fs::write(&path, "log_filter = \"info,a=error\"\n").unwrap();
+    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
+    let builder = builder.log_dir(desk.logs()).ring_dir(desk.ring_dir());
+    let (log, _guard) = builder.log_to_console(false).build().unwrap();
+    assert!(!enabled!(log, Level::Debug));
+    for (file, refused) in [
+        ("log_filter = \"debug,a=error\"\n", false),
+        ("log_filter = \"a=error\"\nlog_level = \"debug\"\n", false),
+        ("log_filter = \"debug,a=warning\"\n", true),
+        ("log_filter = \"debug\"\n", true),
+    ] {
+        fs::write(&path, "log_filter = \"info,a=error\"\n").unwrap();
+        log.reload().unwrap();
+        assert!(!enabled!(log, Level::Debug), "{file}");
+        fs::write(&path, file).unwrap();
+        let reloaded = log.reload();
+        let expected = Err(ReloadError::NeedsRestart { keys: vec!["log_filter"] });
+        assert_eq!(reloaded, if refused { expected } else { Ok(()) }, "{file}");
+        assert!(enabled!(log, Level::Debug), "{file}");
+    }
+}
+
+#[test]
 fn a_file_read_again_changes_levels_and_names_what_needs_a_restart() {
     let desk = Desk::new();
     let path = desk.path("desk.toml");

@@ -66,15 +66,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let name = ProjectName::check(&arguments.name)?;
     let tapelog = match &arguments.tapelog_path {
         Some(path) => local(path)?,
-        None => local(Path::new(CHECKOUT))
-            .unwrap_or_else(|_| format!("git = \"{}\"", env!("CARGO_PKG_REPOSITORY"))),
+        None => own_source(),
     };
     let project = arguments.path.join(name.as_str());
     write(&project, &arguments.path, name, &tapelog)?;
     let shown = escaped(&project.display().to_string());
-    outln!("{shown} is written. Next:");
+    outln!("{shown} is written; it builds with tapelog from {}. Next:", escaped(&tapelog));
     outln!("  cd {shown} && cargo run --release");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The dependency on what this program was built from: a checkout, if that is still there and not one of
+/// cargo's own, which come and go.
+fn own_source() -> String {
+    let of_cargo = |path: &Path| path.components().any(|part| part.as_os_str() == ".cargo");
+    let checkout = Path::new(CHECKOUT).canonicalize().ok().filter(|path| !of_cargo(path));
+    let checkout = checkout.and_then(|path| local(&path).ok());
+    checkout.unwrap_or_else(|| format!("git = \"{}\"", env!("CARGO_PKG_REPOSITORY")))
 }
 
 /// The dependency on a checkout.

@@ -42,11 +42,14 @@ impl Proof {
 /// Logs the burst while the drain is held.
 ///
 /// # Errors
-/// The engine does not start, or does not write in time what was held.
+/// The engine does not start, its drain does not come to rest, or does not write in time what was held.
 pub(super) fn prove(advice: &Advice, burst: &Burst<'_>) -> Result<Proof, Failure> {
     let engine = Engine::start(Some(advice))?;
     let mut player = player(&engine, burst.load());
     let hold = tapelog::testing::hold_drain(&engine.log);
+    if !hold.is_still() {
+        return Err("the drain does not come to rest: the machine is too busy, try again".into());
+    }
     let before = engine.log.stats();
     let taken = before.blocks - before.free_blocks;
     let shape = advice.shape().ok_or("the library refuses the ring that it was asked for")?;

@@ -19,6 +19,7 @@ use super::feed::Chunk;
 use super::patience::Stop;
 use super::{UDP_BYTES_MAX, UNIX_BYTES_MAX};
 use crate::config::SyslogTarget;
+use crate::files::above_standard;
 
 /// A wait ends after this time, so that the courier sees what else there is.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -282,10 +283,16 @@ fn first_that_connects(
     Err(LinkError::Connect(failure.into()))
 }
 
+/// A socket that waits for nothing, and that the host does not print to.
+fn open_socket(family: AddressFamily, kind: SocketType) -> rustix::io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    above_standard(socket_with(family, kind, flags, None)?)
+}
+
 /// A socket of an address, once it is connected.
 fn connected(address: &SocketAddr, kind: SocketType, stop: &Stop) -> rustix::io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+    let socket = open_socket(family, kind)?;
     match connect(&socket, address) {
         Ok(()) => return Ok(socket),
         Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -311,8 +318,7 @@ fn keep_an_eye_on(socket: &OwnedFd) -> rustix::io::Result<()> {
 /// A socket of datagrams, or of lines where the daemon made it so.
 fn open_unix(path: &Path) -> Result<(OwnedFd, Form), LinkError> {
     let connect_as = |kind| {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::UNIX, kind, flags, None)?;
+        let socket = open_socket(AddressFamily::UNIX, kind)?;
         connect(&socket, &SocketAddrUnix::new(path)?)?;
         Ok(socket)
     };

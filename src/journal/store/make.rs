@@ -151,7 +151,8 @@ impl SegmentStore {
         let bytes = self.memory.segment_bytes;
         let file = rustix::fs::memfd_create("tapelog-journal", MemfdFlags::CLOEXEC)
             .map_err(JournalError::io("create", path))?;
-        let file = File::from(file);
+        let file =
+            files::above_standard(File::from(file)).map_err(JournalError::io("create", path))?;
         refuse_beyond_limit(bytes).map_err(JournalError::io("size", path))?;
         file.set_len(bytes).map_err(JournalError::io("size", path))?;
         // Nobody else can take its pages away.

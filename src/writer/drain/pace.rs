@@ -10,6 +10,7 @@ impl Drain {
         let waited = now().0.wrapping_sub(self.begun_ticks[0]);
         waited < self.linger_ticks
             && self.pass.is_none()
+            && !self.control.ring_missing()
             && !self.stopping()
             && self.control.flushes() == self.barrier
             && self.ring.can_wait()
