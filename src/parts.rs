@@ -42,6 +42,15 @@ fn header() -> RecordHeader {
     RecordHeader { length: BYTES as u32, site: 1, context: 0, flags, time: 1 }
 }
 
+/// A record of a site, as it stands in a block.
+fn record<A: Args>(site: u32, args: &A) -> Vec<u8> {
+    let length = RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX);
+    let mut record = vec![0; length.next_multiple_of(8)];
+    let header = RecordHeader { length: record.len() as u32, site, ..header() };
+    encode(&mut record, header, &[], args, usize::MAX);
+    record
+}
+
 /// Encodes a record of `values` into `record`, as a log call does.
 #[inline(always)]
 pub fn encode_record(record: &mut [u8; 48], values: (u64, u64, f64)) {
@@ -117,13 +126,13 @@ impl Default for OneLane {
     }
 }
 
-/// What records refer to: one site.
+/// What records refer to: sites, from 1 on.
 #[derive(Debug)]
-struct OneSite(Vec<u8>);
+struct Sites(Vec<Vec<u8>>);
 
-impl Definitions for OneSite {
-    fn site(&self, _id: u32) -> Option<&[u8]> {
-        Some(&self.0)
+impl Definitions for Sites {
+    fn site(&self, id: u32) -> Option<&[u8]> {
+        self.0.get(id as usize - 1).map(Vec::as_slice)
     }
 
     fn context(&self, _id: u32) -> Option<&[u8]> {
@@ -151,7 +160,7 @@ pub struct InMemory {
     index: SegmentIndex,
     appender: Appender,
     records: Vec<u8>,
-    site: OneSite,
+    sites: Sites,
 }
 
 impl InMemory {
@@ -169,7 +178,8 @@ impl InMemory {
     #[must_use]
     pub fn new() -> Self {
         let args: Sample = ((((), 1), 2), 0.5);
-        Self::of(SITE, &args)
+        let sites = vec![SITE.encode(Sample::types).to_vec()];
+        Self::of(sites, record(1, &args).repeat(RUN_RECORDS))
     }
 
     /// The same for records with a text in place of the second integer.
@@ -178,7 +188,40 @@ impl InMemory {
     /// When there is no memory.
     #[must_use]
     pub fn texts(text: &str) -> Self {
-        Self::of(TEXT_SITE, &((((), 1_u64), text), 0.5))
+        let (sites, record) = Self::text_site(1, text);
+        Self::of(vec![sites], record.repeat(RUN_RECORDS))
+    }
+
+    /// The same for what the demo's strategy logs: of a hundred records, 42 have numbers alone, and 58
+    /// a side as well, in no order.
+    ///
+    /// # Panics
+    /// When there is no memory.
+    #[must_use]
+    pub fn of_the_demo() -> Self {
+        let numbers = record::<Sample>(1, &((((), 1), 2), 0.5));
+        let (site, buy) = Self::text_site(2, "BUY");
+        let (_, sell) = Self::text_site(2, "SELL");
+        let mut state = 1_u64;
+        let records = (0..RUN_RECORDS).flat_map(|at| {
+            // 61 has no divisor in common with 100: each remainder comes once.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            match at * 61 % RUN_RECORDS {
+                0..42 => &numbers,
+                _ if state >> 63 == 0 => &buy,
+                _ => &sell,
+            }
+        });
+        let records = records.copied().collect();
+        Self::of(vec![SITE.encode(Sample::types).to_vec(), site], records)
+    }
+
+    /// A site with a text, and a record of it.
+    fn text_site(number: u32, text: &str) -> (Vec<u8>, Vec<u8>) {
+        fn both<A: Args>(number: u32, args: &A) -> (Vec<u8>, Vec<u8>) {
+            (TEXT_SITE.encode(A::types).to_vec(), record(number, args))
+        }
+        both(number, &((((), 1_u64), text), 0.5))
     }
 
     /// The same, looking through the records for secrets as the drain does.
@@ -189,7 +232,7 @@ impl InMemory {
         self
     }
 
-    fn of<A: Args>(spec: SiteSpec<'_>, args: &A) -> Self {
+    fn of(sites: Vec<Vec<u8>>, records: Vec<u8>) -> Self {
         let options = JournalOptions {
             place: Place::Memory,
             segment_bytes: 4 << 20,
@@ -213,12 +256,7 @@ impl InMemory {
         let line = Calibration { ticks: 0, unix_nanos: 0, nanos_per_tick: 1 << 32, stepped: false };
         let mut appender = Appender::new(first, line);
         appender.begin_pass(2, None);
-        let length = RECORD_HEADER_BYTES + A::FIXED + args.extra(usize::MAX);
-        let mut record = vec![0; length.next_multiple_of(8)];
-        let header = RecordHeader { length: record.len() as u32, ..header() };
-        encode(&mut record, header, &[], args, usize::MAX);
-        let site = OneSite(spec.encode(A::types).to_vec());
-        Self { store, index, appender, records: record.repeat(RUN_RECORDS), site }
+        Self { store, index, appender, records, sites: Sites(sites) }
     }
 
     /// Reads the current segment as the views do: checks its frames and brings the entries into
@@ -254,7 +292,7 @@ impl InMemory {
     /// When the segment is full.
     pub fn append(&mut self) {
         let position = LanePosition { ring_id: 1, lane: 0, generation: 0, serial: 1, offset: 64 };
-        if let Err(error) = self.appender.append_run(position, &self.records, &self.site) {
+        if let Err(error) = self.appender.append_run(position, &self.records, &self.sites) {
             panic!("the run is not appended: {error}");
         }
     }

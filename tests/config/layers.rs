@@ -194,7 +194,8 @@ fn a_filter_that_lost_its_level_to_the_code_is_shown_as_what_is_left_of_it() {
     };
     let (code, variable) = ("the program's code", "the environment variable TAPELOG_LOG_FILTER");
     // Variables that say nothing lose nothing.
-    let mut command = quiet_child(test, &Desk::new().path("work"));
+    let desk = Desk::new();
+    let mut command = quiet_child(test, &desk.path("work"));
     command.env("TAPELOG_LOG_FILTER", "none").env("TAPELOG_LOG_FORMAT", "none");
     let output = String::from_utf8(run(command).stdout).unwrap();
     assert!(!output.contains("! "), "{output}");
