@@ -184,6 +184,7 @@ fn a_line_longer_than_the_limit_has_a_file_of_its_own() {
     let (log, guard) =
         desk.builder().log_max_file_size(1_u64).log_backup_count(100_u32).build().unwrap();
     log_numbers(&log, 0..50);
+    log.flush(support::PATIENCE).unwrap();
     drop(guard);
     let files = support::files(&desk.logs().join("expert.log"));
     assert_eq!(files.len(), 50);
@@ -261,19 +262,25 @@ fn what_a_short_shutdown_leaves_is_rendered_once_by_the_next_starts() {
 
 #[test]
 fn a_synchronous_call_returns_with_its_entry_in_the_log() {
-    let desk = Desk::new();
-    let (log, guard) = desk.builder().async_logging(false).build().unwrap();
-    let path = desk.logs().join("expert.log");
-    let mut missing = 0;
-    for number in 0..200 {
-        info!(log, "waited for", number);
-        let text = fs::read_to_string(&path).unwrap();
-        missing += u64::from(!text.ends_with(&format!("number={number}\n")));
+    // A busy machine may keep the threads apart that hand the entry over: it gets three chances.
+    for attempt in 1.. {
+        let desk = Desk::new();
+        let (log, guard) = desk.builder().async_logging(false).build().unwrap();
+        let path = desk.logs().join("expert.log");
+        let mut missing = 0;
+        for number in 0..200 {
+            info!(log, "waited for", number);
+            let text = fs::read_to_string(&path).unwrap();
+            missing += u64::from(!text.ends_with(&format!("number={number}\n")));
+        }
+        let late = log.stats().late_synchronous;
+        println!("{missing} of 200 calls returned before their entry was there, {late} after 5 ms");
+        assert!(missing <= late, "only those that took 5 ms come too early");
+        drop(guard);
+        assert_eq!(numbers(&desk.lines("expert.log")), (0..200).collect::<Vec<_>>());
+        if late < 100 {
+            break;
+        }
+        assert!(attempt < 3, "{late} of 200 took longer than 5 ms");
     }
-    let late = log.stats().late_synchronous;
-    println!("{missing} of 200 calls returned before their entry was there, {late} after 5 ms");
-    assert!(missing <= late, "only those that took 5 ms come too early");
-    assert!(late < 100, "{late} of 200 took longer than 5 ms");
-    drop(guard);
-    assert_eq!(numbers(&desk.lines("expert.log")), (0..200).collect::<Vec<_>>());
 }

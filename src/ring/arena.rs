@@ -234,12 +234,11 @@ impl RingFile {
     /// Why a later start does not find the file by its name, if that is so.
     fn missing(&self) -> Option<&'static str> {
         let own = rustix::fs::fstat(self.locked.file()).ok()?;
-        match file_call(FileCall::Stat, || rustix::fs::lstat(&self.path)) {
+        // Past the gate: what cannot be looked at is nobody's trouble.
+        match rustix::fs::lstat(&self.path) {
             Ok(found) if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) => None,
             Ok(_) => Some("another file stands in its place"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Some("it was removed or renamed")
-            }
+            Err(rustix::io::Errno::NOENT) => Some("it was removed or renamed"),
             // What cannot be looked at now may be there.
             Err(_) => None,
         }

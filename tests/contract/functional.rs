@@ -160,6 +160,7 @@ fn fr_006_logs_rotate_by_size_and_keep_their_backups() {
     for number in 0..200 {
         info!(log, "entry", number);
     }
+    log.flush(PATIENCE).unwrap();
     drop(guard);
     let files = files(&desk.logs().join("expert.log"));
     assert_eq!(files.len(), 1 + 2);
