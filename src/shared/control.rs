@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::claim::Claim;
+use super::hold::Hold;
 use super::outage::Outage;
 use super::progress::{Progress, Unfinished};
 use super::recovered::{Recovered, RecoveredList};
 use super::sync::SyncError;
 use crate::journal::Position;
-
-/// How long a test waits for a drain that is to stand still.
-const HOLD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Longer than anybody waits.
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -42,11 +40,8 @@ pub(crate) struct Control {
     journal_mapped: AtomicBool,
     in_files: AtomicBool,
     without_views: AtomicBool,
-    /// How often tests had the drain stand still, and how often it was let go again.
-    holds: AtomicU64,
-    releases: AtomicU64,
-    /// How many of these holds the drain has seen.
-    holds_seen: AtomicU64,
+    /// Set by tests that want a ring that nobody drains.
+    hold: Hold,
     /// Segments before this one were synced.
     synced_before: AtomicU64,
     /// Whether the last attempt to sync the journal failed; held during an attempt.
@@ -452,53 +447,19 @@ impl Control {
     /// Stops the drain between two polls, and waits until it stands still, for a second at most; whether
     /// it does. For tests.
     pub(crate) fn hold_drain(&self) -> bool {
-        let begun = Instant::now();
-        // ORDERING: Relaxed, it takes effect soon and publishes nothing.
-        // PAIRS WITH: the load in `drain_is_held`.
-        // IF WEAKENED: it is the weakest already.
-        let number = self.holds.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.hold.begin();
         self.wake_drain();
-        let is_held = || {
-            // ORDERING: Acquire, in front of what the caller does.
-            // PAIRS WITH: the Release store in `drain_is_held`.
-            // IF WEAKENED: the caller may not see what the drain's last poll has done.
-            self.holds_seen.load(Ordering::Acquire) >= number
-        };
-        while !is_held() {
-            if self.stopping() || begun.elapsed() >= HOLD_PATIENCE {
-                return false;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        true
+        self.hold.wait(number, || self.stopping())
     }
 
     /// Lets the drain go on, if nobody else holds it.
     pub(crate) fn release_drain(&self) {
-        // ORDERING: Release, behind the hold that this ends.
-        // PAIRS WITH: the Acquire load in `drain_is_held`.
-        // IF WEAKENED: the drain might see an end without its beginning, and take another's hold for over.
-        self.releases.fetch_add(1, Ordering::Release);
+        self.hold.end();
     }
 
     /// Whether the drain should do nothing. Asked by the drain between two polls.
     pub(crate) fn drain_is_held(&self) -> bool {
-        // ORDERING: Acquire, in front of the load of the holds, which are at least as many.
-        // PAIRS WITH: the Release addition in `release_drain`.
-        // IF WEAKENED: see there.
-        let releases = self.releases.load(Ordering::Acquire);
-        // ORDERING: Relaxed, see `hold_drain`.
-        // PAIRS WITH: the addition there.
-        // IF WEAKENED: it is the weakest already.
-        let holds = self.holds.load(Ordering::Relaxed);
-        if holds == releases || self.stopping() {
-            return false;
-        }
-        // ORDERING: Release, behind the last poll.
-        // PAIRS WITH: the Acquire load in `hold_drain`.
-        // IF WEAKENED: see there.
-        self.holds_seen.store(holds, Ordering::Release);
-        true
+        !self.stopping() && self.hold.is_on()
     }
 
     /// Asks the drain to empty the ring and end.

@@ -8,6 +8,7 @@ mod core;
 mod encode;
 mod file_error;
 mod followers;
+mod hold;
 mod inline;
 mod lanes;
 mod levels;
