@@ -188,11 +188,16 @@ fn outages(test: &str, kind: Kind) {
                 let seen = one_outage(test, when, disk.path());
                 missed += seen.missed;
                 shown += seen.shown;
-                if seen.back < Duration::from_secs(1) || attempt == 3 {
+                let in_time = seen.back < Duration::from_secs(1);
+                if in_time && seen.shown > 0 || attempt == 3 {
+                    assert!(seen.shown > 0, "{when}: no line is shown");
                     back.push(seen.back);
                     break;
                 }
-                println!("row 05: {when} on {kind:?}: back within {:?} only", seen.back);
+                println!(
+                    "row 05: {when} on {kind:?}: back within {:?} only, {} lines shown",
+                    seen.back, seen.shown
+                );
             }
         }
     }
@@ -229,7 +234,7 @@ fn one_outage(test: &str, when: &str, disk: &Path) -> Seen {
     // Entries that are in no log are shown here, a hundred a second.
     let shown = stderr.lines().filter(|line| line.contains("] entry ")).count() as u64;
     let most = 100 * (lasted.as_secs() + 2);
-    assert!((1..=most).contains(&shown), "{when}: {shown} lines in {lasted:?}");
+    assert!(shown <= most, "{when}: {shown} lines in {lasted:?}");
     Seen { back: Duration::from_micros(numbers[0]), missed: numbers[2], shown }
 }
 

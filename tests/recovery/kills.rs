@@ -107,7 +107,10 @@ pub(crate) fn is_child() -> bool {
             let often = SyncPolicy::Interval(Duration::from_millis(10));
             let builder = if synced { builder.sync(often) } else { builder };
             let (log, _guard) = builder.build().unwrap();
-            // Who leaves work to recovery keeps the drain from doing it.
+            // Who leaves work to recovery keeps the drain from doing it, once its journal has begun.
+            if work == "fill" {
+                log.flush(PATIENCE).unwrap();
+            }
             let _held = (work == "fill").then(|| hold_drain(&log));
             // Who dies by itself has time: what is written is to be read back.
             let paced = !death.is_empty();
