@@ -188,16 +188,11 @@ fn outages(test: &str, kind: Kind) {
                 let seen = one_outage(test, when, disk.path());
                 missed += seen.missed;
                 shown += seen.shown;
-                let in_time = seen.back < Duration::from_secs(1);
-                if in_time && seen.shown > 0 || attempt == 3 {
-                    assert!(seen.shown > 0, "{when}: no line is shown");
+                if seen.back < Duration::from_secs(1) || attempt == 3 {
                     back.push(seen.back);
                     break;
                 }
-                println!(
-                    "row 05: {when} on {kind:?}: back within {:?} only, {} lines shown",
-                    seen.back, seen.shown
-                );
+                println!("row 05: {when} on {kind:?}: back within {:?} only", seen.back);
             }
         }
     }
@@ -231,10 +226,11 @@ fn one_outage(test: &str, when: &str, disk: &Path) -> Seen {
     assert_eq!((notes.0.len(), notes.1), (1, 1), "{when}: {notes:?}");
     let result = told.lines().find_map(|line| line.split_once("result ")).unwrap().1;
     let numbers: Vec<u64> = result.split(' ').map(|number| number.parse().unwrap()).collect();
-    // Entries that are in no log are shown here, a hundred a second.
-    let shown = stderr.lines().filter(|line| line.contains("] entry ")).count() as u64;
+    // Entries that are in no log are shown here, a hundred a second: lines of whichever log failed first.
+    let is_entry = |line: &&str| line.contains("] entry ") || line.contains(r#""event":"entry""#);
+    let shown = stderr.lines().filter(is_entry).count() as u64;
     let most = 100 * (lasted.as_secs() + 2);
-    assert!(shown <= most, "{when}: {shown} lines in {lasted:?}");
+    assert!((1..=most).contains(&shown), "{when}: {shown} lines in {lasted:?}");
     Seen { back: Duration::from_micros(numbers[0]), missed: numbers[2], shown }
 }
 

@@ -179,6 +179,9 @@ fn soak() {
             calm(&log, &signs)
         });
         let tenths: Vec<_> = tenths.collect();
+        // Segments that were meddled with give way to others.
+        let newest = troubles::segments(&logs).pop();
+        support::until("new segments", || troubles::segments(&logs).first() > newest.as_ref());
         signs.stop.store(true, Ordering::Relaxed);
         (trader.join().unwrap(), sampler.join().unwrap(), tenths)
     });

@@ -77,13 +77,14 @@ fn meddle(what: Meddling, witness: &mut Witness, log: &MetaLogger, next: &mut u6
     if matches!(what, Meddling::Truncated | Meddling::CopiedAndTruncated) {
         witness.keep();
     }
-    what.happen(&path, &aside, || {
+    let meanwhile = || {
         for _ in 0..10 {
             info!(log, "entry", number = *next);
             *next += 1;
         }
         log.flush(PATIENCE).unwrap();
-    })
+    };
+    what.happen((&path, &aside), PATIENCE, meanwhile).unwrap()
 }
 
 #[test]

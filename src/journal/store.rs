@@ -2,6 +2,7 @@
 
 mod make;
 mod recycle;
+mod scan;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -12,13 +13,8 @@ use super::disk::{file_bytes_max, make_directory, mappable};
 use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
-use super::layout::cursor_of;
-use super::layout::{CURSOR_OFFSET, FIRST_OFFSET, HEADER_PAGE_BYTES, HeaderPage, SegmentHeader};
 use super::position::Position;
 use super::segment::{Populate, Prepared, Segment};
-use super::segment_reader::has_first_frame;
-use crate::files::{self, FileCall};
-use crate::handlers::notice;
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -105,6 +101,10 @@ pub(crate) struct SegmentStore {
     idle: VecDeque<Idle>,
     /// Segments in files that are prepared or being written.
     outside: BTreeSet<u64>,
+    /// Files of earlier runs in which nothing was written. They keep their names, without their room,
+    /// until the number is used again or nobody asks for it any more: whoever dies meanwhile leaves to
+    /// the next start that nothing is missing there.
+    empty: BTreeSet<u64>,
     memory: Memory,
     /// Why the disk gave no segment the last time; none: it did.
     trouble: Option<JournalError>,
@@ -182,6 +182,7 @@ impl SegmentStore {
             newest_before: 0,
             idle: VecDeque::new(),
             outside: BTreeSet::new(),
+            empty: BTreeSet::new(),
             memory,
             trouble: None,
             made_up_for: None,
@@ -217,43 +218,6 @@ impl SegmentStore {
         Ok(())
     }
 
-    /// Finds what earlier runs left. Files that are not ours stay as they are; their numbers are
-    /// not used again.
-    fn scan(&mut self, directory: &SegmentIndex) -> Result<(), JournalError> {
-        let mut empty = Vec::new();
-        let mut known = VecDeque::new();
-        let mut newest = 0;
-        // On the way back, those in use may be there, too.
-        let misplaced: Vec<_> =
-            self.outside.iter().copied().filter(|&it| self.is_misplaced(it)).collect();
-        self.outside.retain(|sequence| !misplaced.contains(sequence));
-        for sequence in directory.sequences()?.into_iter().filter(|it| !self.outside.contains(it)) {
-            match inspect(directory, sequence) {
-                Content::Data => {
-                    newest = sequence;
-                    known.push_back(Idle { sequence, segment: None, void: false });
-                }
-                Content::Empty => empty.push(sequence),
-                Content::Foreign => newest = sequence,
-            }
-        }
-        // A segment that was prepared and never written says nothing: its number is used again.
-        for sequence in empty {
-            let path = directory.path(sequence);
-            files::call(FileCall::Remove, || std::fs::remove_file(&path))
-                .map_err(JournalError::io("remove", &path))?;
-            // Unless the number is that of one of ours, whose name was taken.
-            if self.index.held(sequence).is_none() {
-                self.index.set_void(sequence);
-            }
-        }
-        let before = std::mem::replace(&mut self.idle, known);
-        self.orphans.extend(before.into_iter().map(|idle| idle.sequence));
-        self.newest_before = newest;
-        self.next_sequence = self.next_sequence.max(newest.saturating_add(1));
-        Ok(())
-    }
-
     /// Makes no file until [`SegmentStore::prepare_file`] is called, and looks at the directory anew
     /// then: it is not this engine's now. Gives the first number that is behind all segments in files.
     pub(crate) fn hold_off(&mut self, why: String) -> u64 {
@@ -263,6 +227,7 @@ impl SegmentStore {
         };
         self.trouble = Some(JournalError::io("use", &path)(io::Error::other(why)));
         (self.attached, self.refusing) = (false, true);
+        self.empty.clear();
         self.outside.last().map_or(0, |newest| newest.saturating_add(1))
     }
 
@@ -277,6 +242,10 @@ impl SegmentStore {
         if believed {
             let again = !place.is_inside() && self.index.is_void(sequence);
             let next = sequence.saturating_add(u64::from(!again));
+            if !again {
+                // Of what they had read in it nothing is there any more: it is to be missed.
+                self.remove_empty(|empty| empty == sequence);
+            }
             self.next_sequence = self.next_sequence.max(next);
         }
         believed
@@ -363,9 +332,13 @@ impl SegmentStore {
         });
         if made.in_memory {
             self.memory.outside += 1;
+            // What will be in it is gone with the process: no file is to say that it was nothing.
+            self.remove_empty(|empty| empty == made.header.sequence);
         } else {
             self.outside.insert(self.next_sequence);
+            self.empty.remove(&self.next_sequence);
         }
+        self.remove_empty(|empty| empty < oldest_needed);
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.rest.extend(made.populate(self.options.prepare_bytes));
         // An older one is full already, or will be.
@@ -402,37 +375,6 @@ impl SegmentStore {
         }
         true
     }
-}
-
-fn inspect(directory: &SegmentIndex, sequence: u64) -> Content {
-    let file = match directory.open(sequence) {
-        Ok(Some(file)) => file,
-        Ok(None) => return Content::Foreign,
-        Err(error) => {
-            if error.is_refusal() {
-                notice(&format!("{error}: it is left alone, and its number is passed over"));
-            }
-            return Content::Foreign;
-        }
-    };
-    let mut page = vec![0; HEADER_PAGE_BYTES];
-    let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
-    match SegmentHeader::read(&page[..length]) {
-        HeaderPage::Foreign => Content::Foreign,
-        HeaderPage::Unsupported { .. } | HeaderPage::Damaged => Content::Data,
-        HeaderPage::Header(header) => {
-            let published = cursor_of(&page[CURSOR_OFFSET..]) > FIRST_OFFSET.into();
-            let written = published || has_first_frame(&file, &header).unwrap_or(true);
-            if written { Content::Data } else { Content::Empty }
-        }
-    }
-}
-
-/// What a file with a segment's name holds.
-enum Content {
-    Data,
-    Empty,
-    Foreign,
 }
 
 fn check(options: &JournalOptions) -> Result<(), JournalError> {

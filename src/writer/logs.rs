@@ -186,7 +186,7 @@ impl LogFile {
         let rest = (self.batch.lines() - taken) as u64;
         if rest > 0 {
             if let Some(fallback) = fallback {
-                fallback.write(&self.batch);
+                fallback.write_from(&self.batch, taken);
             }
             self.missing += rest;
             self.missed += rest;

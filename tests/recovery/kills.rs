@@ -107,10 +107,7 @@ pub(crate) fn is_child() -> bool {
             let often = SyncPolicy::Interval(Duration::from_millis(10));
             let builder = if synced { builder.sync(often) } else { builder };
             let (log, _guard) = builder.build().unwrap();
-            // Who leaves work to recovery keeps the drain from doing it, once its journal has begun.
-            if work == "fill" {
-                log.flush(PATIENCE).unwrap();
-            }
+            // Who leaves work to recovery keeps the drain from doing it, from its first pass.
             let _held = (work == "fill").then(|| hold_drain(&log));
             // Who dies by itself has time: what is written is to be read back.
             let paced = !death.is_empty();
@@ -339,6 +336,8 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
     let test = "kills::row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing";
     let mut random = Random::new();
     let points = [
+        (CrashPoint::SegmentHeaded, 2),
+        (CrashPoint::SegmentNamed, 2),
         (CrashPoint::RecoveryBegun, 1),
         (CrashPoint::FramesWritten, 3),
         (CrashPoint::FramesInTheFile, 3),
@@ -349,7 +348,7 @@ fn row_02_a_death_between_any_two_steps_of_recovery_loses_and_repeats_nothing() 
         (CrashPoint::BatchWritten, 3),
     ];
     let times = support::times(TIMES, 50);
-    let mut died = [0; 8];
+    let mut died = [0; 10];
     // Until each of them has killed so many, each ring has three recoveries that may die.
     let mut number = 0;
     while died.iter().any(|&died| died < times) {

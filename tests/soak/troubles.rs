@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use tapelog::testing::{CrashPoint, FileCall, fail_every, hold_drain, panic_at};
 use crate::FILES;
 use crate::flat::backlogs;
 use crate::meddling::Meddling;
-use crate::support::child;
 use crate::support::disk::{Disk, fill};
+use crate::support::{PATIENCE, child};
 use crate::trader::{Pushed, burst};
 
 const ERRNOS: [i32; 7] =
@@ -24,6 +25,8 @@ const ERRNOS: [i32; 7] =
 enum Trouble {
     /// Something is done to a live log.
     Meddled,
+    /// Something is done to the segment that is written, or the next one.
+    JournalMeddled,
     /// The disk is filled, and freed.
     DiskFilled,
     /// File system calls fail.
@@ -55,8 +58,9 @@ const POINTS: [CrashPoint; 11] = [
     CrashPoint::BatchWritten,
 ];
 
-const ALL: [Trouble; 8] = [
+const ALL: [Trouble; 9] = [
     Trouble::Meddled,
+    Trouble::JournalMeddled,
     Trouble::DiskFilled,
     Trouble::CallsFailed,
     Trouble::SecondProcess,
@@ -64,6 +68,17 @@ const ALL: [Trouble; 8] = [
     Trouble::RingFilled,
     Trouble::WriterPanics,
     Trouble::Rotated,
+];
+
+/// What is done to a segment; a new file in its place would be somebody else's, and stay.
+const JOURNAL_MEDDLING: [Meddling; 7] = [
+    Meddling::Truncated,
+    Meddling::Unlinked,
+    Meddling::Renamed,
+    Meddling::DirectoryRemoved,
+    Meddling::Unreadable,
+    Meddling::Immutable,
+    Meddling::Locked,
 ];
 
 /// Makes trouble, and keeps the books.
@@ -147,6 +162,7 @@ impl Troubles {
         let lasts = self.millis(20, 400);
         match trouble {
             Trouble::Meddled => return self.meddle(lasts),
+            Trouble::JournalMeddled => return self.meddle_with_journal(lasts),
             Trouble::DiskFilled => {
                 if let Some(disk) = &self.disk {
                     let ballast = disk.join("ballast");
@@ -196,7 +212,7 @@ impl Troubles {
         let whole = what == Meddling::DirectoryRemoved && path.parent() == Some(&self.logs);
         let done = there && !whole && {
             let aside = self.aside.join("log");
-            let done = what.happen(&path, &aside, || thread::sleep(lasts));
+            let done = what.happen((&path, &aside), PATIENCE, || thread::sleep(lasts)).unwrap();
             // Nothing is there where nothing was put away.
             let _missing = fs::remove_file(&aside);
             if !done {
@@ -206,4 +222,35 @@ impl Troubles {
         };
         if done { format!("{what:?}") } else { "nothing".to_owned() }
     }
+
+    /// Does something to one of the two newest segments.
+    fn meddle_with_journal(&mut self, lasts: Duration) -> String {
+        let what = self.one_of(&JOURNAL_MEDDLING);
+        let segments = segments(&self.logs);
+        let newest = segments.len().saturating_sub(1 + self.below(2));
+        let Some(segment) = segments.get(newest) else { return "nothing".to_owned() };
+        let path = self.logs.join("journal").join(segment);
+        let aside = self.aside.join("segment");
+        let done = what.happen((&path, &aside), Duration::ZERO, || thread::sleep(lasts));
+        let _missing = fs::remove_file(&aside);
+        match done {
+            Ok(true) => format!("a segment {what:?}"),
+            // It was made new under another name, or given up because of what was done before.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "nothing".to_owned(),
+            Err(error) => panic!("{what:?}: {error}"),
+            Ok(false) => {
+                self.skipped.insert(format!("a segment {what:?}"));
+                "nothing".to_owned()
+            }
+        }
+    }
+}
+
+/// The segments of the journal, the oldest first.
+pub(crate) fn segments(logs: &Path) -> Vec<String> {
+    let names = fs::read_dir(logs.join("journal")).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".tape")).collect();
+    names.sort_unstable();
+    names
 }

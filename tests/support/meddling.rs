@@ -1,4 +1,4 @@
-//! What others do to a live log: the rotation of logrotate, and worse.
+//! What others do to a live log or segment: the rotation of logrotate, and worse.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-/// What is done to a log, and undone if it has to be.
+/// What is done to a file, and undone if it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Meddling {
     Truncated,
@@ -23,14 +23,17 @@ pub(crate) enum Meddling {
     Locked,
 }
 
-/// Does it; again, where a rotation or the engine's own repair came in between.
-fn done(mut call: impl FnMut() -> io::Result<()>) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+/// Does it; again for so long, where a rotation or the engine's own repair came in between.
+fn done(patience: Duration, mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let deadline = Instant::now() + patience;
     while let Err(error) = call() {
         let passing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty);
-        assert!(passing && Instant::now() < deadline, "{error}");
+        if !passing || Instant::now() >= deadline {
+            return Err(error);
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
+    Ok(())
 }
 
 impl Meddling {
@@ -46,45 +49,50 @@ impl Meddling {
         Meddling::Locked,
     ];
 
-    /// Does it to a log, which must be there; what is put away goes to `aside`. While it lasts,
-    /// `meanwhile` happens. False if this machine does not let it be done.
-    pub(crate) fn happen(self, log: &Path, aside: &Path, meanwhile: impl FnOnce()) -> bool {
-        let truncate = || done(|| File::options().write(true).open(log)?.set_len(0));
+    /// Does it to a file, which must be there within `patience`; what is put away goes to `aside`. While
+    /// it lasts, `meanwhile` happens. False if this machine does not let it be done.
+    pub(crate) fn happen(
+        self,
+        (file, aside): (&Path, &Path),
+        patience: Duration,
+        meanwhile: impl FnOnce(),
+    ) -> io::Result<bool> {
+        let truncate = || done(patience, || File::options().write(true).open(file)?.set_len(0));
         match self {
-            Meddling::Truncated => truncate(),
+            Meddling::Truncated => truncate()?,
             Meddling::CopiedAndTruncated => {
-                done(|| fs::copy(log, aside).map(drop));
-                truncate();
+                done(patience, || fs::copy(file, aside).map(drop))?;
+                truncate()?;
             }
-            Meddling::Unlinked => done(|| fs::remove_file(log)),
-            Meddling::Renamed => done(|| fs::rename(log, aside)),
+            Meddling::Unlinked => done(patience, || fs::remove_file(file))?,
+            Meddling::Renamed => done(patience, || fs::rename(file, aside))?,
             Meddling::RenamedAndCreated => {
-                done(|| fs::rename(log, aside));
-                fs::write(log, "").unwrap();
+                done(patience, || fs::rename(file, aside))?;
+                fs::write(file, "")?;
             }
             Meddling::DirectoryRemoved => {
-                done(|| fs::remove_dir_all(log.parent().unwrap()));
+                done(patience, || fs::remove_dir_all(file.parent().unwrap()))?;
                 meanwhile();
             }
             Meddling::Unreadable => {
-                done(|| fs::set_permissions(log, Permissions::from_mode(0o0)));
+                done(patience, || fs::set_permissions(file, Permissions::from_mode(0o0)))?;
                 meanwhile();
-                done(|| fs::set_permissions(log, Permissions::from_mode(0o600)));
+                done(patience, || fs::set_permissions(file, Permissions::from_mode(0o600)))?;
             }
             Meddling::Immutable => {
-                if !chattr("+i", log) {
-                    return false;
+                if !chattr("+i", file) {
+                    return Ok(false);
                 }
                 meanwhile();
-                assert!(chattr("-i", log));
+                assert!(chattr("-i", file));
             }
             Meddling::Locked => {
-                let locked = File::open(log).unwrap();
-                flock(&locked, FlockOperation::LockExclusive).unwrap();
+                let locked = File::open(file)?;
+                flock(&locked, FlockOperation::LockExclusive)?;
                 meanwhile();
             }
         }
-        true
+        Ok(true)
     }
 }
 

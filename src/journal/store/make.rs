@@ -197,8 +197,8 @@ impl SegmentStore {
         }
     }
 
-    /// Writes the header page, then gives the file its name, if that is free: a name never belies its
-    /// header.
+    /// Writes the header page, then gives the file its name, if that is free, or an empty segment's of an
+    /// earlier run: a name never belies its header.
     fn name(
         &self,
         header: &SegmentHeader,
@@ -208,8 +208,13 @@ impl SegmentStore {
         files::write_all_at(file, &header.page(), 0).map_err(JournalError::io("write", path))?;
         crash::pass(CrashPoint::SegmentHeaded);
         let name = self.index.path(header.sequence);
-        // What has come there meanwhile is somebody else's: it stays, and the next number is tried.
-        files::rename_new(path, &name).map_err(JournalError::io("give its name to", &name))?;
+        let renamed = if self.empty.contains(&header.sequence) {
+            files::call(FileCall::Rename, || std::fs::rename(path, &name))
+        } else {
+            // What has come there meanwhile is somebody else's: it stays, and the next number is tried.
+            files::rename_new(path, &name)
+        };
+        renamed.map_err(JournalError::io("give its name to", &name))?;
         crash::pass(CrashPoint::SegmentNamed);
         self.index.insert(header.sequence, file);
         Ok(())

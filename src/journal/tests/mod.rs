@@ -4,6 +4,7 @@ mod support;
 
 mod corruption;
 mod crashes;
+mod empty;
 mod flips;
 mod live;
 mod memory;

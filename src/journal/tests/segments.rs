@@ -6,10 +6,10 @@ use std::path::Path;
 use super::support::*;
 use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::*;
-use crate::record::{Gap, TimeKind};
+use crate::record::TimeKind;
 
 /// Fills about a tenth of a segment; returns the lines.
-fn fill(writer: &mut Writer, known: &Known, pass: u64) -> Vec<String> {
+pub(super) fn fill(writer: &mut Writer, known: &Known, pass: u64) -> Vec<String> {
     let name = "n".repeat(1_000);
     let mut run = Vec::new();
     let mut lines = Vec::new();
@@ -22,13 +22,13 @@ fn fill(writer: &mut Writer, known: &Known, pass: u64) -> Vec<String> {
     lines
 }
 
-fn known() -> Known {
+pub(super) fn known() -> Known {
     let mut known = Known::with_sites(1);
     known.add_context(0x1_0001, "BTC");
     known
 }
 
-fn files(path: &Path) -> Vec<String> {
+pub(super) fn files(path: &Path) -> Vec<String> {
     let names = std::fs::read_dir(path.join("journal")).unwrap();
     let mut names: Vec<_> =
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -374,105 +374,4 @@ fn row_05_one_segment_of_an_earlier_run_at_most_goes_where_no_other_can_be_made(
     let after = files(home.path());
     let kept = before.iter().filter(|name| after.contains(name)).count();
     assert_eq!(kept, 3, "{after:?}");
-}
-
-#[test]
-fn row_02_a_segment_in_which_nothing_was_written_before_a_death_is_missed_by_nobody() {
-    let home = tempfile::tempdir().unwrap();
-    let options = || options(directory(home.path()), false);
-    let known = known();
-    // The views had come to its beginning, and the process died.
-    drop(Writer::new(options()));
-    let start = Position::start_of(1);
-    let (mut store, index) = SegmentStore::open(options()).unwrap();
-    assert!(store.begin_behind(start));
-    let mut reader = EntryReader::new(index, Some(start), Liveness::Live);
-    let again = store.prepare(1).unwrap().unwrap();
-    assert_eq!((again.sequence(), drain(&mut reader)), (1, Vec::new()));
-    drop((again, store));
-    // Where they had read something of it, its entries may be missing.
-    let inside = Position { offset: start.offset + 64, ..start };
-    let (mut store, index) = SegmentStore::open(options()).unwrap();
-    assert!(store.begin_behind(inside));
-    let next = store.prepare(1).unwrap().unwrap();
-    assert_eq!(next.sequence(), 2);
-    let mut reader = EntryReader::new(index, Some(inside), Liveness::Live);
-    assert_eq!(drain(&mut reader), ["[expired 1..=1]"]);
-    drop((next, store));
-
-    // The same with a later segment behind it.
-    let mut writer = Writer::new(options());
-    fill(&mut writer, &known, 1);
-    writer.roll();
-    let empty = writer.appender.sequence();
-    let next = writer.store.prepare(u64::MAX).unwrap().unwrap();
-    writer.store.recycle(writer.appender.abandon(next));
-    let lines = fill(&mut writer, &known, 2);
-    writer.appender.finish().unwrap();
-    drop(writer.store);
-    for (offset, told) in [(start.offset, false), (inside.offset, true)] {
-        let (mut store, index) = SegmentStore::open(options()).unwrap();
-        let place = Position { sequence: empty, offset };
-        assert!(store.begin_behind(place));
-        let mut found = drain(&mut EntryReader::new(index, Some(place), Liveness::Ended));
-        if told {
-            assert_eq!(found.remove(0), format!("[expired {empty}..={empty}]"));
-        }
-        assert_eq!(found, lines);
-    }
-}
-
-#[test]
-fn row_06_a_segment_made_ahead_does_not_name_one_that_was_given_up_empty() {
-    for mapped in [false, true] {
-        let home = tempfile::tempdir().unwrap();
-        let mut writer = Writer::new(options(directory(home.path()), mapped));
-        fill(&mut writer, &known(), 1);
-        // All are made before anybody knows that the first two of them take nothing.
-        let mut ahead = || writer.store.prepare(u64::MAX).unwrap().unwrap();
-        let (second, third, fourth) = (ahead(), ahead(), ahead());
-        assert_eq!(fourth.sequence(), 4);
-        let retired = writer.appender.roll(second).unwrap();
-        writer.store.recycle(retired);
-        for next in [third, fourth] {
-            writer.appender.break_for_test(std::fs::File::open("/dev/null").unwrap());
-            writer.appender.begin_pass(1_000_000, None);
-            writer.appender.append_gap(&Gap::default()).unwrap();
-            writer.appender.end_pass().unwrap_err();
-            let given_up = writer.appender.abandon(next);
-            writer.store.recycle(given_up);
-        }
-        fill(&mut writer, &known(), 2);
-        let index = SegmentIndex::directory(home.path().join("journal"));
-        let after = |sequence| index.header(sequence).unwrap().after;
-        assert_eq!((after(1), after(4)), (0, 1), "mapped: {mapped}");
-        // One that follows what is kept says nothing.
-        let next = writer.store.prepare_file(u64::MAX).unwrap().unwrap();
-        drop(writer.appender.roll(next).unwrap());
-        assert_eq!((writer.appender.sequence(), after(5)), (5, 0));
-    }
-}
-
-#[test]
-fn row_06_an_empty_segment_does_not_say_that_a_number_in_front_of_it_is_missing() {
-    let home = tempfile::tempdir().unwrap();
-    let mut writer = Writer::new(options(directory(home.path()), false));
-    fill(&mut writer, &known(), 1);
-    let mut ahead = || writer.store.prepare(u64::MAX).unwrap().unwrap();
-    let (second, mut third, fourth) = (ahead(), ahead(), ahead());
-    let broken = || std::fs::File::open("/dev/null").unwrap();
-    drop(writer.appender.roll(second).unwrap());
-    writer.appender.break_for_test(broken());
-    writer.appender.end_pass().unwrap_err();
-    // The header of this one cannot be corrected, and the file of the one in front is made new.
-    third.segment.writer = Box::new(writer::PlainWriter::new(std::sync::Arc::new(broken())));
-    drop(writer.appender.abandon(third));
-    std::fs::remove_file(writer.index.path(2)).unwrap();
-    writer.appender.end_pass().unwrap_err();
-    drop(writer.appender.abandon(fourth));
-    fill(&mut writer, &known(), 2);
-    writer.appender.finish().unwrap();
-    let journal = crate::reading::Journal::open(home.path()).unwrap();
-    let found = journal.verify(&mut |_| {}).unwrap();
-    assert_eq!((&*found.missing, &*found.in_memory), (&[][..], &[(2, 2)][..]), "{found:?}");
 }
