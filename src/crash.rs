@@ -55,11 +55,13 @@ pub enum CrashPoint {
     EntryShown = 21,
     /// Plain writes have brought frames into the segment's file, and its cursor does not say so yet.
     FramesInTheFile = 22,
+    /// The views have read a frame, and have shown nothing of it.
+    FrameRead = 23,
 }
 
 impl CrashPoint {
     /// All of them.
-    pub const ALL: [CrashPoint; 22] = [
+    pub const ALL: [CrashPoint; 23] = [
         CrashPoint::FramesWritten,
         CrashPoint::CursorWritten,
         CrashPoint::PassDone,
@@ -82,6 +84,7 @@ impl CrashPoint {
         CrashPoint::SymbolsAsked,
         CrashPoint::EntryShown,
         CrashPoint::FramesInTheFile,
+        CrashPoint::FrameRead,
     ];
 }
 

@@ -249,6 +249,18 @@ pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result
     }
 }
 
+/// Fails where RLIMIT_FSIZE does not allow files of so many bytes: the kernel would send SIGXFSZ,
+/// which kills if the thread is the host's.
+pub(crate) fn refuse_beyond_limit(bytes: u64) -> io::Result<()> {
+    if file_bytes_max() < bytes { Err(Errno::FBIG.into()) } else { Ok(()) }
+}
+
+/// How long a file may get: RLIMIT_FSIZE.
+pub(crate) fn file_bytes_max() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    limit.unwrap_or(u64::MAX)
+}
+
 /// Reads until the buffer is full or the file ends: how many bytes were read.
 pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;

@@ -328,3 +328,42 @@ fn a_directory_that_cannot_be_made_leaves_the_console() {
     let notices = stderr.lines().filter(|line| line.contains("/sys/tapelog-test")).count();
     assert_eq!(notices, 1, "one notice: {stderr}");
 }
+
+/// More than the file that stderr is has by then, and less than a ring.
+const LIMIT: u64 = 512 << 10;
+
+#[test]
+fn row_14_a_stderr_that_is_a_file_at_its_limit_kills_nobody() {
+    const TEST: &str = "row_14_a_stderr_that_is_a_file_at_its_limit_kills_nobody";
+    if let Some(root) = role() {
+        let limit = rustix::process::Rlimit { current: Some(LIMIT), maximum: Some(LIMIT) };
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+        // A torn line at the very limit would be completed at the start.
+        let logs = Path::new(&root).join("logs");
+        std::fs::create_dir(&logs).unwrap();
+        std::fs::write(logs.join("errors.log"), vec![b'x'; LIMIT as usize]).unwrap();
+        let (log, guard) = support::builder(&logs)
+            .ring_dir(Path::new(&root).join("rings"))
+            .ring_bytes(4 * LIMIT)
+            .log_to_console(true)
+            .build()
+            .unwrap();
+        log_some(&log);
+        log.flush(PATIENCE).unwrap();
+        assert!(!log.stats().crash_safe, "its ring has no room: it is told, or was to be");
+        return drop(guard);
+    }
+    for append in [false, true] {
+        let desk = Desk::new();
+        let path = desk.path("stderr");
+        std::fs::write(&path, vec![b'\n'; LIMIT as usize]).unwrap();
+        let mut file = std::fs::File::options().write(true).append(append).open(&path).unwrap();
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+        let mut child = child(TEST, &desk.path("").display().to_string());
+        let status = child.stderr(file).stdout(Stdio::null()).status().unwrap();
+        assert_eq!(status.signal(), None, "append: {append}");
+        assert!(status.success(), "append: {append}: {status}");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), LIMIT);
+    }
+    println!("row 14: 2 programs whose stderr took nothing any more lived");
+}

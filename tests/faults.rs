@@ -11,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use support::{Desk, PATIENCE, child, field, number, role, run, until};
-use tapelog::testing::{FileCall, fail};
+use tapelog::reading::Journal;
+use tapelog::testing::{FileCall, fail, fail_every};
 use tapelog::{SyncPolicy, critical, info};
 
 /// The tests take turns: a fault strikes all engines of the process.
@@ -116,6 +117,36 @@ fn row_06_what_could_not_be_synced_is_written_again_before_it_counts_as_synced()
     until("it is over", || log.stats().file_error.is_some_and(|error| error.until.is_some()));
     drop(guard);
     println!("row 06: 2 failed syncs, {} attempts until the first counted", stats.sync_errors);
+}
+
+#[test]
+fn row_06_what_cannot_be_read_is_not_taken_for_damage_by_verify() {
+    let _turn = turn();
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    (0..5_000_u64).for_each(|number| info!(log, "entry", number));
+    drop(guard);
+    let journal = Journal::open(desk.logs()).unwrap();
+    let whole = journal.verify(&mut |_| {}).unwrap();
+    assert!(whole.is_intact());
+    // Each of its reads, one after the other, until there is none more.
+    let mut failed = 0;
+    for n in 1.. {
+        let fault = fail_every(FileCall::Read, libc::EIO, n);
+        let found = journal.verify(&mut |_| {});
+        if fault.failed() == 0 {
+            assert_eq!(found.unwrap().records(), whole.records());
+            break;
+        }
+        failed += 1;
+        match found {
+            Err(error) => assert!(format!("{error:?}").contains("code: 5"), "{error:?}"),
+            // What is only looked up once more, or for a message.
+            Ok(found) => assert!(found.is_intact(), "read {n}: {found:?}"),
+        }
+    }
+    println!("row 06: {failed} reads of verify failed, and no segment was called damaged");
+    assert!(failed > 3);
 }
 
 #[test]

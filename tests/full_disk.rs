@@ -8,10 +8,14 @@
 
 mod support;
 
+#[path = "support/attempts.rs"]
+mod attempts;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use attempts::Attempts;
 use support::disk::{Disk, Kind, fill};
 use support::{Desk, PATIENCE, child, field, number, role, until};
 use tapelog::{Builder, MetaLogger, Stats, error, info, trade};
@@ -168,13 +172,13 @@ fn outages(test: &str, kind: Kind) {
         return outage(when, Path::new(disk));
     }
     let desk = Desk::new();
-    let (mut missed, mut shown) = (0, 0);
-    let mut times_of = WHEN.map(|when| (when, Vec::new()));
-    for time in 0..times() {
-        for (when, back) in &mut times_of {
-            // Others use the disk as well: what is too late gets two more chances.
-            for attempt in 1.. {
-                let name = format!("{when}{time}-{attempt}");
+    let (mut missed, mut shown, mut disks) = (0, 0, 0);
+    let mut attempts = Attempts::default();
+    for _ in 0..times() {
+        for when in WHEN {
+            let done = attempts.make(&format!("{when} on {kind:?}"), || {
+                disks += 1;
+                let name = format!("{when}{disks}");
                 let disk = match Disk::mount(kind, desk.path("").as_path(), &name) {
                     Ok(disk) => disk,
                     Err(reason) => {
@@ -182,28 +186,25 @@ fn outages(test: &str, kind: Kind) {
                             "row 05: no {kind:?} can be mounted here ({})",
                             reason.trim()
                         ));
-                        return;
+                        return None;
                     }
                 };
                 let seen = one_outage(test, when, disk.path());
                 missed += seen.missed;
                 shown += seen.shown;
-                if seen.back < Duration::from_secs(1) || attempt == 3 {
-                    back.push(seen.back);
-                    break;
-                }
-                println!("row 05: {when} on {kind:?}: back within {:?} only", seen.back);
+                Some(vec![seen.back])
+            });
+            if !done {
+                return;
             }
         }
     }
     println!(
-        "row 05: {} outages on {kind:?}, {missed} lines missed and counted, {shown} of them on stderr",
-        times() * WHEN.len() as u32,
+        "row 05: {} outages on {kind:?}, {missed} lines missed and counted, {shown} of them on stderr; \
+         {attempts}",
+        attempts.all,
     );
-    for (when, back) in times_of {
-        println!("row 05: {when} on {kind:?}: back within {:?} at most", back.iter().max());
-        assert!(back.iter().all(|back| *back < Duration::from_secs(1)), "{when}: {back:?}");
-    }
+    attempts.check();
 }
 
 /// What came of an outage: how soon it was over, and the lines that were missed and shown.

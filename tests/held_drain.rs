@@ -43,21 +43,36 @@ fn stamp(line: &str) -> jiff::Timestamp {
     line[1..].split(']').next().unwrap().parse().unwrap()
 }
 
-#[test]
-fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
-    let _turn = turn();
-    const CALLS: usize = 1_000_000;
-    let desk = Desk::new();
-    let (log, guard) = desk.builder().build().unwrap();
-    let per_microsecond = ticks_per_microsecond();
-    let nanos = |ticks: u64| ticks as f64 / per_microsecond * 1_000.0;
-    let held = hold_drain(&log);
-    let accepted = fill(&log);
-    let mut ticks = Vec::with_capacity(CALLS);
-    let (mut calls, mut rounds) = (Calls::new(per_microsecond), 0);
-    // Others share the machine: it gets a few chances.
-    loop {
-        rounds += 1;
+/// So many calls are refused before it is looked how quick they were.
+const CALLS: usize = 1_000_000;
+
+/// Calls that are refused, and what they took.
+struct Refused {
+    calls: Calls,
+    control_max: u64,
+    per_microsecond: f64,
+    /// Of the calls that were made last.
+    ticks: Vec<u64>,
+    /// The highest p99.9, in nanoseconds, that was quick; how many were not, and the highest of those.
+    p999: f64,
+    late: u64,
+    worst: f64,
+}
+
+impl Refused {
+    fn new() -> Self {
+        let per_microsecond = ticks_per_microsecond();
+        let (calls, ticks) = (Calls::new(per_microsecond), Vec::with_capacity(CALLS));
+        Self { calls, control_max: 0, per_microsecond, ticks, p999: 0.0, late: 0, worst: 0.0 }
+    }
+
+    fn nanos(&self, ticks: u64) -> f64 {
+        ticks as f64 / self.per_microsecond * 1_000.0
+    }
+
+    /// Makes them: what all but a thousandth took less than, in the median of a hundred stretches.
+    fn make(&mut self, log: &MetaLogger) -> f64 {
+        let Self { calls, ticks, .. } = self;
         ticks.clear();
         let ((), control_max) = beside_empty_calls(|| {
             for call in 0..CALLS {
@@ -66,38 +81,75 @@ fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
                 assert_eq!(pushed, Err(PushError::Full));
             }
         });
+        self.control_max = self.control_max.max(control_max);
         let mut stretches: Vec<_> = ticks
             .chunks_mut(CALLS / 100)
             .map(|stretch| {
                 stretch.sort_unstable();
-                nanos(stretch[stretch.len() * 999 / 1000])
+                stretch[stretch.len() * 999 / 1000]
             })
             .collect();
-        stretches.sort_unstable_by(f64::total_cmp);
-        let p999 = stretches[stretches.len() / 2];
+        stretches.sort_unstable();
         ticks.sort_unstable();
+        let p999 = self.nanos(stretches[stretches.len() / 2]);
         println!(
             "refused calls: p50 {:.0} ns, p99.9 {p999:.0} ns (of the median hundredth), longest {:.0} ns; \
-             an empty call at the same time: longest {:.0} ns; {} excused, {} slow",
-            nanos(ticks[CALLS / 2]),
-            nanos(ticks[CALLS - 1]),
-            nanos(control_max),
-            calls.excused,
-            calls.slow,
+             an empty call at the same time: longest {:.0} ns",
+            self.nanos(self.ticks[CALLS / 2]),
+            self.nanos(self.ticks[CALLS - 1]),
+            self.nanos(control_max),
         );
-        if p999 < 1_000.0 {
-            break;
-        }
-        assert!(rounds < 10, "p99.9 of a refused call is {p999:.0} ns");
+        p999
     }
+
+    /// Makes them again until they are quick: others share the machine, so it gets a few chances.
+    fn make_quickly(&mut self, log: &MetaLogger) {
+        for _ in 0..10 {
+            let p999 = self.make(log);
+            if p999 < 1_000.0 {
+                self.p999 = p999.max(self.p999);
+                return;
+            }
+            (self.late, self.worst) = (self.late + 1, p999.max(self.worst));
+        }
+        panic!("p99.9 of refused calls is not below 1 us, ten times");
+    }
+}
+
+#[test]
+fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
+    let _turn = turn();
+    let lasts = Duration::from_secs(support::times("TEST_HELD_SECONDS", 0));
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    let mut refused = Refused::new();
+    let held = hold_drain(&log);
+    let accepted = fill(&log);
+    let began = Instant::now();
+    refused.make_quickly(&log);
+    while began.elapsed() < lasts {
+        refused.make_quickly(&log);
+    }
+    let Refused { calls, control_max, p999, late, worst, .. } = &refused;
     drop(held);
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     drop(guard);
+    println!(
+        "row 09: {} refused calls, p99.9 of a million {p999:.0}ns at most, in {late} of {} more, the \
+         worst {worst:.0}ns; longest call {:.0}ns, longest empty call at the same time {:.0}ns, {} \
+         excused, {} slow",
+        calls.timed,
+        calls.timed / CALLS as u64,
+        refused.nanos(calls.longest),
+        refused.nanos(*control_max),
+        calls.excused,
+        calls.slow,
+    );
     calls.check();
 
     // The last call of `fill` was refused, too.
-    let lost = rounds * CALLS as u64 + 1;
+    let lost = calls.timed + 1;
     assert_eq!((stats.accepted, stats.lost.full, stats.lost.total()), (accepted, lost, lost));
     assert_eq!((stats.journaled, stats.lost.trade), (accepted, 0));
     let lines = desk.lines("expert.log");
@@ -140,6 +192,7 @@ fn row_09_many_threads_lose_exactly_what_they_are_told() {
     let told: u64 = gaps(&lines).into_iter().map(|line| number(line, "lost")).sum();
     assert_eq!(told, lost, "the gap entries tell them all");
     assert_eq!(lines.len() - gaps(&lines).len(), accepted as usize);
+    println!("row 09: {} calls of {THREADS} threads, {lost} refused and told", THREADS * CALLS);
 }
 
 #[test]
@@ -244,9 +297,12 @@ fn row_09_blocking_calls_wait_for_their_deadline_and_no_longer() {
         });
         let millis = |ticks: u64| ticks as f64 / per_microsecond / 1_000.0;
         println!(
-            "blocking calls: longest {:.1} ms; an empty call at the same time: {:.1} ms; {} slow",
+            "row 09: {} blocking calls, longest call {:.1}ms, longest empty call at the same time \
+             {:.1}ms, {} excused, {} slow",
+            timed.timed,
             millis(timed.longest),
             millis(control_max),
+            timed.excused,
             timed.slow
         );
         if attempt == 5 || timed.slow == 0 || millis(control_max) < 4.0 {

@@ -2,12 +2,15 @@
 //! either way, and says once what it could not have.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![expect(unsafe_code, reason = "gives up a capability, and lowers a limit")]
 
 mod support;
 
+#[path = "support/capabilities.rs"]
+mod capabilities;
+
 use std::fs;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::{Builder, Stats, info};
 
@@ -45,20 +48,8 @@ fn huge_pages_are_had_or_their_lack_is_told() {
 
 /// From now on no memory can be locked, not even by root.
 fn forbid_locking() {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    // `_LINUX_CAPABILITY_VERSION_3`, and no capability at all: effective, permitted, inheritable.
-    let header = Header { version: 0x2008_0522, pid: 0 };
-    let none = [0_u32; 6];
-    // SAFETY: the kernel reads a header and two sets of three words, both of which are there.
-    let dropped = unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) };
-    assert_eq!(dropped, 0);
-    let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
-    // SAFETY: the limit is there to be read.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) }, 0);
+    capabilities::give_up_all();
+    setrlimit(Resource::Memlock, Rlimit { current: Some(4096), maximum: Some(4096) }).unwrap();
 }
 
 #[test]

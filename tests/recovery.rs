@@ -20,6 +20,8 @@ mod kills;
 mod memory;
 #[path = "recovery/outage.rs"]
 mod outage;
+#[path = "support/panics.rs"]
+mod panics;
 #[path = "recovery/points.rs"]
 mod points;
 #[path = "recovery/rings.rs"]

@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Desk, PATIENCE, child, number, role, run};
+use support::{Desk, PATIENCE, child, number, role, run, until};
+use tapelog::reading::{Format, Journal};
 use tapelog::{MetaLogger, info, try_info};
 
 const SEGMENT: u64 = 512 << 10;
@@ -154,6 +155,43 @@ fn without_the_guard_segments_are_written_plainly() {
     info!(log, "entry", number = 1_u64);
     drop(guard);
     assert_eq!(logged(&desk), [1]);
+}
+
+#[test]
+fn row_07_a_truncated_live_segment_that_is_written_plainly_is_left_for_another() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().journal_mapped(false).build().unwrap();
+    let mut number = 0_u64;
+    for round in 0..10 {
+        for _ in 0..50 {
+            info!(log, "entry", number);
+            number += 1;
+        }
+        log.flush(PATIENCE).unwrap();
+        assert!(
+            truncate_all(&desk.logs().join("journal"), if round % 2 == 0 { 0 } else { 8192 }) > 0
+        );
+        let begun = Instant::now();
+        // What comes later is found by everybody again.
+        loop {
+            info!(log, "entry", number);
+            number += 1;
+            log.flush(PATIENCE).unwrap();
+            let mut text = Vec::new();
+            let journal = Journal::open(desk.logs()).unwrap();
+            let read = journal.write_to(Format::Text, &mut text);
+            let newest = format!("number={}\n", number - 1);
+            if read.is_ok() && String::from_utf8(text).unwrap().contains(&newest) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{:?}", log.stats());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    until("what was cut away is counted", || log.stats().in_memory_records > 0);
+    drop(guard);
+    assert_eq!(logged(&desk), Vec::from_iter(0..number), "the logs had read it before");
+    println!("row 07: 10 segments were cut off, and left for others");
 }
 
 /// The page at which the host's handler was called.

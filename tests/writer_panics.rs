@@ -10,6 +10,10 @@ mod support;
 mod calls;
 #[path = "recovery/check.rs"]
 mod check;
+#[path = "support/panics.rs"]
+mod panics;
+#[path = "writer_panics/three_times.rs"]
+mod three_times;
 
 use std::net::UdpSocket;
 use std::panic;
@@ -20,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use calls::{Calls, beside_empty_calls, ticks_per_microsecond};
 use check::{check, in_the_logs, kind, mark, try_entry};
+use panics::panic_again;
 use support::{Desk, PATIENCE, child, number, role, run, until};
 use tapelog::testing::{CrashPoint, capture, panic_at};
 use tapelog::{Backtrace, Builder, Level, MetaLogger, SyncPolicy, Threading, context, error, info};
@@ -276,22 +281,6 @@ fn row_09_backtraces_have_names_again_after_a_panic_of_their_thread() {
     println!("row 09: 1 panic of the thread for names, {logged} entries until they were back");
 }
 
-/// A hook that has the next thread panic that comes to `point`, `times` times.
-fn panic_again(point: CrashPoint, times: u64) {
-    let left = AtomicU64::new(times - 1);
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !info.to_string().contains("a test asked for it") {
-            return before(info);
-        }
-        let again = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-        if again.is_ok() {
-            panic_at(point, 1);
-        }
-    }));
-    panic_at(point, 1);
-}
-
 #[test]
 fn row_09_panics_in_a_row_back_off_and_calls_do_not_wait() {
     let test = "row_09_panics_in_a_row_back_off_and_calls_do_not_wait";
@@ -343,34 +332,6 @@ fn row_09_an_entry_whose_rendering_panics_is_shown_by_the_next_attempt() {
         assert_eq!(log.stats().writer_panics, u64::from(times));
         captured.clear();
     }
-}
-
-#[test]
-fn row_09_an_entry_that_can_never_be_rendered_is_left_out_and_told() {
-    let test = "row_09_an_entry_that_can_never_be_rendered_is_left_out_and_told";
-    if role().is_none() {
-        print!("{}", String::from_utf8_lossy(&run(child(test, "panics")).stdout));
-        return;
-    }
-    let (log, captured) = capture();
-    info!(log, "before");
-    log.flush(PATIENCE).unwrap();
-    panic_again(CrashPoint::EntryShown, 3);
-    for number in 0..8_u64 {
-        info!(log, "entry", number);
-    }
-    let entries = captured.entries();
-    let numbers = entries.iter().filter(|entry| entry.event == "entry");
-    let numbers: Vec<_> = numbers.map(|entry| entry.fields["number"].clone()).collect();
-    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7"], "the first one panicked three times");
-    let gaps = entries.iter().filter(|entry| entry.event == "logger.gap").count();
-    // The panics have made entries, too.
-    until("all entries", || log.stats().accepted == 12);
-    log.flush(PATIENCE).unwrap();
-    let stats = log.stats();
-    assert_eq!((gaps, stats.unreadable, stats.writer_panics), (1, 1, 3), "{entries:#?}");
-    assert_eq!(stats.shown + stats.unreadable, stats.journaled);
-    println!("row 09: 3 panics over 1 entry, which is told; 7 others are there");
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn show(sources: &Sources) -> ExitCode {
     match sources.builder().configuration() {
         Ok(configuration) => {
             warn(configuration.warnings());
-            outln!("{}", configuration.to_toml().trim_end());
+            // Origins are files and variables, whose names may be anything.
+            configuration.to_toml().lines().for_each(|line| outln!("{}", escaped(line)));
             ExitCode::SUCCESS
         }
         Err(error) => refuse(&error),

@@ -1,6 +1,12 @@
-//! How failures are told: on stderr, with everything that led to them.
+//! How failures are told: on stderr, with everything that led to them; and how foreign text is shown.
 
 use std::error::Error;
+use std::fmt::Write;
+
+use clap::error::{ContextKind, ContextValue};
+use serde::Serialize;
+use tapelog::recovery::RecoverError;
+use tapelog::{ConfigError, StartError};
 
 /// What any command may fail with.
 pub(crate) type Failure = Box<dyn Error>;
@@ -15,24 +21,90 @@ macro_rules! outln {
 }
 pub(crate) use outln;
 
-/// Writes an error and its causes to stderr, in one line.
+/// Writes an error and its causes to stderr: in one line, but for the problems of a configuration.
 pub(crate) fn tell(error: &(dyn Error + 'static)) {
-    // Several problems stand in lines of their own.
-    let lines: Vec<_> = with_causes(error).split('\n').map(escaped).collect();
-    eprintln!("tapelog: {}", lines.join("\n"));
+    eprintln!("tapelog: {}", told(error));
+}
+
+fn told(error: &(dyn Error + 'static)) -> String {
+    let text = with_causes(error);
+    let problems =
+        std::iter::successors(Some(error), |&error| error.source()).find_map(problems_of);
+    let problems = problems.map(ToString::to_string).unwrap_or_default();
+    let Some(before) = text.strip_suffix(&problems) else { return escaped(&text) };
+    // Each problem escapes itself, so the line feeds here are those between them.
+    let problems: Vec<_> = problems.split('\n').map(escaped).collect();
+    escaped(before) + &problems.join("\n")
+}
+
+/// What is wrong with the configuration, if the error is that.
+fn problems_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ConfigError> {
+    let start = match error.downcast_ref() {
+        Some(RecoverError::Start(start)) => Some(start),
+        _ => error.downcast_ref(),
+    };
+    match start {
+        Some(StartError::Configuration(problems)) => Some(problems),
+        _ => error.downcast_ref(),
+    }
 }
 
 /// Text from a file, a name or a path, such that it stays one line and moves no cursor.
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+        if is_dangerous(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Whether a character ends a line or may command a terminal: what the logs escape, too.
+pub(crate) fn is_dangerous(character: char) -> bool {
+    let formats = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || formats
+}
+
+/// A value as JSON in several lines, whose texts have none of these characters, either.
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // A line feed in a text is escaped already: these stand between the lines.
+        if is_dangerous(character) && character != '\n' {
+            // Infallible: a String takes whatever comes.
+            let _written = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    Ok(shown)
+}
+
+/// What is said of wrong arguments, such that none of them forges a line.
+pub(crate) fn of_arguments(mut error: clap::Error) -> clap::Error {
+    let harmless: Vec<_> = (error.context())
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(escaped(text)))),
+            ContextValue::Strings(texts) => {
+                let texts = texts.iter().map(|text| escaped(text)).collect();
+                Some((kind, ContextValue::Strings(texts)))
+            }
+            _ => None,
+        })
+        .filter(|(kind, value)| error.get(*kind) != Some(value))
+        .collect();
+    if !harmless.is_empty() {
+        // They repeat the argument as it is.
+        error.insert(ContextKind::Suggested, ContextValue::None);
+    }
+    for (kind, value) in harmless {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// An error and its causes in one line. A cause that a message ends with already is not repeated.

@@ -9,6 +9,7 @@ mod failure;
 mod new;
 mod progress;
 mod recover;
+mod shell;
 mod tune;
 mod verify;
 
@@ -38,7 +39,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => failure::of_arguments(error).exit(),
+    };
+    let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

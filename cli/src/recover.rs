@@ -56,7 +56,10 @@ fn tell(ring: &RecoveredRing) {
         outln!("recovered {records} records of process {pid} from {path}");
     }
     if *lost > 0 {
-        outln!("{lost} entries that process {pid} had lost are told as logger.gap now");
+        outln!(
+            "{lost} entries of process {pid} are lost: logger.recovered says how many, and \
+             logger.gap why, but for those that were in its memory alone"
+        );
     }
     if let Some(reason) = failure {
         eprintln!("tapelog: {path}: {}", escaped(reason));

@@ -91,6 +91,12 @@ fn tell(verification: &Verification, quiet: bool) {
     for (first, last) in &verification.missing {
         outln!("segments {first} to {last} are missing, although older ones are there: removed?");
     }
+    if let Some(next) = verification.announced {
+        outln!(
+            "segment {next}, which the newest one announces, is not there: removed, or in memory alone \
+             when its process died"
+        );
+    }
     let (records, lost) = (verification.records(), verification.lost());
     if let Some(pid) = verification.writer_pid {
         outln!("process {pid} may be writing: what it has not published yet was not judged");
@@ -106,6 +112,7 @@ fn tell(verification: &Verification, quiet: bool) {
         outln!("intact: {records} records in {segments} segments");
     } else {
         let missing: u64 = verification.missing.iter().map(|(first, last)| last - first + 1).sum();
+        let missing = missing + u64::from(verification.announced.is_some());
         outln!(
             "damaged: {damaged} of {segments} segments, {missing} missing; {records} records are \
              intact"

@@ -141,6 +141,26 @@ fn what_recover_tells_of_a_hostile_name_moves_no_cursor() {
 }
 
 #[test]
+fn recover_tells_entries_that_were_in_memory_alone_and_so_does_the_log_without_a_gap() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, ring_dir) = (root.path(), rings(root.path()));
+    let (ring, mut bytes) = left_ring(directory, &ring_dir);
+    let pid = u32::from_le_bytes(*bytes[80..].first_chunk().unwrap());
+    // What it had drained while the disk took nothing.
+    bytes[2056..2064].copy_from_slice(&5_u64.to_le_bytes());
+    std::fs::write(ring, &bytes).unwrap();
+    let run = recover(directory, &ring_dir);
+    let told = stdout(&run);
+    assert_eq!((run.status.code(), stderr(&run).as_str()), (Some(0), ""), "{told}");
+    let lost = format!("\n5 entries of process {pid} are lost: logger.recovered says how many,");
+    assert!(told.contains(&lost), "{told}");
+    let text = log(directory, "expert.log");
+    assert!(text.contains("logger.recovered records=100 lost=5"), "{text}");
+    assert!(!text.contains("logger.gap"), "{text}");
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}
+
+#[test]
 fn row_02_recover_goes_on_until_no_ring_is_left() {
     let root = tempfile::tempdir().unwrap();
     let (directory, ring_dir) = (root.path(), rings(root.path()));

@@ -91,6 +91,60 @@ fn damage_and_a_missing_segment_are_told_and_set_the_exit_code() {
 }
 
 #[test]
+fn a_newest_segment_that_was_removed_is_missed() {
+    let root = tempfile::tempdir().unwrap();
+    long_journal(root.path());
+    let newest = (1..).take_while(|&number| segment(root.path(), number).exists()).last().unwrap();
+    assert!(newest > 2);
+    let (code, text) = verify(root.path(), &["--quiet"]);
+    assert_eq!(code, Some(0), "{text}");
+    fs::remove_file(segment(root.path(), newest)).unwrap();
+    let (code, text) = verify(root.path(), &["--quiet"]);
+    assert_eq!(code, Some(3), "{text}");
+    let told = format!("segment {newest}, which the newest one announces, is not there");
+    assert!(text.contains(&told) && text.contains("1 missing"), "{text}");
+}
+
+#[test]
+fn what_a_power_cut_left_of_a_segment_is_whole_when_it_is_repaired() {
+    let root = tempfile::tempdir().unwrap();
+    long_journal(root.path());
+    let path = segment(root.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    // Its first page came to the disk, and with it the time index of all, but only half of the rest.
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    for number in 2.. {
+        if fs::remove_file(segment(root.path(), number)).is_err() {
+            break;
+        }
+    }
+    let torn = tapelog().arg("cat").arg(root.path()).output().unwrap();
+    assert!(stderr(&torn).contains("is damaged from byte"), "{}", stderr(&torn));
+    let (code, text) = verify(root.path(), &["--repair", "--force"]);
+    assert_eq!(code, Some(0), "{text}");
+    let left = cat(root.path(), "text");
+    assert_eq!(left, stdout(&torn));
+    assert!(left.lines().count() > 1_000);
+    assert_eq!(verify(root.path(), &[]).0, Some(0));
+}
+
+/// A run of several segments.
+fn long_journal(directory: &Path) {
+    let builder = MetaLogger::builder().code_only().log_dir(directory).log_to_console(false);
+    let builder = builder.journal_segment_bytes(512_u64 << 10).metrics_interval(Duration::ZERO);
+    let (log, guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
+    for round in 0..10_u64 {
+        for sequence in 0..3_000_u64 {
+            info!(log, "tick", round, sequence);
+        }
+        log.flush(Duration::from_secs(60)).unwrap();
+    }
+    drop(guard);
+}
+
+#[test]
 fn a_torn_tail_is_cut_and_the_original_kept() {
     let root = tempfile::tempdir().unwrap();
     journal(root.path(), 2);

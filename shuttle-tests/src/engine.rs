@@ -68,6 +68,10 @@ pub(crate) mod shared {
         pub(crate) fn set_shortage(&self, _found: Option<String>) {}
 
         pub(crate) fn wake_drain(&self) {}
+
+        pub(crate) fn note_segment_taken(&self, _sequence: u64) {}
+
+        pub(crate) fn count_taken(&self, _records: u64) {}
     }
 
     #[derive(Debug, Default)]
@@ -93,6 +97,7 @@ pub(crate) mod shared {
     pub(crate) enum Part {
         Journal,
         Directory,
+        Name,
         Room,
     }
 
@@ -124,6 +129,7 @@ pub(crate) mod shared {
     #[derive(Clone, Debug)]
     pub(crate) struct JournalGap {
         pub(crate) reason: String,
+        pub(crate) in_memory: bool,
         pub(crate) from: UnixNanos,
         pub(crate) until: UnixNanos,
         pub(crate) records: u64,
@@ -163,9 +169,10 @@ pub(crate) mod journal {
 
     use std::collections::{BTreeMap, VecDeque};
     use std::fmt;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
+    use crate::record::UnixNanos;
     use shuttle::rand::Rng;
     use shuttle::sync::Mutex;
 
@@ -202,6 +209,14 @@ pub(crate) mod journal {
     /// A segment that is written.
     #[derive(Debug)]
     pub(crate) struct Retired(pub(crate) u64);
+
+    /// A segment that somebody has taken away: there is none.
+    #[derive(Debug)]
+    pub(crate) struct Taken {
+        pub(crate) path: PathBuf,
+        pub(crate) since: UnixNanos,
+        pub(crate) records: u64,
+    }
 
     /// The disk refused.
     #[derive(Debug)]
@@ -281,8 +296,12 @@ pub(crate) mod journal {
             None
         }
 
-        pub(crate) fn newest_misplaced(&self) -> Option<u64> {
+        pub(crate) fn newest_misplaced(&self) -> Option<(u64, PathBuf)> {
             None
+        }
+
+        pub(crate) fn take_taken(&mut self) -> Vec<Taken> {
+            Vec::new()
         }
 
         pub(crate) fn hold_off(&mut self, _why: String) -> u64 {

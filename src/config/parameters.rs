@@ -126,7 +126,8 @@ parameters! {
         Bytes(1..=GIB), "1 byte to 1 GiB",
         r#""50MiB""#, restart;
     /// How many rotated files of each log are kept. If that is lowered, the start removes those with
-    /// higher numbers.
+    /// higher numbers, and tells how many. Where something else rotates the logs to names of the same kind
+    /// (logrotate without `dateext`), it must be at least what that keeps.
     log_backup_count: u32 = 5,
         Number(0..=U32), "0 to 4294967295",
         "10", restart;

@@ -63,11 +63,18 @@ fn quote(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\t' => f.write_str("\\t")?,
             '\r' => f.write_str("\\r")?,
-            c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+            // Line and paragraph separators, and what turns the direction of a line.
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => code(f, c)?,
+            c if c.is_control() => code(f, c)?,
             c => write!(f, "{c}")?,
         }
     }
     f.write_str("\"")
+}
+
+/// A character by its number.
+fn code(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    write!(f, "\\u{:04X}", u32::from(c))
 }
 
 #[cfg(test)]
@@ -76,8 +83,8 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_toml() {
-        let list = Raw::List(vec![Raw::text("a\"b\\\n\u{7f}é"), Raw::Integer(-3)]);
-        assert_eq!(list.to_string(), r#"["a\"b\\\n\u007Fé", -3]"#);
+        let list = Raw::List(vec![Raw::text("a\"b\\\n\u{7f}\u{2028}é"), Raw::Integer(-3)]);
+        assert_eq!(list.to_string(), r#"["a\"b\\\n\u007F\u2028é", -3]"#);
         assert_eq!(Raw::Octal(0o600).to_string(), "0o600");
         assert_eq!(Raw::Flag(true).to_string(), "true");
     }

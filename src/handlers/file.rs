@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::batch::Batch;
@@ -56,6 +56,8 @@ pub(crate) struct FileHandler {
     rotations_unsynced: u32,
     /// The backup that the last rotation removed, until somebody takes it.
     removed: Option<File>,
+    /// Whether the file was found to have no name any more, until somebody asks.
+    vanished: bool,
     /// What the last write has written, or the one under way.
     written: Written,
 }
@@ -81,11 +83,22 @@ impl FileHandler {
         fs::symlink_metadata(path).map_or(Ok(()), |found| refuse_foreign(path, &found))
     }
 
+    /// Removes backups that are too many, because fewer are to be kept than before, and tells how many
+    /// that were; where it fails, that is told, and the log works all the same.
+    pub(crate) fn remove_surplus(options: &FileOptions) {
+        let (path, backups) = (options.path.display(), options.backups);
+        match rotation::remove_beyond(&options.path, backups) {
+            Ok(0) => {}
+            Ok(removed) => notice(&format!(
+                "removed {removed} old files of {path}: log_backup_count = {backups} keeps no more"
+            )),
+            Err(error) => notice(&format!("{error}; it is more than log_backup_count = {backups}")),
+        }
+    }
+
     /// Opens the log for appending, or creates it.
     ///
-    /// A torn last line, left by a crash, is completed with a line feed. Backups that are too many,
-    /// because fewer are to be kept than before, are removed; where that fails, it is told, and the log
-    /// works all the same.
+    /// A torn last line, left by a crash, is completed with a line feed.
     ///
     /// # Errors
     /// [`HandlerError::Refused`] for anything but a regular file of our own with a single name;
@@ -95,9 +108,6 @@ impl FileHandler {
         options.path = std::path::absolute(&options.path)
             .map_err(|error| HandlerError::io("find", &options.path, error))?;
         let live = Some(Live::open(&options)?);
-        if let Err(error) = rotation::remove_beyond(&options.path, options.backups) {
-            notice(&format!("{error}; it is more than log_backup_count = {}", options.backups));
-        }
         let written = Written::default();
         Ok(FileHandler {
             options,
@@ -105,6 +115,7 @@ impl FileHandler {
             rotations: 0,
             rotations_unsynced: 0,
             removed: None,
+            vanished: false,
             written,
         })
     }
@@ -210,9 +221,22 @@ impl FileHandler {
                 Err(error) => return Err(HandlerError::io("look at", path, error)),
             }
         }
+        self.vanished |= self.is_nameless();
         self.live = None;
         self.live = Some(Live::open(&self.options)?);
         Ok(true)
+    }
+
+    /// Whether somebody has removed the file.
+    pub(crate) fn is_nameless(&self) -> bool {
+        let found = self.live.as_ref().and_then(|live| live.file.metadata().ok());
+        found.is_some_and(|found| found.nlink() == 0)
+    }
+
+    /// Whether the file was removed under the handler since this was asked last: what it was given in the
+    /// end is in no file.
+    pub(crate) fn take_vanished(&mut self) -> bool {
+        std::mem::take(&mut self.vanished)
     }
 
     /// Brings everything written so far to the disk, rotated files that are still kept included.

@@ -136,6 +136,9 @@ impl Live {
         let mut byte = [0];
         let read = files::read_up_to(&self.file, &mut byte, last);
         if read.map_err(|error| HandlerError::io("read", path, error))? == 1 && byte != *b"\n" {
+            // At the start this is a thread of the host, which has no signal blocked.
+            files::refuse_beyond_limit(self.at.len + 1)
+                .map_err(|error| HandlerError::io("write to", path, error))?;
             match write_all(&self.file, b"\n") {
                 (_, Some(error)) => return Err(HandlerError::io("write to", path, error)),
                 _ => self.at.len += 1,

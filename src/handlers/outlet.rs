@@ -6,7 +6,7 @@
 //! | descriptor | how it is written |
 //! |---|---|
 //! | pipe, terminal | through a description of our own, opened with O_NONBLOCK by way of `/proc` |
-//! | regular file | plainly: it has no reader to wait for |
+//! | regular file | plainly: it has no reader to wait for; not at all where it is as long as RLIMIT_FSIZE allows |
 //! | socket | `send` with MSG_DONTWAIT and MSG_NOSIGNAL |
 //! | others, or where that fails | in small pieces, each after a `poll` found room |
 //!
@@ -15,9 +15,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fstat, openat, tell};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendFlags, send};
+
+use crate::files::file_bytes_max;
 
 /// What a pipe takes without waiting once `poll` says it can be written (PIPE_BUF).
 const PIECE_BYTES: usize = 4096;
@@ -73,6 +75,7 @@ impl Outlet {
         };
         let (fd, way) = (fd.as_fd(), *way);
         let sent = retry_on_intr(|| match way {
+            Way::File if is_at_limit(fd)? => Err(Errno::FBIG),
             Way::File => rustix::io::write(fd, bytes),
             Way::Socket => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             Way::Own => when_ready(fd, bytes),
@@ -153,6 +156,20 @@ fn when_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     } else {
         Err(Errno::AGAIN)
     }
+}
+
+/// Whether a file has the length that RLIMIT_FSIZE allows: a write would send SIGXFSZ, which kills a host
+/// that has it neither blocked nor ignored.
+fn is_at_limit(fd: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+    let most = file_bytes_max();
+    if most == u64::MAX {
+        return Ok(false);
+    }
+    let place = match fcntl_getfl(fd)?.contains(OFlags::APPEND) {
+        true => fstat(fd)?.st_size as u64,
+        false => tell(fd)?,
+    };
+    Ok(place >= most)
 }
 
 /// Whether a failure means that nobody can read it any more.

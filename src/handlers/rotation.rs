@@ -96,18 +96,19 @@ fn lowest_hole(path: &Path, backups: u32) -> Result<Option<u32>, HandlerError> {
 
 /// Removes the backups behind number `backups`, which were kept when that was more: from the first one
 /// on, as far as their numbers follow each other. A rotation that was cut short may have left one hole.
-/// What is no plain file of ours with a single name ends it, and stays.
+/// What is no plain file of ours with a single name ends it, and stays. How many were removed.
 ///
 /// # Errors
 /// [`HandlerError::Io`] if one cannot be looked at or removed.
-pub(super) fn remove_beyond(path: &Path, backups: u32) -> Result<(), HandlerError> {
-    let mut holes = 0;
+pub(super) fn remove_beyond(path: &Path, backups: u32) -> Result<u32, HandlerError> {
+    let (mut holes, mut removed) = (0, 0);
     for number in (1..=BEYOND_MAX).filter_map(|behind| backups.checked_add(behind)) {
         let backup = backup_path(path, number);
         match files::call(FileCall::Stat, || fs::symlink_metadata(&backup)) {
             Ok(found) if refuse_log(&found).is_none() => {
                 files::call(FileCall::Remove, || fs::remove_file(&backup))
                     .map_err(|error| HandlerError::io("remove", &backup, error))?;
+                removed += 1;
             }
             Ok(_) => break,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -119,7 +120,7 @@ pub(super) fn remove_beyond(path: &Path, backups: u32) -> Result<(), HandlerErro
             Err(error) => return Err(HandlerError::io("look at", &backup, error)),
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Why a log or backup must not be touched, judged by its type.

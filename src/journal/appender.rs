@@ -66,7 +66,9 @@ pub(crate) struct Appender {
     bytes: u64,
     records: u64,
     in_memory_records: u64,
-    /// How many of these were published.
+    /// Those that were published in the segment.
+    segment_records: u64,
+    /// How many of all were published.
     published_bytes: u64,
     published_records: u64,
     failure: Option<Failure>,
@@ -103,6 +105,7 @@ impl Appender {
             bytes: 0,
             records: 0,
             in_memory_records: 0,
+            segment_records: 0,
             published_bytes: 0,
             published_records: 0,
             failure: None,

@@ -31,7 +31,7 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), JournalError>
 
 /// Gives the file its length and its room; `false` if the file system cannot reserve room.
 pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
-    refuse_beyond_limit(bytes)?;
+    files::refuse_beyond_limit(bytes)?;
     let allocated = files::call(FileCall::Allocate, || {
         rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes)
     });
@@ -42,18 +42,6 @@ pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Fails where RLIMIT_FSIZE does not allow files of so many bytes: the kernel would send SIGXFSZ,
-/// which kills if the thread is the host's.
-pub(super) fn refuse_beyond_limit(bytes: u64) -> io::Result<()> {
-    if file_bytes_max() < bytes { Err(rustix::io::Errno::FBIG.into()) } else { Ok(()) }
-}
-
-/// How long a file may get: RLIMIT_FSIZE.
-pub(super) fn file_bytes_max() -> u64 {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    limit.unwrap_or(u64::MAX)
 }
 
 /// How much of a file system's room stays free whatever is asked for: a part of this size. So a small

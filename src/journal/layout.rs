@@ -22,11 +22,11 @@ use super::bytes::{crc32c, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64}
 use crate::clock::Calibration;
 
 /// Bytes in front of the first frame.
-pub(super) const HEADER_PAGE_BYTES: usize = 4096;
+pub(crate) const HEADER_PAGE_BYTES: usize = 4096;
 /// Where the first frame begins.
 pub(super) const FIRST_OFFSET: u32 = HEADER_PAGE_BYTES as u32;
 /// Where the live cursor stands.
-pub(crate) const CURSOR_OFFSET: usize = 512;
+pub(super) const CURSOR_OFFSET: usize = 512;
 /// Entries of the time index, each for an equal part of the segment.
 pub(super) const INDEX_ENTRIES: usize = 128;
 
@@ -34,6 +34,7 @@ const MAGIC: [u8; 8] = *b"TAPELOG\0";
 const VERSION: u16 = 1;
 /// The part of it that is fixed, its CRC included.
 pub(super) const FIXED_BYTES: usize = 224;
+const USE_ID_OFFSET: usize = 40;
 const CRC_OFFSET: usize = FIXED_BYTES - 4;
 const HOST_BYTES_MAX: usize = 64;
 const PROGRAM_BYTES_MAX: usize = 48;
@@ -106,7 +107,7 @@ impl SegmentHeader {
         put_u16(&mut page, 10, FIXED_BYTES as u16);
         put_u64(&mut page, 16, KNOWN_FEATURES);
         put_u64(&mut page, 32, self.sequence);
-        put_u64(&mut page, 40, self.use_id);
+        put_u64(&mut page, USE_ID_OFFSET, self.use_id);
         put_u64(&mut page, 48, self.writer);
         put_u64(&mut page, 56, self.segment_bytes);
         put_u64(&mut page, 64, self.created_unix_nanos as u64);
@@ -260,6 +261,19 @@ impl OpeningLine {
 
 const _: () = assert!(OpeningLine::OFFSET >= FIXED_BYTES);
 const _: () = assert!(OpeningLine::OFFSET + OpeningLine::BYTES <= CURSOR_OFFSET);
+
+/// Makes the header page one of a segment that ends at `end`: the cursor stands there, and the time index
+/// has no entry that points behind it, or is damaged.
+pub(crate) fn cut(page: &mut [u8; HEADER_PAGE_BYTES], end: u64) {
+    let use_id = get_u64(page, USE_ID_OFFSET);
+    for at in 1..INDEX_ENTRIES {
+        let sound = IndexEntry::read(page, at, use_id);
+        if sound.is_none_or(|entry| u64::from(entry.offset) >= end) {
+            page[IndexEntry::place(at)..][..INDEX_ENTRY_BYTES].fill(0);
+        }
+    }
+    put_u64(page, CURSOR_OFFSET, end);
+}
 
 /// The published end in a header page, rounded to where a frame can stand.
 pub(super) fn cursor_of(bytes: &[u8]) -> u64 {

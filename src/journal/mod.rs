@@ -54,7 +54,7 @@ pub(crate) use error::{AppendError, JournalError};
 pub(crate) use frame::{Fault, LanePosition};
 pub(crate) use holdings::{Holdings, Tail};
 pub(crate) use index::{SegmentIndex, open_regular};
-pub(crate) use layout::{CURSOR_OFFSET, SegmentHeader};
+pub(crate) use layout::{HEADER_PAGE_BYTES, SegmentHeader, cut};
 pub(crate) use merge::{Checkpoint, ENTRY_TARGET, Merge};
 pub(crate) use position::Position;
 pub(crate) use reader::{JournalReader, Liveness, Step};
@@ -63,7 +63,7 @@ pub(crate) use segment::{Prepared, Retired};
 #[cfg(any(test, fuzzing))]
 pub(crate) use store::SEGMENT_BYTES_MIN;
 pub(crate) use store::{
-    JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, Place, SegmentStore,
+    JournalOptions, MEMORY_SEGMENT_BYTES, MEMORY_SEGMENTS, Place, SegmentStore, Taken,
 };
 pub(crate) use survey::{PassEnd, Survey, survey};
 pub(crate) use verify::{Checked, Outcome, Problem, Torn, Verifier};

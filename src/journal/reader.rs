@@ -165,6 +165,13 @@ impl JournalReader {
         self.ended_before = sequence;
     }
 
+    /// Begins again at `place`. What is defined there in the same words as where it was is not decoded
+    /// again, so that formatters find the plans they made for it.
+    pub(crate) fn go_to(&mut self, place: Position) {
+        self.leave();
+        self.wanted = Wanted::Place(place);
+    }
+
     /// The place of the next frame: a reader made there goes on where this one is.
     pub(crate) fn position(&self) -> Option<Position> {
         match (&self.current, self.wanted) {

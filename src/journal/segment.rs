@@ -99,6 +99,8 @@ pub(crate) struct Retired {
     pub(super) segment: Segment,
     /// Whether anything was published in it.
     pub(super) published: bool,
+    /// How many records were.
+    pub(super) records: u64,
     /// Why it was given up, if it was.
     pub(super) failure: Option<io::Error>,
 }
@@ -119,6 +121,6 @@ impl Retired {
 impl From<Prepared> for Retired {
     /// A prepared segment that nobody needs any more.
     fn from(prepared: Prepared) -> Self {
-        Retired { segment: prepared.segment, published: false, failure: None }
+        Retired { segment: prepared.segment, published: false, records: 0, failure: None }
     }
 }

@@ -240,11 +240,14 @@ impl SegmentReader {
         entries.take_while(|entry| entry.unix_nanos < unix_nanos).last()
     }
 
-    /// The filled entries of the time index; an error where one is damaged.
-    pub(super) fn time_index(&self) -> Vec<(usize, Result<IndexEntry, ()>)> {
+    /// The filled entries of the time index; an error in the place of one that is damaged.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn time_index(&self) -> io::Result<Vec<(usize, Result<IndexEntry, ()>)>> {
         let mut page = [0; HEADER_PAGE_BYTES];
-        if read_up_to(&self.file, &mut page, 0).unwrap_or(0) < page.len() {
-            return Vec::new();
+        if read_up_to(&self.file, &mut page, 0)? < page.len() {
+            return Ok(Vec::new());
         }
         let found = (1..INDEX_ENTRIES).filter_map(|at| {
             let place = IndexEntry::place(at);
@@ -254,7 +257,7 @@ impl SegmentReader {
                 None => Some((at, Err(()))),
             }
         });
-        found.collect()
+        Ok(found.collect())
     }
 
     /// Whether a frame of this use was begun at `offset` and not finished: its length, which may be

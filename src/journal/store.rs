@@ -9,12 +9,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::disk::{file_bytes_max, make_directory, mappable};
+use super::disk::{make_directory, mappable};
 use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
 use super::position::Position;
 use super::segment::{Populate, Prepared, Segment};
+use crate::files;
+use crate::record::UnixNanos;
 
 /// The smallest segment: a block of records and its definitions fit.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -106,6 +108,8 @@ pub(crate) struct SegmentStore {
     /// the next start that nothing is missing there.
     empty: BTreeSet<u64>,
     memory: Memory,
+    /// Segments with records whose names were taken while they were written, until somebody takes these.
+    taken: Vec<Taken>,
     /// Why the disk gave no segment the last time; none: it did.
     trouble: Option<JournalError>,
     /// Why the oldest segment was recycled although there may be more, until somebody takes it.
@@ -126,6 +130,17 @@ struct Idle {
     segment: Option<Segment>,
     /// Whether nothing was published in it.
     void: bool,
+}
+
+/// A segment whose file somebody has removed, renamed or cut off while it was written.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Where it was.
+    pub(crate) path: PathBuf,
+    /// When it was prepared.
+    pub(crate) since: UnixNanos,
+    /// How many records it has.
+    pub(crate) records: u64,
 }
 
 /// The segments in memory.
@@ -166,7 +181,7 @@ impl SegmentStore {
             Place::Directory { .. } => (MEMORY_SEGMENTS, MEMORY_SEGMENT_BYTES),
         };
         // RLIMIT_FSIZE holds for memory files, too.
-        let allowed = (file_bytes_max() / 4096 * 4096).max(SEGMENT_BYTES_MIN);
+        let allowed = (files::file_bytes_max() / 4096 * 4096).max(SEGMENT_BYTES_MIN);
         let memory = Memory {
             segments: segments as usize,
             segment_bytes: options.segment_bytes.min(most).min(allowed),
@@ -184,6 +199,7 @@ impl SegmentStore {
             outside: BTreeSet::new(),
             empty: BTreeSet::new(),
             memory,
+            taken: Vec::new(),
             trouble: None,
             made_up_for: None,
             orphans: Vec::new(),
@@ -358,6 +374,11 @@ impl SegmentStore {
     /// Why the disk gives no segment; none: it does.
     pub(crate) fn trouble(&self) -> Option<&JournalError> {
         self.trouble.as_ref()
+    }
+
+    /// Segments whose files were taken away while they were written, since this was asked last.
+    pub(crate) fn take_taken(&mut self) -> Vec<Taken> {
+        std::mem::take(&mut self.taken)
     }
 
     /// Why the oldest segment was recycled although there may be more, if that was done since this was

@@ -1,7 +1,7 @@
 //! Cutting off the unreadable tail of a segment. The original is always kept.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use super::Journal;
 use super::origin::{lock_path, noted_owner};
 use super::verify::SegmentReport;
-use crate::journal::{CURSOR_OFFSET, open_regular};
+use crate::journal::{HEADER_PAGE_BYTES, cut, open_regular};
 
 /// Bytes that are copied at once.
 const COPY_BYTES: usize = 256 << 10;
@@ -37,7 +37,7 @@ pub struct Repaired {
     pub cut_bytes: u64,
 }
 
-/// Why a segment was not repaired; nothing was changed.
+/// Why a segment was not repaired; nothing was changed, save where it says so.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
@@ -64,6 +64,19 @@ pub enum RepairError {
         /// The file.
         path: PathBuf,
     },
+    /// The segment is replaced, but a power cut may bring the original back to its place.
+    #[error(
+        "{} is repaired and its original kept, but {} cannot be brought to the disk: {source}",
+        path.display(), directory.display()
+    )]
+    NotSynced {
+        /// The segment.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -88,7 +101,7 @@ impl Journal {
     /// The original is kept in either place, byte for byte. No engine may own the directory.
     ///
     /// # Errors
-    /// [`RepairError`]; the segment is then as it was.
+    /// [`RepairError`]; the segment is then as it was, save for [`RepairError::NotSynced`].
     pub fn repair(
         &self,
         report: &SegmentReport,
@@ -133,21 +146,24 @@ impl Journal {
         copy: &Path,
     ) -> Result<PathBuf, RepairError> {
         let original = with_suffix(path, "orig");
-        match fs::hard_link(path, &original) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let same =
-                    |kept: fs::Metadata| (kept.dev(), kept.ino()) == (found.dev(), found.ino());
-                if !fs::symlink_metadata(&original).is_ok_and(same) {
-                    let _ = fs::remove_file(copy);
-                    return Err(RepairError::Exists { path: original });
-                }
-            }
-            linked => linked.map_err(RepairError::io("keep the original as", &original))?,
+        let kept = keep(path, found, &original).and_then(|()| {
+            fs::rename(copy, path).map_err(|error| {
+                // A second name would keep the segment from being used again.
+                let _ = fs::remove_file(&original);
+                RepairError::io("replace", path)(error)
+            })
+        });
+        if kept.is_err() {
+            let _ = fs::remove_file(copy);
         }
-        fs::rename(copy, path).map_err(RepairError::io("replace", path))?;
+        kept?;
         let directory = File::open(&self.directory);
         let synced = directory.and_then(|directory| directory.sync_all());
-        synced.map_err(RepairError::io("sync", &self.directory))?;
+        synced.map_err(|source| RepairError::NotSynced {
+            path: path.to_owned(),
+            directory: self.directory.clone(),
+            source,
+        })?;
         Ok(original)
     }
 
@@ -169,7 +185,21 @@ impl Journal {
     }
 }
 
-/// Copies the first `end` bytes, with the cursor behind them.
+/// Gives the original a second name, unless a repair that was killed has done so.
+fn keep(path: &Path, found: &fs::Metadata, original: &Path) -> Result<(), RepairError> {
+    match fs::hard_link(path, original) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let same = |kept: fs::Metadata| (kept.dev(), kept.ino()) == (found.dev(), found.ino());
+            match fs::symlink_metadata(original).is_ok_and(same) {
+                true => Ok(()),
+                false => Err(RepairError::Exists { path: original.to_owned() }),
+            }
+        }
+        linked => linked.map_err(RepairError::io("keep the original as", original)),
+    }
+}
+
+/// Copies the first `end` bytes, with the cursor behind them, and a time index of nothing else.
 fn write_copy(
     mut source: &File,
     found: &fs::Metadata,
@@ -190,8 +220,12 @@ fn write_copy(
         }
         Err(error) => return Err(RepairError::io("create", path)(error)),
     };
-    let copied = source.seek(SeekFrom::Start(0)).and_then(|_| {
-        let mut left = end;
+    let mut copy_all = || {
+        let mut page = [0; HEADER_PAGE_BYTES];
+        source.read_exact(&mut page)?;
+        cut(&mut page, end);
+        copy.write_all(&page)?;
+        let mut left = end.saturating_sub(HEADER_PAGE_BYTES as u64);
         let mut buffer = vec![0; COPY_BYTES];
         while left > 0 {
             let piece = &mut buffer[..left.min(COPY_BYTES as u64) as usize];
@@ -199,11 +233,9 @@ fn write_copy(
             copy.write_all(piece)?;
             left -= piece.len() as u64;
         }
-        copy.seek(SeekFrom::Start(CURSOR_OFFSET as u64))?;
-        copy.write_all(&end.to_le_bytes())?;
         copy.sync_all()
-    });
-    copied.map_err(RepairError::io("write", path))
+    };
+    copy_all().map_err(RepairError::io("write", path))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

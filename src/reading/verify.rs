@@ -108,6 +108,9 @@ pub struct Verification {
     pub segments: Vec<SegmentReport>,
     /// Segments that are not there although older ones are: the first and the last of each hole.
     pub missing: Vec<(u64, u64)>,
+    /// The segment that the newest one says to follow, if it is not there: it was removed, or was in memory
+    /// alone when its process died.
+    pub announced: Option<u64>,
     /// Segments that were never in a file, or hold nothing, because the disk took none then: the first and
     /// the last of each such time. An entry `logger.journal_gap` behind it says how many records that were.
     pub in_memory: Vec<(u64, u64)>,
@@ -120,7 +123,7 @@ impl Verification {
     #[must_use]
     pub fn is_intact(&self) -> bool {
         let damaged = |segment: &SegmentReport| segment.state == SegmentState::Damaged;
-        self.missing.is_empty() && !self.segments.iter().any(damaged)
+        self.missing.is_empty() && self.announced.is_none() && !self.segments.iter().any(damaged)
     }
 
     /// Tells numbers that never were files, or were empty ones, from those that are missing, by what the
@@ -182,6 +185,7 @@ impl Journal {
         let total_bytes = queue.iter().copied().map(bytes).sum();
         let mut done = 0;
         let (mut expected, mut holes) = (None, Vec::new());
+        let mut announced = None;
         while let Some(sequence) = queue.pop_front() {
             let passed_over = expected.filter(|&expected| sequence < expected);
             if let Some(expected) = expected.take().filter(|&expected| sequence > expected) {
@@ -207,6 +211,9 @@ impl Journal {
             if checked.outcome != Outcome::Prepared || queue.is_empty() {
                 verification.judge(&mut holes, checked.after);
             }
+            if !matches!(checked.outcome, Outcome::Expired | Outcome::Prepared) {
+                announced = checked.next.filter(|_| checked.goes_on);
+            }
             if checked.outcome != Outcome::Expired {
                 expected = Some(checked.next.unwrap_or(sequence.saturating_add(1)));
             }
@@ -217,6 +224,10 @@ impl Journal {
             verification.segments.push(report);
             done += bytes(sequence);
             progress(VerifyProgress { bytes: done.min(total_bytes), total_bytes });
+        }
+        if let Some(next) = announced.filter(|_| writer_pid.is_none()) {
+            let is_there = self.segments()?.last().is_some_and(|&newest| newest >= next);
+            verification.announced = (!is_there).then_some(next);
         }
         Ok(verification)
     }

@@ -50,10 +50,16 @@ enum Look {
     Other,
 }
 
-/// Who a ring of this log directory says it belongs to.
+/// Who a ring of this log directory says it belongs to: the same before the directory is made.
 pub(crate) fn owner_of(log_dir: &Path) -> Vec<u8> {
-    let path = std::fs::canonicalize(log_dir).or_else(|_| std::path::absolute(log_dir));
-    path.unwrap_or_else(|_| log_dir.to_owned()).into_os_string().into_encoded_bytes()
+    let path = std::path::absolute(log_dir).unwrap_or_else(|_| log_dir.to_owned());
+    let resolved = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        let above = std::fs::canonicalize(above).ok()?;
+        // Joined with nothing, a path would end in a slash.
+        Some(if rest.as_os_str().is_empty() { above } else { above.join(rest) })
+    });
+    resolved.unwrap_or(path).into_os_string().into_encoded_bytes()
 }
 
 /// Finds the rings that dead processes left which logged to this directory, the oldest first. What
@@ -285,4 +291,26 @@ fn refuse(path: PathBuf, pid: u32, reason: &str) -> Recovered {
         Err(error) => format!("{reason}; it stays there ({error})"),
     };
     Recovered::failed(path, pid, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_the_same_owner_before_it_is_made() {
+        let home = tempfile::tempdir().unwrap();
+        let (real, link) = (home.path().join("real"), home.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let logs = link.join("bot/logs");
+        let before = owner_of(&logs);
+        std::fs::create_dir_all(&logs).unwrap();
+        assert_eq!(owner_of(&logs), before);
+        assert_eq!(
+            before,
+            real.canonicalize().unwrap().join("bot/logs").as_os_str().as_encoded_bytes()
+        );
+        assert_eq!(owner_of(&real.join("bot/logs")), before);
+    }
 }

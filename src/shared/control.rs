@@ -1,5 +1,7 @@
 //! How threads of the host ask the writer for something, and learn how far it has come.
 
+mod durable;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
@@ -88,34 +90,6 @@ impl Control {
         if let Some(thread) = self.syncer.get() {
             thread.unpark();
         }
-    }
-
-    /// Waits until everything committed before the call is in the journal, and that on the disk.
-    pub(crate) fn wait_synced(&self, timeout: Duration) -> Result<(), SyncError> {
-        let begun = Instant::now();
-        let ticket = self.request_flush();
-        self.wait_until(timeout, |now| now.barrier >= ticket || now.drain_ended)?;
-        let progress = self.progress();
-        let wanted =
-            if progress.barrier >= ticket { progress.barrier_position } else { progress.journal };
-        self.update(false, |now| now.sync_wanted = now.sync_wanted.max(wanted));
-        self.wake_syncer();
-        let left = timeout.saturating_sub(begun.elapsed());
-        let waited = self.wait_until(left, |now| now.durable >= wanted);
-        waited.map_err(|unfinished| match self.sync_errors().1 {
-            Some(reason) => SyncError::Log { reason },
-            None => SyncError::Unfinished(unfinished),
-        })
-    }
-
-    /// Notes that the journal is on the disk as far as `then` says.
-    pub(crate) fn note_durable(&self, then: &Progress) {
-        self.update(true, |now| {
-            now.durable = now.durable.max(then.journal);
-            let in_files = then.journaled.saturating_sub(then.in_memory_records);
-            now.durable_records = now.durable_records.max(in_files);
-            now.journal_syncs += 1;
-        });
     }
 
     /// Whether the journal must be written again before it can be synced. Whoever has it syncs; others

@@ -151,10 +151,11 @@ impl Core {
             "{error}: if this process is killed, what the writer has not taken yet is lost; start it \
              again to have a new ring, and keep cleaners away from ring_dir"
         );
-        self.control.set_ring_missing();
         notice(&reason);
         self.control.degrade(&reason);
         self.control.outage().stays(error);
+        // Whoever sees this finds the reason.
+        self.control.set_ring_missing();
     }
 
     /// Whether this is a forked child: the writer's threads and locks are its parent's. One system

@@ -24,6 +24,8 @@ pub(crate) enum Part {
     Journal,
     /// The segment that is being written.
     Segment,
+    /// Its name, which leads to another file or to none.
+    Name,
     /// The segments as the views read them.
     Reading,
     /// What is synced by policy.
@@ -168,12 +170,14 @@ impl Outage {
     }
 }
 
-/// A time in which the journal was in memory alone.
+/// A time in which what was written to the journal came into no file of it.
 #[derive(Debug, Clone)]
 pub(crate) struct JournalGap {
-    /// Why the disk gave no file.
+    /// Why the disk gave no file, or that somebody has taken it.
     pub(crate) reason: String,
-    /// When that was noticed, and when the journal was in files again.
+    /// Whether the records were in memory alone.
+    pub(crate) in_memory: bool,
+    /// When that was noticed, or the file made, and when the journal was in files again.
     pub(crate) from: UnixNanos,
     pub(crate) until: UnixNanos,
     /// How many records are in no file.

@@ -39,6 +39,10 @@ pub(crate) struct Progress {
     /// Whether the journal is written to memory alone now, and how many of its records were.
     pub(crate) journal_in_memory: bool,
     pub(crate) in_memory_records: u64,
+    /// Where the newest part of the journal ends that is in no file of it; and up to where that was told
+    /// to somebody who waited for the disk.
+    pub(crate) unfiled: Position,
+    pub(crate) unfiled_told: Position,
     pub(crate) passes: u64,
     /// What the views have done.
     pub(crate) views: ViewCounts,

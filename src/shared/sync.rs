@@ -23,6 +23,16 @@ pub enum SyncError {
     /// Nothing is synced without being asked: `sync` is `none`.
     #[error("sync = none: nobody syncs; set `interval` or `critical`, or call `sync()`")]
     NoPolicy,
+    /// Some of what is waited for came into no file of the journal: the disk took none then, or somebody has
+    /// removed or renamed it. Told once: by the calls that wait at that time, or the next one.
+    #[error(
+        "entries of this run are in no file of the journal ({records} so far), because the disk took none, \
+         or somebody has taken it: see logger.journal_gap in the logs; what comes later is not concerned"
+    )]
+    NoFile {
+        /// How many records of this run that are in all, as far as counted.
+        records: u64,
+    },
     /// The logger has been shut down, and its files are closed.
     #[error("the logger has been shut down: sync before that")]
     Closed,
@@ -64,13 +74,14 @@ impl SyncError {
 impl Core {
     /// Waits until everything accepted so far is written, then syncs the files it is in.
     pub(crate) fn sync(&self, timeout: Duration) -> Result<(), SyncError> {
+        let told = self.control.unfiled_told();
         self.control.flush(timeout)?;
         if !self.is_on_disk()? {
             return Ok(());
         }
         let outcome = self.sync_journal().and_then(|()| self.control.sync_logs(timeout));
         self.note_sync(&outcome, "a power cut may take what is not synced; call `sync()` again");
-        outcome
+        outcome.and_then(|()| self.control.check_unfiled(told))
     }
 
     /// Counts a failure to sync, which stands in the stats until syncing works again; `risk` is told
@@ -84,7 +95,7 @@ impl Core {
                 self.control.outage().failed(Part::Syncing, error, risk);
             }
             // Nothing has failed.
-            Err(SyncError::Unfinished(_) | SyncError::Closed) => {}
+            Err(SyncError::Unfinished(_) | SyncError::Closed | SyncError::NoFile { .. }) => {}
             // What is in memory alone has failed elsewhere.
             Err(error) => self.control.sync_failed(error.to_string()),
         }

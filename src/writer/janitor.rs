@@ -11,7 +11,7 @@ use crossbeam_channel::{RecvTimeoutError, TrySendError};
 use super::keeper::Keeper;
 use super::reporter::{Reporter, tell_journal_gap};
 use super::supply::{Desk, Floor, Returned, Supply, connect};
-use crate::journal::{Prepared, SegmentStore, shortage};
+use crate::journal::{Prepared, SegmentStore, Taken, shortage};
 use crate::ring::LossReason;
 use crate::shared::{Core, FileError, JournalGap, Part, Refusal, make_parents, utc_now};
 
@@ -21,6 +21,9 @@ const HELD_RETRY: Duration = Duration::from_millis(1);
 /// How often a disk that refused a segment is asked again, and how often it is looked whether the
 /// files are still where they were.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// What has become of a segment that nobody finds, or not all of it.
+const TAKEN: &str = "somebody has removed or renamed it, or cut it off";
 
 /// The thread that does what takes long: making, populating and recycling segments. In between it
 /// reports how the logger is doing.
@@ -101,6 +104,8 @@ impl Janitor {
             Ok(Returned::Removed(file)) => drop(file),
             Ok(Returned::Ended(spare)) => {
                 self.ending = true;
+                // Nothing is written to it any more.
+                self.core.control.outage().works(Part::Name, 0);
                 self.discard_ready();
                 if let Some(segment) = spare {
                     self.store.discard(segment);
@@ -164,7 +169,9 @@ impl Janitor {
         let reason = trouble.to_string();
         let error = FileError::from(trouble);
         self.core.control.outage().failed(Part::Journal, error, Part::CONSOLE_ONLY);
-        self.gap = Some(JournalGap { reason, from: utc_now(), until: utc_now(), records: 0 });
+        let now = utc_now();
+        let gap = JournalGap { reason, in_memory: true, from: now, until: now, records: 0 };
+        self.gap = Some(gap);
     }
 
     /// What is done every now and then; how long until the next time.
@@ -182,6 +189,7 @@ impl Janitor {
                 self.look_for_room();
             }
             self.note_trouble();
+            self.note_taken();
             self.end_gap();
             self.gaps.retain(|gap| !tell_journal_gap(&self.core, gap));
             self.core.control.outage().settle(false);
@@ -240,9 +248,27 @@ impl Janitor {
 
     /// Has the drain leave a segment that nobody finds by its name any more.
     fn look_for_misplaced(&mut self) {
-        if let Some(misplaced) = self.store.newest_misplaced() {
-            self.desk.shared.leave_before(misplaced + 1);
-            self.core.control.wake_drain();
+        let control = &self.core.control;
+        let Some((misplaced, path)) = self.store.newest_misplaced() else {
+            return control.outage().works(Part::Name, 0);
+        };
+        let error = FileError::refused("find", &path, TAKEN.to_owned());
+        control.outage().failed(Part::Name, error, "the journal goes on in another segment");
+        // Whoever syncs does not find it either.
+        control.note_segment_taken(misplaced);
+        self.desk.shared.leave_before(misplaced + 1);
+        control.wake_drain();
+    }
+
+    /// Counts what is in segments that were taken away while they were written.
+    fn note_taken(&mut self) {
+        for Taken { path, since, records } in self.store.take_taken() {
+            let reason = format!("{}: {TAKEN}", path.display());
+            let gap =
+                JournalGap { reason, in_memory: false, from: since, until: utc_now(), records };
+            self.core.control.count_taken(records);
+            self.in_memory += records;
+            self.gaps.push(gap);
         }
     }
 

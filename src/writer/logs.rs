@@ -32,6 +32,8 @@ pub(crate) struct LogFile {
     retry_at: Instant,
     look_at: Instant,
     lines: u64,
+    /// How many these were when the file was last known to be where it belongs.
+    lines_sure: u64,
     missed: u64,
     rotations_before: u64,
     /// When the log was rotated last because of its size.
@@ -45,6 +47,7 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Opens the log, or notes that it does not open: it is tried again later.
     pub(crate) fn open(options: FileOptions, control: &Arc<Control>, part: Part) -> Self {
+        FileHandler::remove_surplus(&options);
         let now = Instant::now();
         let mut log = Self {
             options,
@@ -58,6 +61,7 @@ impl LogFile {
             retry_at: now,
             look_at: now + LOOK,
             lines: 0,
+            lines_sure: 0,
             missed: 0,
             rotations_before: 0,
             rotated_at: None,
@@ -124,7 +128,7 @@ impl LogFile {
             return self.fail(self.not_ours());
         }
         match FileHandler::open(self.options.clone()) {
-            Ok(handler) => self.handler = Some(handler),
+            Ok(handler) => (self.handler, self.lines_sure) = (Some(handler), self.lines),
             Err(error) => self.fail((&error).into()),
         }
     }
@@ -137,6 +141,9 @@ impl LogFile {
     fn fail(&mut self, error: FileError) {
         if let Some(handler) = self.handler.take() {
             self.rotations_before += handler.rotations();
+            if handler.is_nameless() {
+                self.count_vanished();
+            }
         }
         self.missed_before.get_or_insert(self.missed);
         let meanwhile = "its lines go to stderr until it works again";
@@ -158,11 +165,37 @@ impl LogFile {
             return;
         }
         self.look_at = now + LOOK;
-        if let Some(handler) = &mut self.handler
-            && let Err(error) = handler.reopen_if_moved()
-        {
+        let Some(handler) = &mut self.handler else { return };
+        let moved = handler.reopen_if_moved();
+        if handler.take_vanished() {
+            self.note_vanished();
+        }
+        self.lines_sure = self.lines;
+        if let Err(error) = moved {
             self.fail((&error).into());
         }
+    }
+
+    /// Counts them; whether there are any.
+    fn count_vanished(&mut self) -> bool {
+        let lost = self.lines - std::mem::replace(&mut self.lines_sure, self.lines);
+        if lost > 0 {
+            self.missed_before.get_or_insert(self.missed);
+            self.missed += lost;
+            self.missing += lost;
+        }
+        lost > 0
+    }
+
+    /// Takes the lines for missing that may have been written to a file without a name.
+    fn note_vanished(&mut self) {
+        if !self.count_vanished() {
+            return;
+        }
+        let reason = "somebody has removed it".to_owned();
+        let error = FileError::refused("find", &self.options.path, reason);
+        let meanwhile = "it is made anew, and tells how many lines it may miss";
+        self.control.outage().failed(self.part, error, meanwhile);
     }
 
     /// Writes the batch; whether all of it is in the file. While the log does not work, its lines go to
@@ -213,11 +246,15 @@ impl LogFile {
         self.torn = true;
         let outcome = handler.write(batch);
         self.torn = false;
+        let vanished = handler.take_vanished();
         let (written, failure) = match outcome {
             Ok(all) => (all, None),
             Err(error) => (error.written, Some(error.source)),
         };
         self.lines += written.lines as u64;
+        if vanished {
+            self.note_vanished();
+        }
         self.note_rotations(written.rotations);
         if let Some(error) = failure {
             self.fail((&error).into());
@@ -274,9 +311,12 @@ impl LogFile {
 
     /// Rotates the log now.
     pub(crate) fn rotate(&mut self) {
-        if let Some(handler) = &mut self.handler
-            && let Err(error) = handler.rotate()
-        {
+        let Some(handler) = &mut self.handler else { return };
+        let rotated = handler.rotate();
+        if handler.take_vanished() {
+            self.note_vanished();
+        }
+        if let Err(error) = rotated {
             self.fail((&error).into());
         }
     }

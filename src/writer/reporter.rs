@@ -322,7 +322,7 @@ pub(crate) fn tell_recovered(core: &Core) -> bool {
 pub(super) fn tell_journal_gap(core: &Core, gap: &JournalGap) -> bool {
     let args = (((((), gap.records), gap.from), gap.until), gap.reason.as_str());
     let told = core.push_own(&JOURNAL_GAP_SITE, &args).is_ok();
-    if told {
+    if told && gap.in_memory {
         core.ring.note_in_memory_told(gap.records);
     }
     told

@@ -72,7 +72,6 @@ struct Failed {
 pub(crate) struct View {
     core: Arc<Core>,
     outlets: Outlets,
-    index: SegmentIndex,
     reader: JournalReader,
     merge: Merge,
     unreadable: Unreadable,
@@ -122,13 +121,11 @@ impl View {
         let checkpoint =
             resume.checkpoint.unwrap_or_else(|| Checkpoint::at(Position::start_of(first)));
         let checkpoint_sequence = checkpoint.position.sequence;
-        let mut reader =
-            JournalReader::new(index.clone(), Some(checkpoint.position), Liveness::Live);
+        let mut reader = JournalReader::new(index, Some(checkpoint.position), Liveness::Live);
         reader.set_ended_before(first);
         let mut view = Self {
             core,
             outlets,
-            index,
             reader,
             merge: Merge::resume(checkpoint),
             unreadable: Unreadable::default(),
@@ -241,6 +238,7 @@ impl View {
             }
             match step {
                 Ok(Step::Frame(frame)) => {
+                    crash::pass(CrashPoint::FrameRead);
                     any = true;
                     let bytes = frame.end.offset.saturating_sub(frame.position.offset);
                     budget = budget.saturating_sub(bytes.max(1));

@@ -1,14 +1,18 @@
 //! Rows 1 and 2: children that are killed while they log at full speed, or while they recover.
 
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::acknowledged::{Acknowledged, THREADS_MAX};
 use crate::check::{check, kind, mark, start_again, try_entry};
+use crate::panics::panic_again;
 use crate::support::{self, Desk, PATIENCE, child, role, wait};
 use tapelog::testing::{CrashPoint, die_at, hold_drain, panic_at};
 use tapelog::{Builder, MetaLogger, SyncPolicy, Threading, context};
@@ -16,14 +20,18 @@ use tapelog::{Builder, MetaLogger, SyncPolicy, Threading, context};
 /// How often each kind of death is died in a long run.
 pub(crate) const TIMES: &str = "TEST_KILLS";
 
+/// A ring that is much smaller than a segment.
+const SMALL_RING: u64 = 256 << 10;
+
 /// Small parts, so that little time and few records are enough to come into all of them. A ring holds
-/// more than a segment: who recovers a full one begins a new segment on the way.
-fn builder(logs: &Path, rings: &Path) -> Builder {
+/// more than a segment: who recovers a full one begins a new segment on the way. Or it is small: who
+/// recovers it reads no more of the segment than may concern it.
+fn builder(logs: &Path, rings: &Path, small: bool) -> Builder {
     support::builder(logs)
         .ring_dir(rings)
-        .ring_bytes(640_u64 << 10)
+        .ring_bytes(if small { SMALL_RING } else { 640 << 10 })
         .block_bytes(8_u32 << 10)
-        .journal_segment_bytes(512_u64 << 10)
+        .journal_segment_bytes(if small { 8 * SMALL_RING } else { 512 << 10 })
         .journal_segments(128_u32)
         .log_max_file_size(256_u64 << 10)
         .log_backup_count(1_000_u32)
@@ -34,8 +42,8 @@ pub(crate) fn few_backups(builder: Builder) -> Builder {
     builder.log_max_file_size(16_u64 << 10).log_backup_count(2_u32)
 }
 
-/// The ways in which an engine works: every other one by plain writes, and every fourth with one thread
-/// for everything.
+/// The ways in which an engine works: every other one by plain writes, every fourth with one thread
+/// for everything, eight in sixteen with a small ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Way(pub(crate) u64);
 
@@ -51,6 +59,10 @@ impl Way {
         Self(self.0 + 1)
     }
 
+    pub(crate) fn has_small_ring(self) -> bool {
+        self.0 / 8 % 2 == 1
+    }
+
     /// The same by plain writes.
     fn plain(self) -> Self {
         Self(self.0 | 1)
@@ -59,7 +71,8 @@ impl Way {
     pub(crate) fn builder(self, logs: &Path, rings: &Path) -> Builder {
         let one = self.0 / 2 % 4 == 3;
         let threading = if one { Threading::Shared } else { Threading::Dedicated };
-        builder(logs, rings).journal_mapped(self.0.is_multiple_of(2)).threading(threading)
+        let small = self.has_small_ring();
+        builder(logs, rings, small).journal_mapped(self.0.is_multiple_of(2)).threading(threading)
     }
 
     pub(crate) fn builder_of(self, desk: &Desk) -> Builder {
@@ -73,6 +86,7 @@ pub(crate) fn start(test: &str, work: &str, way: Way, desk: &Desk, threads: usiz
     let (logs, rings) = (desk.logs(), desk.ring_dir());
     let acknowledged = desk.path("acknowledged");
     let parts = [&logs, &rings, &acknowledged].map(|path| path.display().to_string());
+    assert!(work.starts_with("log") || threads <= PANICKED, "a word of {threads} threads is taken");
     let role = format!("{work} {} {threads} {}", way.0, parts.join(" "));
     let mut command: Command = child(test, &role);
     // A panic is to end a child at once.
@@ -92,8 +106,10 @@ pub(crate) fn is_child() -> bool {
     if let Some((point, times)) = point_of(death) {
         die_at(point, times);
     }
-    if let Some((point, times)) = point_of(panic) {
-        panic_at(point, times);
+    match point_of(panic) {
+        Some((point, _)) if work == "give_up" => panic_again(point, GIVEN_UP_AFTER),
+        Some((point, times)) => panic_at(point, times),
+        None => {}
     }
     match work {
         "log" | "fill" | "recycle" | "rotate" => {
@@ -113,21 +129,46 @@ pub(crate) fn is_child() -> bool {
             let paced = !death.is_empty();
             log_until_killed(&log, threads.parse().unwrap(), acknowledged.as_ref(), paced);
         }
-        _ => recover(builder, acknowledged.as_ref()),
+        _ => {
+            count_panics(files(rings.as_ref()));
+            recover(builder, acknowledged.as_ref());
+        }
     }
     true
 }
 
+/// A recovery that panics so often in a row is given up.
+pub(crate) const GIVEN_UP_AFTER: u64 = 3;
+
 /// No thread that logs: whose word says that a recovery has begun.
 const RECOVERING: usize = THREADS_MAX - 1;
 
-/// Does what the next start does, and says so when recovery is under way.
+/// Nor is this one: whose word says how often recovery has panicked.
+pub(crate) const PANICKED: usize = THREADS_MAX - 2;
+
+/// Panics while a dead process's ring was there: those of its recovery.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts them.
+fn count_panics(dead: Vec<PathBuf>) {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let waits = dead.iter().any(|ring| ring.exists());
+        PANICS.fetch_add(waits.into(), Ordering::Relaxed);
+        before(info);
+    }));
+}
+
+/// Does what the next start does, says so when recovery is under way, and how often it has panicked.
 fn recover(builder: Builder, acknowledged: &Path) {
     let (log, guard) = builder.build().expect("a start where another process died");
-    let begun = log.stats().recovering;
-    Acknowledged::open(acknowledged).set(RECOVERING, begun.into());
+    let said = Acknowledged::open(acknowledged);
+    said.set(RECOVERING, log.stats().recovering.into());
     support::until("the recovery", || !log.stats().recovering);
     log.flush(PATIENCE).unwrap();
+    let panics = PANICS.load(Ordering::Relaxed);
+    assert!(panics <= log.stats().writer_panics, "{panics}: {:?}", log.stats());
+    said.set(PANICKED, panics);
     guard.shutdown();
 }
 
@@ -224,11 +265,12 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
     let test = "kills::row_01_every_acknowledged_record_is_recovered_once_after_a_kill";
     let times = support::times(TIMES, 500);
     let mut random = Random::new();
-    let (mut records, mut recovered, mut runs) = (0, 0, 0);
+    let (mut records, mut recovered, mut runs, mut near_end) = (0, 0, 0, 0);
     for round in 0..times {
         let (threads, way) = (1 + (round % 8) as usize, Way::of(round));
         let desk = Desk::new();
         let acknowledged = kill((test, "log"), way, &desk, threads, &mut random);
+        near_end += u64::from(way.has_small_ring() && published(&desk) > 2 * SMALL_RING);
         let stats = start_again(way.next().builder_of(&desk));
         records += check(&desk, threads, &acknowledged, kind).iter().sum::<u64>();
         recovered += stats.recovered;
@@ -236,9 +278,26 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
     }
     println!(
         "row 01: {times} kills of 1 to 8 producers, {records} records, each there once and in \
-         order; {recovered} of them from the ring, in {runs} runs"
+         order; {recovered} of them from the ring, in {runs} runs; {near_end} whose segment was read \
+         near its end only"
     );
+    assert!(near_end >= times / 100, "recovery has read {near_end} segments near their end only");
     assert!(runs >= times / 8, "children left something in the ring in {runs} of {times} runs");
+}
+
+/// How far the newest segment is published.
+fn published(desk: &Desk) -> u64 {
+    let names = std::fs::read_dir(desk.logs().join("journal")).unwrap();
+    let mut paths: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "tape"));
+    paths.sort_unstable();
+    let cursor = |path: &PathBuf| {
+        let mut bytes = [0; 8];
+        std::fs::File::open(path).unwrap().read_exact_at(&mut bytes, 512).unwrap();
+        u64::from_le_bytes(bytes)
+    };
+    // The last one that is written: behind it, one is prepared.
+    paths.iter().rev().map(cursor).find(|&cursor| cursor > 4096).unwrap_or(0)
 }
 
 #[test]
@@ -279,8 +338,12 @@ fn row_02_recovery_can_be_killed_and_run_again() {
 }
 
 /// The files of rings.
-fn rings(desk: &Desk) -> Vec<PathBuf> {
-    std::fs::read_dir(desk.ring_dir()).unwrap().map(|entry| entry.unwrap().path()).collect()
+pub(crate) fn rings(desk: &Desk) -> Vec<PathBuf> {
+    files(&desk.ring_dir())
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Logs until the process dies at a point, and gives what it had acknowledged.

@@ -1,12 +1,15 @@
 //! Rows 2 and 9: deaths in the janitor's work and while a ring is set aside, and panics of recovery.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 use crate::acknowledged::Acknowledged;
 use crate::check::{
-    Kind, check, in_order, in_the_logs, journal, kind, newest_in_order, start_again,
+    Kind, check, in_order, in_the_logs, journal, kind, newest_in_order, start_again, texts,
 };
-use crate::kills::{Random, TIMES, Way, few_backups, is_child, kill, start};
+use crate::kills::{
+    GIVEN_UP_AFTER, PANICKED, Random, TIMES, Way, few_backups, is_child, kill, rings, start,
+};
 use crate::support::{self, Desk, wait};
 use tapelog::testing::CrashPoint;
 
@@ -114,30 +117,100 @@ fn spoil_version(desk: &Desk) {
 }
 
 #[test]
-fn row_09_a_recovery_that_panics_at_any_point_goes_on() {
+fn row_09_a_ring_whose_recovery_panics_three_times_is_left_to_the_next_start() {
     if is_child() {
         return;
     }
-    let test = "points::row_09_a_recovery_that_panics_at_any_point_goes_on";
-    let rounds = support::times(TIMES, 5);
-    let mut random = Random::new();
-    for point in [
-        CrashPoint::RecoveryBegun,
+    let test = "points::row_09_a_ring_whose_recovery_panics_three_times_is_left_to_the_next_start";
+    for (point, round) in [
         CrashPoint::FramesWritten,
         CrashPoint::CursorWritten,
         CrashPoint::RecoveryPublished,
         CrashPoint::RecoveryNoted,
         CrashPoint::RecoveryEnded,
-        CrashPoint::SegmentBegun,
-    ] {
-        for round in 0..rounds {
-            let (desk, way) = (Desk::new(), Way::of(round));
-            let acknowledged = kill((test, "fill"), way, &desk, 2, &mut random);
-            let work = format!("recover!{point:?}#{}", 1 + random.below(2));
-            assert!(wait(&mut start(test, &work, way.next(), &desk, 2)).success(), "{point:?}");
-            start_again(way.builder_of(&desk));
-            check(&desk, 2, &acknowledged, kind);
+    ]
+    .into_iter()
+    .zip(0..)
+    {
+        let (desk, way) = (Desk::new(), Way::of(round));
+        let sure = fill(test, way, &desk, 2);
+        let ring = rings(&desk);
+        let work = format!("give_up!{point:?}#1");
+        assert!(wait(&mut start(test, &work, way.next(), &desk, 2)).success(), "{point:?}");
+        let panicked = Acknowledged::open(&desk.path("acknowledged")).of(PANICKED);
+        assert_eq!((rings(&desk), panicked), (ring.clone(), GIVEN_UP_AFTER), "{point:?}");
+        let told = texts(&desk.logs(), "errors.log");
+        let told: Vec<_> = told.iter().filter(|line| line.contains("recovery_failed")).collect();
+        let [told] = told[..] else { panic!("{point:?}: {told:?}") };
+        let name = ring[0].display().to_string();
+        assert!(told.contains("the writer panics over it") && told.contains(&name), "{told}");
+        let left = start_again(way.builder_of(&desk)).recovered;
+        let records = check(&desk, 2, &sure, kind).iter().sum::<u64>();
+        match point {
+            CrashPoint::FramesWritten => assert_eq!(left, records, "nothing was published"),
+            CrashPoint::RecoveryEnded => assert_eq!(left, 0, "all of it was"),
+            _ => assert!(left < records, "{point:?}: what was published is left, too"),
         }
-        println!("row 09: {} recoveries panicked at {point:?}", rounds);
+        println!(
+            "row 09: {panicked} panics of a recovery at {point:?}, {left} of {records} records left \
+             to the next start, each there once"
+        );
+    }
+}
+
+/// Has a child fill its ring, and kills it: what it had acknowledged.
+fn fill(test: &str, way: Way, desk: &Desk, threads: usize) -> Vec<u64> {
+    let acknowledged = Acknowledged::open(&desk.path("acknowledged"));
+    let mut child = start(test, "fill", way, desk, threads);
+    let counts = || (0..threads).map(|thread| acknowledged.of(thread)).collect::<Vec<_>>();
+    let mut before = counts();
+    support::until("a full ring", || {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = counts();
+        now == std::mem::replace(&mut before, now.clone()) && now[0] > 0
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    counts()
+}
+
+#[test]
+fn row_09_a_recovery_that_panics_at_any_point_goes_on() {
+    if is_child() {
+        return;
+    }
+    let test = "points::row_09_a_recovery_that_panics_at_any_point_goes_on";
+    let wanted = support::times(TIMES, 5);
+    let mut random = Random::new();
+    for (point, often) in [
+        (CrashPoint::RecoveryBegun, 1),
+        (CrashPoint::FramesWritten, 2),
+        (CrashPoint::CursorWritten, 2),
+        (CrashPoint::RecoveryPublished, 2),
+        (CrashPoint::RecoveryNoted, 2),
+        (CrashPoint::RecoveryEnded, 1),
+        (CrashPoint::SegmentBegun, 1),
+    ] {
+        let (mut panicked, mut rounds) = (0, 0);
+        while panicked < wanted {
+            assert!(
+                rounds < 9 * wanted,
+                "of {rounds} recoveries, {panicked} panicked at {point:?}"
+            );
+            let (desk, way) = (Desk::new(), Way::of(rounds));
+            // Who recovers little does not come to a second segment.
+            let sure = match point {
+                CrashPoint::SegmentBegun => fill(test, way, &desk, 2),
+                _ => kill((test, "fill"), way, &desk, 2, &mut random),
+            };
+            let work = format!("recover!{point:?}#{}", 1 + random.below(often));
+            assert!(wait(&mut start(test, &work, way.next(), &desk, 2)).success(), "{point:?}");
+            assert_eq!(rings(&desk).len(), 0, "{point:?}: it was given up");
+            panicked += Acknowledged::open(&desk.path("acknowledged")).of(PANICKED);
+            assert_eq!(start_again(way.builder_of(&desk)).recovered, 0, "{point:?}: it went on");
+            check(&desk, 2, &sure, kind);
+            rounds += 1;
+        }
+        println!("row 09: {panicked} recoveries panicked at {point:?} and went on, of {rounds}");
     }
 }

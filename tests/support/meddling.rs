@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -18,22 +19,25 @@ pub(crate) enum Meddling {
     Renamed,
     RenamedAndCreated,
     DirectoryRemoved,
+    /// For who obeys modes: see `capabilities.rs`.
     Unreadable,
     Immutable,
     Locked,
 }
 
 /// Does it; again for so long, where a rotation or the engine's own repair came in between.
-fn done(patience: Duration, mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+fn done<T>(patience: Duration, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let deadline = Instant::now() + patience;
-    while let Err(error) = call() {
-        let passing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty);
+    loop {
+        let outcome = call();
+        let passing = outcome.as_ref().is_err_and(|error| {
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty)
+        });
         if !passing || Instant::now() >= deadline {
-            return Err(error);
+            return outcome;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(())
 }
 
 impl Meddling {
@@ -75,9 +79,14 @@ impl Meddling {
                 meanwhile();
             }
             Meddling::Unreadable => {
-                done(patience, || fs::set_permissions(file, Permissions::from_mode(0o0)))?;
+                // A rotation may give it another name meanwhile.
+                let held = done(patience, || File::open(file))?;
+                held.set_permissions(Permissions::from_mode(0o0))?;
+                let again = File::open(format!("/proc/self/fd/{}", held.as_raw_fd()));
+                let refused = again.expect_err("a file without permissions was opened");
+                assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{refused}");
                 meanwhile();
-                done(patience, || fs::set_permissions(file, Permissions::from_mode(0o600)))?;
+                held.set_permissions(Permissions::from_mode(0o600))?;
             }
             Meddling::Immutable => {
                 if !chattr("+i", file) {

@@ -60,6 +60,8 @@ pub(crate) const ROWS: [Row; 21] = [
             "TEST_KILLS", 5_000, 52),
         times("row_02_a_death_while_a_segment_is_made_new_out_of_an_old_one_loses_nothing_of_the_logs",
             "TEST_KILLS", 5_000, 50),
+        times("row_02_a_death_inside_a_rotation_that_removes_the_oldest_file_loses_and_repeats_nothing",
+            "TEST_KILLS", 5_000, 50),
         times("row_02_a_death_while_a_ring_is_set_aside_leaves_it_to_the_next_start",
             "TEST_KILLS", 5_000, 50),
     ]),
@@ -91,6 +93,7 @@ pub(crate) const ROWS: [Row; 21] = [
             "TEST_STARTS", 5_000, 20),
     ]),
     row(9, "writer stopped or panicking, ring full", "a hook", &[
+        seconds("row_09_refused_calls_are_quick_and_counted_to_the_last", "TEST_HELD_SECONDS", 600),
         times("row_09_the_drain_goes_on_after_a_panic_at_any_point", "TEST_PANICS", 500, 5),
         times("row_09_the_views_go_on_after_a_panic_at_any_point", "TEST_PANICS", 500, 5),
         times("row_09_the_janitor_goes_on_after_a_panic_at_any_point", "TEST_PANICS", 500, 5),
@@ -113,6 +116,8 @@ pub(crate) const ROWS: [Row; 21] = [
     row(15, "malformed files", "bytes flipped, files cut, random bytes", &[
         times("row_15_the_corpus_and_a_hundred_thousand_changes_of_it_are_read_to_some_end",
             "TEST_DAMAGES", 10_000_000, 10_000_000),
+        times("row_15_the_corpus_of_feeds_and_changes_of_it_are_read_to_some_end",
+            "TEST_DAMAGES", 1_000_000, 1_000_000),
         times("row_15_several_damages_at_once_never_panic_or_hang", "TEST_DAMAGES", 1_000_000, 10_000),
         times("row_15_noise_is_no_journal", "TEST_DAMAGES", 1_000_000, 10_000),
         times("row_15_random_bytes_in_a_ring_neither_panic_nor_hang",

@@ -122,32 +122,90 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_row_of_the_document_names_a_test_that_is_there() {
-        let tests = find().unwrap();
-        let text = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
-        let mut rows = [false; ROWS.len()];
-        for line in text.lines() {
-            let cells: Vec<_> = line.split('|').map(str::trim).collect();
-            let [_, number, _, test, ..] = cells[..] else { continue };
-            let Ok(number) = number.parse::<usize>() else { continue };
-            rows[number - 1] = true;
-            let mark = format!("row_{number:02}_");
-            // `file`, `name`, `name`, `file`, `name` …
-            let (mut file, quoted) = ("", test.split('`').skip(1).step_by(2));
-            for quoted in quoted {
-                if !quoted.starts_with("row_") {
+    /// A line of the fault table in docs/reliability.md.
+    struct Line {
+        text: String,
+        number: usize,
+        /// The beginnings of names, each with its file.
+        names: Vec<(String, String)>,
+        /// The variables that ask for a long run.
+        variables: Vec<String>,
+    }
+
+    impl Line {
+        /// `number | fault | test | CI | long | …`, where a test is `file`, `name`, `name`, `file` ….
+        fn of(text: &str) -> Option<Line> {
+            let cells: Vec<_> = text.split('|').map(str::trim).collect();
+            let [_, number, _, test, _, long, _, _] = cells[..] else { return None };
+            let quoted = |cell: &str| {
+                cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+            };
+            let (mut file, mut names) = (String::new(), Vec::new());
+            for quoted in quoted(test) {
+                if quoted.starts_with("row_") {
+                    names.push((file.clone(), quoted.trim_end_matches('…').to_owned()));
+                } else {
                     file = quoted;
-                    continue;
                 }
-                let start = quoted.trim_end_matches('…');
-                let fits = |test: &Test| test.file == file && test.name.starts_with(start);
+            }
+            let mut variables = quoted(long);
+            variables.retain(|variable| variable.starts_with("TEST_"));
+            Some(Line { text: text.to_owned(), number: number.parse().ok()?, names, variables })
+        }
+
+        fn has(&self, test: &Test) -> bool {
+            let fits = |(file, start): &(String, String)| {
+                test.file == *file && test.name.starts_with(start)
+            };
+            self.names.iter().any(fits)
+        }
+    }
+
+    fn lines_of_the_document() -> Vec<Line> {
+        let text = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+        text.lines().filter_map(Line::of).collect()
+    }
+
+    #[test]
+    fn every_line_of_the_document_names_tests_that_are_there() {
+        let tests = find().unwrap();
+        let mut rows = [false; ROWS.len()];
+        for Line { text, number, names, .. } in lines_of_the_document() {
+            rows[number - 1] = true;
+            for (file, start) in names {
+                let fits = |test: &Test| test.file == file && test.name.starts_with(&start);
                 assert!(tests.iter().any(fits), "docs/reliability.md: {file} has no {start}");
-                assert!(start.starts_with(&mark), "{line}");
+                assert!(start.starts_with(&format!("row_{number:02}_")), "{text}");
             }
         }
         let missing: Vec<_> = (1..).zip(rows).filter(|row| !row.1).map(|row| row.0).collect();
         assert_eq!(missing, [0; 0], "docs/reliability.md has no line of these rows");
+    }
+
+    #[test]
+    fn every_test_of_a_row_has_a_line_of_the_document() {
+        let (tests, lines) = (find().unwrap(), lines_of_the_document());
+        let has_line = |test: &&Test| lines.iter().any(|line| line.has(test));
+        let missing: Vec<_> = tests.iter().filter(|test| !has_line(test)).collect();
+        let missing: Vec<_> = missing.iter().map(|test| (&test.file, &test.name)).collect();
+        assert!(missing.is_empty(), "docs/reliability.md has no line of {missing:#?}");
+    }
+
+    #[test]
+    fn the_document_names_the_variables_of_long_runs_and_no_others() {
+        let (tests, lines) = (find().unwrap(), lines_of_the_document());
+        for test in tests.iter().filter(|test| test.long.is_some()) {
+            let variable = test.long.map(|long| long.variable.to_owned()).unwrap();
+            let named = |line: &Line| line.has(test) && line.variables.contains(&variable);
+            assert!(lines.iter().any(named), "docs/reliability.md: {}: {variable}", test.name);
+        }
+        for line in &lines {
+            for variable in &line.variables {
+                let asks = |test: &&Test| test.long.is_some_and(|long| long.variable == *variable);
+                let asked = tests.iter().filter(asks).any(|test| line.has(test));
+                assert!(asked, "torture/src/rows.rs has no {variable} for {}", line.text);
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::model::{Case, Run, RunError, Throughput};
-use crate::failure::{self, Failure, outln};
+use crate::failure::{self, Failure, escaped, outln};
 
 /// A smaller change is none, however quiet the rounds were.
 const TOLERANCE: f64 = 1.05;
@@ -268,14 +268,15 @@ fn ratio(a: f64, b: f64) -> f64 {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for note in &self.notes {
-            writeln!(f, "{note}")?;
+            writeln!(f, "{}", escaped(note))?;
         }
         if !self.notes.is_empty() {
             writeln!(f)?;
         }
-        let width = self.rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0);
+        let names: Vec<_> = self.rows.iter().map(|row| escaped(&row.what)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         writeln!(f, "{:<width$}  {:>12} {:>12} {:>8} {:>8}", "", "old", "new", "slower", "noise")?;
-        for row in &self.rows {
+        for (name, row) in names.iter().zip(&self.rows) {
             let mut factor = String::new();
             write!(factor, "{:.2} x", row.slower)?;
             let word = match row.verdict {
@@ -285,8 +286,8 @@ impl fmt::Display for Comparison {
             };
             writeln!(
                 f,
-                "{:<width$}  {:>12} {:>12} {:>8} {:>6.2} x{word}",
-                row.what, row.old, row.new, factor, row.noise
+                "{name:<width$}  {:>12} {:>12} {:>8} {:>6.2} x{word}",
+                row.old, row.new, factor, row.noise
             )?;
         }
         let count = |verdict| self.rows.iter().filter(|row| row.verdict == verdict).count();

@@ -35,7 +35,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, escaped};
 use machine::Counter;
 use mode::Mode;
 use model::{FORMAT, Percentiles, Run, RunError};
@@ -148,7 +148,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         report::write(&run, path)?;
     }
     for problem in &run.problems {
-        eprintln!("tapelog: {problem}");
+        eprintln!("tapelog: {}", escaped(problem));
     }
     let unproven = problems.iter().any(|problem| matches!(problem, Problem::Unproven(_)));
     Ok(if unproven { ExitCode::FAILURE } else { ExitCode::SUCCESS })

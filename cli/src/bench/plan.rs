@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Arguments;
 use super::mode::Mode;
 use super::series::CaseName;
+use crate::failure::escaped;
 use clap::ValueEnum;
 
 const ROUNDS: u32 = 5;
@@ -126,7 +127,8 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.root) {
-            eprintln!("tapelog: cannot remove {}: {error}", self.root.display());
+            let root = escaped(&self.root.display().to_string());
+            eprintln!("tapelog: cannot remove {root}: {error}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::mode::Mode;
 use super::model::{Case, Machine, NapControl, Percentiles, Run, Throughput};
 use super::report::budget::{self, Verdict};
 use crate::demo::units::grouped;
+use crate::failure::escaped;
 
 /// What the run is and what it was measured on.
 pub(super) struct Head<'a> {
@@ -26,7 +27,9 @@ impl Display for Head<'_> {
         writeln!(f, "command   {command}")?;
         writeln!(f, "commit    {commit}, {}", machine.rustc)?;
         writeln!(f, "started   {started}")?;
+        let (cpu, hypervisor) = (escaped(cpu), escaped(hypervisor));
         writeln!(f, "machine   {cpu}, {cores} cores, {gib:.1} GiB, hypervisor {hypervisor}")?;
+        let (kernel, governor) = (escaped(kernel), escaped(governor));
         writeln!(f, "system    Linux {kernel}, governor {governor}, {}", machine.filesystem)?;
         writeln!(f, "counter   {ghz:.3} GHz, {invariant}, steps by {step_ns:.1} ns")
     }

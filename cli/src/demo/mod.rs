@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use tapelog::{Level, Overflow, StartError};
 
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, escaped};
 use check::Written;
 use files::{LOG_BACKUPS, LogFiles};
 use market::Market;
@@ -154,7 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         eprintln!("tapelog: the feed ended early, at line {line}: {}", market.how_far());
     }
     for problem in &problems {
-        eprintln!("tapelog: {problem}");
+        eprintln!("tapelog: {}", escaped(problem));
     }
     let whole = problems.is_empty() && outcome.feed_error.is_none();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })

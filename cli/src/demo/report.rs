@@ -1,6 +1,5 @@
 //! What the demo prints at its end.
 
-use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::path::Path;
@@ -16,6 +15,8 @@ use super::speed::Speed;
 use super::stopwatch::{PERCENTILES, Times};
 use super::strategy::EXPERT_NAME;
 use super::units::{bytes, duration_ns, grouped, rate};
+use crate::failure::escaped;
+use crate::shell;
 
 /// What stands below the times.
 const HOW_TIMED: &str = "\
@@ -44,7 +45,8 @@ impl fmt::Display for Report<'_> {
             Overflow::Block(_) => "block: a call waits for room, at most 5 ms",
             _ => "drop: a call never waits",
         };
-        writeln!(f, "{EXPERT_NAME} on {symbol}, {}, at {}", self.market, self.speed)?;
+        let market = escaped(&self.market.to_string());
+        writeln!(f, "{EXPERT_NAME} on {symbol}, {market}, at {}", self.speed)?;
         writeln!(f, "when the ring is full: {policy}\n")?;
         self.counts(f)?;
         self.times(f)?;
@@ -125,11 +127,11 @@ impl Report<'_> {
     fn files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nfiles")?;
         for log in &self.files.logs {
-            let (path, size) = (log.path.display().to_string(), bytes(log.bytes));
+            let (path, size) = (shown(&log.path), bytes(log.bytes));
             writeln!(f, "  {path:<28}{size:>10}   {}", lines_of(log))?;
         }
         let journal = &self.files.journal;
-        let (path, size) = (format!("{}/", journal.path.display()), bytes(journal.bytes));
+        let (path, size) = (format!("{}/", shown(&journal.path)), bytes(journal.bytes));
         let plural = if journal.segments == 1 { "" } else { "s" };
         writeln!(f, "  {path:<28}{size:>10}   {} segment{plural}", journal.segments)
     }
@@ -164,22 +166,21 @@ fn lines_of(log: &FoundLog) -> String {
 fn own_command() -> String {
     if env::var_os("CARGO").is_none() {
         let own = env::args_os().next();
-        return own
-            .map_or_else(|| "tapelog".to_owned(), |own| quoted(Path::new(&own)).into_owned());
+        return own.map_or_else(|| "tapelog".to_owned(), |own| quoted(Path::new(&own)));
     }
     let release = if cfg!(debug_assertions) { "" } else { " --release" };
     format!("cargo run{release} --")
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> Cow<'_, str> {
+fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string())
+}
+
+/// A path as a shell takes it, and no command for an option.
+fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
-        return text;
-    }
     let dashed = if text.starts_with('-') { "./" } else { "" };
-    format!("'{dashed}{}'", text.replace('\'', "'\\''")).into()
+    shell::word(&format!("{dashed}{text}")).into_owned()
 }
 
 #[cfg(test)]
@@ -190,8 +191,8 @@ mod tests {
     fn paths_stand_as_a_shell_takes_them() {
         let paths = ["logs", "my logs", "it's", "-o", "/a/b-c.d"];
         assert_eq!(
-            paths.map(|path| quoted(Path::new(path)).into_owned()),
-            ["logs", "'my logs'", r"'it'\''s'", "'./-o'", "/a/b-c.d"]
+            paths.map(|path| quoted(Path::new(path))),
+            ["logs", "'my logs'", r"'it'\''s'", "./-o", "/a/b-c.d"]
         );
     }
 }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use tapelog::MetaLogger;
 
-use crate::failure::{Failure, escaped, outln};
+use crate::failure::{self, Failure, escaped, outln};
 use finding::{Finding, Verdict};
 use rings::Ring;
 
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (problems, notes) = (count(Verdict::Problem), count(Verdict::Note));
     let report = Report { problems, notes, findings, rings };
     if arguments.json {
-        outln!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", failure::json(&report)?);
     } else {
         tell(&report);
     }

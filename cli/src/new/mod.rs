@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::failure::{Failure, escaped, outln};
+use crate::shell;
 use name::{BadName, ProjectName};
 
 /// The files of a project, but for `tapelog.toml`, which is made of the parameters themselves.
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     write(&project, &arguments.path, name, &tapelog)?;
     let shown = escaped(&project.display().to_string());
     outln!("{shown} is written; it builds with tapelog from {}. Next:", escaped(&tapelog));
-    outln!("  cd {shown} && cargo run --release");
+    outln!("  cd {} && cargo run --release", shell::word(&project.to_string_lossy()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ use super::load::{Load, Stretch};
 use super::proof::{Proof, Rehearsal};
 use super::recorded::Recorded;
 use crate::demo::units::{bytes, duration_ns, grouped, rate};
+use crate::failure::escaped;
 
 /// What the demand for a stall stands on, when the user has not said how long it is.
 pub(super) const STALL_REASON: &str =
@@ -93,7 +94,7 @@ pub(super) struct Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n", self.findings.source)?;
+        writeln!(f, "{}\n", escaped(&self.findings.source))?;
         self.load(f)?;
         self.demand(f)?;
         self.proofs(f)?;

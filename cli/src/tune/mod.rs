@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::demo::generator;
 use crate::demo::speed::Speed;
 use crate::demo::units::{bytes, grouped};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use advice::{Advice, Demand};
 use chart::Style;
 use findings::{Findings, LoadFigures};
@@ -122,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let source = source_of(arguments, &mut demand)?;
     let findings = tune(source, &demand)?;
     let text = if arguments.json {
-        format!("{}\n", serde_json::to_string_pretty(&findings)?)
+        format!("{}\n", failure::json(&findings)?)
     } else {
         findings.show(Style::of_terminal(arguments.ascii)).to_string()
     };

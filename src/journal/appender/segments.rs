@@ -70,7 +70,8 @@ impl Appender {
         self.calibration_due = true;
         self.pass_over_given_up();
         self.open_segment();
-        Retired { segment, published, failure }
+        let records = std::mem::take(&mut self.segment_records);
+        Retired { segment, published, records, failure }
     }
 
     /// Writes the end frame and publishes it.
@@ -123,7 +124,8 @@ impl Appender {
         Ok(progress)
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    /// How far the journal has come, published or not.
+    pub(crate) fn progress(&self) -> Progress {
         Progress {
             position: Position { sequence: self.sequence(), offset: self.end.into() },
             pass: self.pass,
@@ -160,8 +162,10 @@ impl Appender {
         let published = self.segment.writer.publish(self.end.into());
         published.map_err(|source| self.failed(source))?;
         self.published = self.end;
+        let records = self.records - self.published_records;
+        self.segment_records += records;
         if self.segment.in_memory {
-            self.in_memory_records += self.records - self.published_records;
+            self.in_memory_records += records;
         }
         (self.published_records, self.published_bytes) = (self.records, self.bytes);
         Ok(())

@@ -141,6 +141,9 @@ fn fill_hole(address: usize) -> bool {
     if unsafe { libc::mmap(page, bytes, access, kind, -1, 0) } == libc::MAP_FAILED {
         return false;
     }
+    // What will be in it was to be in a file, not in a core dump. Where that fails, it is in one.
+    // SAFETY: the page is the one that was just mapped.
+    let _hidden = unsafe { libc::madvise(page, bytes, libc::MADV_DONTDUMP) };
     TABLE.count_hole(slot);
     true
 }

@@ -103,6 +103,12 @@ impl Merge {
         }
     }
 
+    /// The same, with what this one has decoded: formatters find the plans they made for it.
+    pub(crate) fn go_to(&mut self, checkpoint: Checkpoint) {
+        let resolver = std::mem::take(&mut self.resolver);
+        *self = Self { resolver, ..Self::resume(checkpoint) };
+    }
+
     /// Takes the next frame of the journal in.
     pub(crate) fn push(&mut self, frame: &Frame<'_>) {
         if !matches!(frame.body, Body::End) && self.state.writer != Some(frame.writer) {

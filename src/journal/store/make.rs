@@ -12,7 +12,7 @@ use super::{Place, SegmentStore};
 use crate::crash::{self, CrashPoint};
 use crate::files::{self, FileCall};
 use crate::handlers::notice;
-use crate::journal::disk::{allocate, make_directory, random_id, refuse_beyond_limit, shortage};
+use crate::journal::disk::{allocate, make_directory, random_id, shortage};
 use crate::journal::error::JournalError;
 use crate::journal::index::SEQUENCE_MAX;
 use crate::journal::layout::SegmentHeader;
@@ -153,7 +153,7 @@ impl SegmentStore {
             .map_err(JournalError::io("create", path))?;
         let file =
             files::above_standard(File::from(file)).map_err(JournalError::io("create", path))?;
-        refuse_beyond_limit(bytes).map_err(JournalError::io("size", path))?;
+        files::refuse_beyond_limit(bytes).map_err(JournalError::io("size", path))?;
         file.set_len(bytes).map_err(JournalError::io("size", path))?;
         // Nobody else can take its pages away.
         let (header, mapped) = (self.header(bytes)?, self.options.mapped);

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use super::{Idle, Place, SegmentStore};
+use super::{Idle, Place, SegmentStore, Taken};
 use crate::files::{self, FileCall};
 use crate::journal::error::JournalError;
 use crate::journal::segment::{Prepared, Retired, Segment};
+use crate::record::UnixNanos;
 
 impl SegmentStore {
     /// Gives the memory back that took the place of the disk, as far as no view needs it any more.
@@ -26,7 +28,7 @@ impl SegmentStore {
     /// not cost what it has taken before. Until [`SegmentStore::prepare_file`] has success, segments
     /// are made in memory then.
     pub(crate) fn recycle(&mut self, retired: impl Into<Retired>) {
-        let Retired { mut segment, published, failure } = retired.into();
+        let Retired { mut segment, published, records, failure } = retired.into();
         segment.writer.reset();
         let sequence = segment.header.sequence;
         if segment.in_memory {
@@ -34,7 +36,14 @@ impl SegmentStore {
             self.memory.idle.push_back(segment);
             return;
         }
-        if !self.outside.remove(&sequence) {
+        let known = self.outside.remove(&sequence);
+        // One that failed was cut by its writer.
+        let cut = failure.is_none() && self.is_cut(sequence);
+        if records > 0 && (!known || cut || self.is_misplaced(sequence)) {
+            let (path, since) = (self.index.path(sequence), segment.header.created_unix_nanos);
+            self.taken.push(Taken { path, since: UnixNanos(since), records });
+        }
+        if !known {
             // Its name was another engine's in the meantime.
             return self.orphans.push(sequence);
         }
@@ -75,9 +84,18 @@ impl SegmentStore {
     }
 
     /// The newest segment that is prepared or being written whose name leads to another file by now,
-    /// or to none: what is written there is found by nobody.
-    pub(crate) fn newest_misplaced(&self) -> Option<u64> {
-        self.outside.iter().copied().rev().find(|&sequence| self.is_misplaced(sequence))
+    /// or to none, or which somebody has cut off, and where it should be: what is written there is found
+    /// by nobody.
+    pub(crate) fn newest_misplaced(&self) -> Option<(u64, PathBuf)> {
+        let is_taken = |sequence| self.is_misplaced(sequence) || self.is_cut(sequence);
+        let taken = self.outside.iter().copied().rev().find(|&sequence| is_taken(sequence));
+        taken.map(|sequence| (sequence, self.index.path(sequence)))
+    }
+
+    /// Whether somebody has cut an open segment off.
+    fn is_cut(&self, sequence: u64) -> bool {
+        let found = self.index.held(sequence).and_then(|file| file.metadata().ok());
+        found.is_some_and(|found| found.len() < self.options.segment_bytes)
     }
 
     /// Whether an open segment's name leads to another file, or to none.

@@ -1,10 +1,13 @@
 //! What earlier runs have left in the directory.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::OpenOptions;
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 use super::{Idle, SegmentStore};
 use crate::files::{self, FileCall};
@@ -20,7 +23,7 @@ impl SegmentStore {
     /// Finds what earlier runs left. Files that are not ours stay as they are; their numbers are
     /// not used again.
     pub(super) fn scan(&mut self, directory: &SegmentIndex) -> Result<(), JournalError> {
-        let mut empty = BTreeSet::new();
+        let mut unwritten = Vec::new();
         let mut known = VecDeque::new();
         let mut newest = 0;
         // On the way back, those in use may be there, too.
@@ -33,24 +36,29 @@ impl SegmentStore {
                     newest = sequence;
                     known.push_back(Idle { sequence, segment: None, void: false });
                 }
-                Content::Empty => {
-                    empty.insert(sequence);
-                }
+                Content::Empty { headed } => unwritten.push((sequence, headed)),
                 Content::Foreign => newest = sequence,
             }
         }
+        self.empty.clear();
         // A segment that was prepared and never written says nothing: its number is used again.
-        for &sequence in &empty {
+        for (sequence, headed) in unwritten {
             let path = directory.path(sequence);
-            give_room_back(&path)
-                .or_else(|_| files::call(FileCall::Remove, || std::fs::remove_file(&path)))
-                .map_err(JournalError::io("remove", &path))?;
+            // Readers would take one without a header for a damaged one.
+            if headed && give_room_back(&path).is_ok() {
+                self.empty.insert(sequence);
+            } else if let Err(error) = files::call(FileCall::Remove, || std::fs::remove_file(&path))
+            {
+                let error = JournalError::io("remove", &path)(error);
+                notice(&format!("{error}: it is empty, and its number is passed over"));
+                newest = newest.max(sequence);
+                continue;
+            }
             // Unless the number is that of one of ours, whose name was taken.
             if self.index.held(sequence).is_none() {
                 self.index.set_void(sequence);
             }
         }
-        self.empty = empty;
         let before = std::mem::replace(&mut self.idle, known);
         self.orphans.extend(before.into_iter().map(|idle| idle.sequence));
         self.newest_before = newest;
@@ -83,15 +91,31 @@ fn inspect(directory: &SegmentIndex, sequence: u64) -> Content {
         }
     };
     let mut page = vec![0; HEADER_PAGE_BYTES];
-    let length = files::read_up_to(&file, &mut page, 0).unwrap_or(0);
+    let Ok(length) = files::read_up_to(&file, &mut page, 0) else { return Content::Foreign };
     match SegmentHeader::read(&page[..length]) {
+        HeaderPage::Foreign if page[..length].iter().all(|&byte| byte == 0) => headless(&file),
         HeaderPage::Foreign => Content::Foreign,
         HeaderPage::Unsupported { .. } | HeaderPage::Damaged => Content::Data,
         HeaderPage::Header(header) => {
             let published = cursor_of(&page[CURSOR_OFFSET..]) > FIRST_OFFSET.into();
             let written = published || has_first_frame(&file, &header).unwrap_or(true);
-            if written { Content::Data } else { Content::Empty }
+            if written { Content::Data } else { Content::Empty { headed: true } }
         }
+    }
+}
+
+/// What a file is whose first page is not there, or holds nothing: a power cut took it, or somebody has cut
+/// the file off. Where it holds data behind it, that is read by nobody, and it is recycled in its turn.
+fn headless(file: &File) -> Content {
+    let Ok(found) = file.metadata() else { return Content::Foreign };
+    if found.nlink() > 1 {
+        // It is somebody's copy.
+        return Content::Foreign;
+    }
+    match rustix::fs::seek(file, SeekFrom::Data(0)) {
+        Err(Errno::NXIO) => Content::Empty { headed: false },
+        // What the file system does not tell may be data.
+        _ => Content::Data,
     }
 }
 
@@ -107,7 +131,10 @@ fn give_room_back(path: &Path) -> io::Result<()> {
 
 /// What a file with a segment's name holds.
 enum Content {
+    /// Frames, or what cannot be told from them.
     Data,
-    Empty,
+    /// Nothing but a header, or not even that.
+    Empty { headed: bool },
+    /// Nothing of ours.
     Foreign,
 }

@@ -152,3 +152,56 @@ fn row_02_a_start_that_dies_before_its_first_segment_does_not_make_an_empty_one_
     let mut reader = EntryReader::new(index, Some(start), Liveness::Live);
     assert_eq!(drain(&mut reader), ["[expired 1..=1]"], "what memory held is gone");
 }
+
+#[test]
+fn a_segment_without_a_header_is_removed_or_used_again_in_its_turn() {
+    let home = tempfile::tempdir().unwrap();
+    let options = || options(directory(home.path()), false);
+    let mut writer = Writer::new(options());
+    fill(&mut writer, &known(), 1);
+    writer.appender.finish().unwrap();
+    drop(writer.store);
+    // A power cut took the header of one that had frames, of one that had none, and all of a third.
+    let path = |number| SegmentIndex::directory(home.path().join("journal")).path(number);
+    let mut frames = vec![0; SEGMENT_BYTES_MIN as usize];
+    frames[8192..8300].fill(7);
+    std::fs::write(path(2), frames).unwrap();
+    std::fs::File::create(path(3)).unwrap().set_len(SEGMENT_BYTES_MIN).unwrap();
+    std::fs::File::create(path(4)).unwrap();
+    let mut writer = Writer::new(options());
+    assert_eq!(writer.appender.sequence(), 3);
+    let names = |numbers: &[u64]| -> Vec<_> {
+        let named = |&number: &u64| path(number).file_name().unwrap().to_str().unwrap().to_owned();
+        numbers.iter().map(named).collect()
+    };
+    assert_eq!(files(home.path()), names(&[1, 2, 3]));
+    (1..=60).for_each(|pass| drop(fill(&mut writer, &known(), pass)));
+    let newest = writer.appender.sequence();
+    writer.appender.finish().unwrap();
+    assert!(newest > 6);
+    assert_eq!(files(home.path()), names(&[newest - 3, newest - 2, newest - 1, newest]));
+    let read = read_all(&SegmentIndex::directory(home.path().join("journal")));
+    assert!(read.len() > 200 && !read.iter().any(|line| line.starts_with('[')), "{read:?}");
+}
+
+#[test]
+fn row_07_an_empty_segment_that_cannot_be_removed_is_passed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let options = || options(directory(home.path()), true);
+    let (mut store, index) = SegmentStore::open(options()).unwrap();
+    assert_eq!(store.prepare(1).unwrap().unwrap().sequence(), 1);
+    drop(store);
+    let chattr = |flag: &str| {
+        let done = std::process::Command::new("chattr").arg(flag).arg(index.path(1)).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !chattr("+i") {
+        println!("row 07: skipped: no file can be made immutable here");
+        return;
+    }
+    let (mut store, _) = SegmentStore::open(options()).unwrap();
+    let made = store.prepare(1).unwrap().unwrap();
+    let (trouble, sequence) = (store.trouble().is_some(), made.sequence());
+    assert!(chattr("-i"));
+    assert!(!trouble && !made.is_in_memory() && sequence == 2);
+}

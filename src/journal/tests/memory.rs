@@ -90,7 +90,7 @@ fn journals() -> Vec<(&'static str, Vec<u8>)> {
     let many = (0..1_200).flat_map(|number| run(1, &inline(&site(number, 50, 1_000, 0), 50)));
     let traces = (0..1_200).flat_map(|number| run(1, &inline(&site(number, 50, 1_000, 2), 50)));
     let waiting = (0..64).flat_map(|_| run(1, &undefined(40_000)));
-    let lanes = (0..100_000).flat_map(|lane| run(lane, &undefined(1)));
+    let lanes = (0..600_000).flat_map(|lane| run(lane, &undefined(1)));
     vec![
         ("tables of definitions", tables.collect()),
         ("large definitions in records", large.collect()),

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use crate::journal::frame::{LanePosition, RunHeader};
 use crate::record::Gap;
 
-/// Lanes that are followed; beyond it all are taken for new.
+/// Lanes that are followed; one more, and all are taken for new.
 const LANES_MAX: usize = 64 << 10;
 /// Where the first record of a block stands.
 const BLOCK_START: u32 = 64;
@@ -41,12 +41,6 @@ impl Lanes {
         self.complete = false;
     }
 
-    pub(super) fn start_segment(&mut self) {
-        if self.known.len() > LANES_MAX {
-            self.forget();
-        }
-    }
-
     /// Takes a run of `bytes` bytes of records in that stands at `from` in its segment.
     pub(super) fn run(&mut self, run: &LanePosition, bytes: u32, from: u64) -> Option<Problem> {
         let LanePosition { ring_id: ring, lane, generation, serial, offset } = *run;
@@ -77,6 +71,9 @@ impl Lanes {
 
     /// What is known of a generation of a lane; each begins at the first block.
     fn enter(&mut self, ring: u64, lane: u32, generation: u32) -> &mut Lane {
+        if self.known.len() >= LANES_MAX && !self.known.contains_key(&(ring, lane)) {
+            self.forget();
+        }
         let start = Some((FIRST_BLOCK, BLOCK_START));
         let first = if self.complete { start } else { None };
         let fresh = Lane { generation, next: first, lost: [0; 6] };

@@ -73,6 +73,8 @@ pub(crate) struct Checked {
     pub(crate) after: u64,
     /// The next segment's number, if the segment has an end frame.
     pub(crate) next: Option<u64>,
+    /// Whether its end frame says that its writer went on in the next one.
+    pub(crate) goes_on: bool,
     /// It has no end so far: somebody is writing it.
     pub(crate) live: bool,
 }
@@ -91,6 +93,7 @@ impl Checked {
             torn: None,
             after: 0,
             next: None,
+            goes_on: false,
             live: false,
         }
     }
@@ -139,7 +142,8 @@ impl Verifier {
     /// Checks the next segment. `told` is called with the offset that was reached, often.
     ///
     /// # Errors
-    /// [`JournalError::Io`] if the segment is there and cannot be opened, or the journal not listed.
+    /// [`JournalError::Io`] if the segment is there and cannot be opened or read, or the journal not
+    /// listed.
     pub(crate) fn segment(
         &mut self,
         sequence: u64,
@@ -193,12 +197,16 @@ impl Verifier {
         if let Some((writer, line)) = segment.opening {
             self.dictionary.open(writer, line);
         }
-        self.lanes.start_segment();
-        let mut walk = Walk::new(self, segment, header.as_ref(), !successor);
+        let path = self.index.path(sequence);
+        let unread = JournalError::io::<std::io::Error>("read", &path);
+        let mut walk = match Walk::new(self, segment, header.as_ref(), !successor) {
+            Ok(walk) => walk,
+            Err(error) => return Err(unread(error)),
+        };
         if header_damaged {
             walk.checked.note(Problem::Header);
         }
-        walk.run(abandoned, told);
+        walk.run(abandoned, told).map_err(unread)?;
         let (mut checked, segment) = walk.finish();
         let written = checked.frames > 0 || segment.cursor > u64::from(FIRST_OFFSET);
         if !segment.is_current() {

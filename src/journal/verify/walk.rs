@@ -1,5 +1,7 @@
 //! The walk over one segment, from its first frame to its end.
 
+use std::io;
+
 use super::lanes::pass_of;
 use super::problem::Problem;
 use super::run::{self, Records};
@@ -7,7 +9,7 @@ use super::{Checked, Outcome, Torn, Verifier};
 use crate::definition::{ContextDefinition, SiteDefinition};
 use crate::journal::bytes::get_u64;
 use crate::journal::frame::{
-    FRAME_HEADER_BYTES, Fault, FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader,
+    CLEAN_END, FRAME_HEADER_BYTES, Fault, FrameHeader, Kind, RECORDS_HEADER_BYTES, RunHeader,
     read_calibration, read_definition,
 };
 use crate::journal::layout::{IndexEntry, SegmentHeader};
@@ -38,10 +40,10 @@ impl<'a> Walk<'a> {
         segment: SegmentReader,
         header: Option<&'a SegmentHeader>,
         newest: bool,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let checked = Checked::new(Outcome::Checked);
         let (mut index, mut damaged_index, mut newest_index) = (Vec::new(), Vec::new(), 0);
-        for (entry, found) in segment.time_index() {
+        for (entry, found) in segment.time_index()? {
             newest_index = entry;
             match found {
                 Ok(found) => index.push((entry, found)),
@@ -49,7 +51,7 @@ impl<'a> Walk<'a> {
             }
         }
         index.sort_by_key(|(_, entry)| entry.offset);
-        Walk {
+        Ok(Walk {
             verifier,
             segment,
             header,
@@ -61,14 +63,19 @@ impl<'a> Walk<'a> {
             damaged_index,
             newest_index,
             ended: false,
-        }
+        })
     }
 
     /// Walks to the end; `abandoned` says that nobody writes the segment any more.
-    pub(super) fn run(&mut self, abandoned: bool, told: &mut dyn FnMut(u64)) {
+    ///
+    /// # Errors
+    /// The file cannot be read: that says nothing of what it holds.
+    pub(super) fn run(&mut self, abandoned: bool, told: &mut dyn FnMut(u64)) -> io::Result<()> {
         while !self.ended {
             told(self.segment.offset);
-            match self.segment.frame() {
+            let found = self.segment.frame();
+            self.segment.take_failure().map_or(Ok(()), Err)?;
+            match found {
                 Ok(header) => self.frame(&header),
                 Err(fault) if self.segment.offset < self.segment.cursor => self.damage(fault),
                 Err(_) if self.segment.is_tail_accepted() => self.behind_the_tail(),
@@ -82,7 +89,10 @@ impl<'a> Walk<'a> {
                     self.ended = true;
                 }
             }
+            // Nor is what was looked for behind it known not to be there.
+            self.segment.take_failure().map_or(Ok(()), Err)?;
         }
+        Ok(())
     }
 
     /// What was found, and the segment.
@@ -224,6 +234,7 @@ impl<'a> Walk<'a> {
         let next = get_u64(self.segment.bytes(header), 32);
         let sane = next > self.segment.sequence && next - self.segment.sequence < 1 << 20;
         self.checked.next = Some(if sane { next } else { self.segment.sequence.saturating_add(1) });
+        self.checked.goes_on = header.flags & CLEAN_END == 0;
         self.ended = true;
     }
 

@@ -34,6 +34,7 @@ impl Drain {
         if added > 0 {
             self.ring.ring().note_in_memory(published);
             self.control.update(false, |progress| progress.in_memory_records += added);
+            self.control.note_unfiled(self.appender.progress().position);
         }
     }
 

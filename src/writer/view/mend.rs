@@ -2,7 +2,7 @@
 //! outlet has.
 
 use super::{At, View};
-use crate::journal::{Checkpoint, JournalReader, Liveness, Merge, Position};
+use crate::journal::{Checkpoint, Position};
 
 /// What panics so many times in a row is gone over, and told.
 const TIMES_MAX: u32 = 3;
@@ -42,10 +42,8 @@ impl View {
     }
 
     fn resume(&mut self, checkpoint: Checkpoint) {
-        let place = Some(checkpoint.position);
-        self.reader = JournalReader::new(self.index.clone(), place, Liveness::Live);
-        self.reader.set_ended_before(self.first);
-        self.merge = Merge::resume(checkpoint);
+        self.reader.go_to(checkpoint.position);
+        self.merge.go_to(checkpoint);
     }
 
     /// Gives up what waits and what is left of the segment.
