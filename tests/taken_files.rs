@@ -24,16 +24,14 @@ use support::{Desk, PATIENCE, number, until};
 use tapelog::{MetaLogger, StartError, Stats, info};
 
 const WITHOUT_PERMISSIONS: &str = "a live segment without permissions";
+const IMMUTABLE: &str = "a live segment immutable";
 
 /// What a second process does, and undoes; `$J` is the journal, `$L` the log directory.
 const MEDDLING: [(&str, &str); 7] = [
     ("a live segment unlinked", "rm $(ls $J/*.tape | tail -3)"),
     ("a live segment renamed", "for s in $(ls $J/*.tape | tail -3); do mv $s $s.aside; done"),
     (WITHOUT_PERMISSIONS, "chmod 000 $J/*.tape || true; sleep 0.3; chmod 600 $J/*.tape* || true"),
-    (
-        "a live segment immutable",
-        "chattr +i $J/*.tape || true; sleep 0.3; chattr -i $J/*.tape* || true",
-    ),
+    (IMMUTABLE, "chattr +i $J/*.tape || true; sleep 0.3; chattr -i $J/*.tape* || true"),
     ("the journal removed", "rm -rf $J"),
     ("the lock file removed", "rm $L/.tapelog.lock"),
     ("the log directory removed", "rm -rf $L"),
@@ -119,8 +117,9 @@ fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
     let builder = builder.journal_segment_bytes(512_u64 << 10).journal_segments(4_u32);
     let (log, guard) = builder.build().unwrap();
     let (mut next, mut witness, mut times) = (0, Witness::default(), Vec::new());
-    // So much that each segment is made new while it has no permissions.
-    let filler = "x".repeat(if what == WITHOUT_PERMISSIONS { 1500 } else { 0 });
+    // So much that each segment is to be made new meanwhile.
+    let makes_segments = matches!(what, WITHOUT_PERMISSIONS | IMMUTABLE);
+    let filler = "x".repeat(if makes_segments { 1500 } else { 0 });
     for round in 0..support::times("TEST_TAKINGS", 3) {
         back(&log, &logs, &mut next, &mut witness);
         let paths = format!("J={}; L={}; ", logs.join("journal").display(), logs.display());

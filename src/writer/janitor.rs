@@ -144,6 +144,11 @@ impl Janitor {
     fn prepare(&mut self) -> Duration {
         let (why, pause) = match self.store.prepare(self.desk.shared.oldest_needed()) {
             Ok(Some(segment)) => {
+                if self.gap.is_some() && !segment.is_in_memory() {
+                    // The disk gives files again: what is being written in memory is left for this one.
+                    self.desk.shared.leave_memory_before(segment.sequence());
+                    self.core.control.wake_drain();
+                }
                 self.ready.push_back(segment);
                 (LossReason::Full, Duration::ZERO)
             }

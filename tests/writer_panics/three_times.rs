@@ -1,12 +1,10 @@
 //! What panics three times in a row is gone over, told and counted, and what is behind it comes.
 
-use std::net::UdpSocket;
-
 use crate::panics::panic_again;
 use crate::support::{Desk, PATIENCE, child, field, number, role, run, until};
-use crate::{builder, told};
+use crate::{builder, told, with_receiver};
 use tapelog::testing::{CrashPoint, capture};
-use tapelog::{Level, Threading, info};
+use tapelog::{Threading, info};
 
 /// Where this is not the child yet: runs it. Its hook is for the whole process.
 fn is_parent(test: &str) -> bool {
@@ -105,10 +103,7 @@ fn row_09_a_message_that_panics_the_syslog_thread_is_dropped_and_counted() {
     }
     const MESSAGES: u64 = 100;
     let desk = Desk::new();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let url = format!("udp://{}", socket.local_addr().unwrap());
-    let builder = builder(&desk, Threading::Dedicated).syslog(url).syslog_level(Level::Info);
+    let (socket, builder) = with_receiver(&desk);
     let (log, guard) = builder.build().unwrap();
     info!(log, "message", number = 0);
     until("the first message", || log.stats().syslog_sent == 1);
