@@ -24,7 +24,7 @@ use attempts::Attempts;
 use meddling::Meddling;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use support::{Desk, PATIENCE, child, field, number, role, run};
-use tapelog::{MetaLogger, info, try_info};
+use tapelog::{MetaLogger, SyncPolicy, info, try_info};
 
 /// Someone who has every version of the log's file open, so that what is written to a file without
 /// a name is seen, too.
@@ -425,4 +425,49 @@ fn row_14_a_start_with_few_descriptors_or_none_is_refused_or_degraded_and_harms_
     }
     assert!(degraded > 0, "with no descriptor left, no file can be opened");
     println!("row 14: 24 starts with 0 to 23 descriptors, {degraded} of them degraded");
+}
+
+#[test]
+fn row_14_a_start_that_gets_no_thread_is_refused_and_leaves_the_directory_free() {
+    const TEST: &str =
+        "row_14_a_start_that_gets_no_thread_is_refused_and_leaves_the_directory_free";
+    if role().is_none() {
+        if !rustix::process::geteuid().is_root() {
+            return support::skip(format_args!("row 14: only root can become a user of its own"));
+        }
+        let told = run(child(TEST, "without threads"));
+        return print!("{}", String::from_utf8_lossy(&told.stdout));
+    }
+    let desk = Desk::new();
+    // A user that has no other thread: this one alone counts.
+    let user = rustix::process::Uid::from_raw(64_987);
+    std::os::unix::fs::chown(desk.path(""), Some(user.as_raw()), None).unwrap();
+    rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+    let (mut refused, mut started) = (0, 0);
+    for threads in 1..=8 {
+        limit(Resource::Nproc, threads);
+        let builder = desk.builder().sync(SyncPolicy::Critical);
+        match builder.build() {
+            Ok((log, guard)) => {
+                started += 1;
+                info!(log, "with few threads");
+                log.flush(PATIENCE).unwrap();
+                drop(guard);
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("a thread"), "{error}");
+            }
+        }
+        // Nothing of it is left.
+        limit(Resource::Nproc, 1_000);
+        let (log, guard) = desk.builder().build().unwrap();
+        info!(log, "with all threads", threads);
+        log.flush(PATIENCE).unwrap();
+        drop(guard);
+    }
+    assert!(refused >= 4 && started >= 1, "{refused} refused, {started} started");
+    let lines = desk.lines("expert.log");
+    assert_eq!(lines.iter().filter(|line| line.contains("] with all threads ")).count(), 8);
+    println!("row 14: {refused} starts without a thread refused, the next one had the directory");
 }

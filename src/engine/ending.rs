@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::start::GRACE;
 use crate::handlers::notice;
 use crate::shared::{Core, Progress};
 use crate::writer;
@@ -53,6 +54,15 @@ pub(super) struct Joined {
     pub(super) all: bool,
     /// And none by a panic.
     pub(super) sound: bool,
+}
+
+/// Ends what runs of an engine that cannot start: then the directory is free again.
+pub(super) fn give_up(core: &Core, threads: Vec<JoinHandle<()>>) {
+    core.control.stop();
+    // Those that do not run will not say so.
+    core.control.update(true, |now| (now.drain_ended, now.views_ended) = (true, true));
+    core.control.wake_syncer();
+    let _joined = join_by(threads.into_iter(), Instant::now() + GRACE);
 }
 
 /// Waits for the threads of drain, views and janitor. One that the disk does not let go of is left

@@ -45,7 +45,7 @@ const SMALLEST_BLOCK_BYTES: u32 = 4 << 10;
 pub(super) const GATE_WAIT: Duration = Duration::from_millis(10);
 
 /// So long behind `shutdown_timeout` a thread may take to end that has nothing left to wait for but files.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Where an engine's entries go.
 #[derive(Debug, Clone)]
@@ -63,7 +63,6 @@ pub(crate) enum Place {
 pub(crate) struct Engine {
     core: Arc<Core>,
     threads: Vec<JoinHandle<()>>,
-    janitor: Option<JoinHandle<()>>,
     syslog: Option<SyslogThread>,
     /// There is one if the policy `sync` asks for it.
     syncer: Option<JoinHandle<()>>,
@@ -408,25 +407,36 @@ fn run(
     };
     let mut drain = Drain::new(ring, appender, calibrator, supply, core);
     drain.recover_first(recovery);
-    let refused = |source| StartError::System { what: "a thread", source };
-    let janitor =
-        writer::keep(core, "tapelog-janitor", |keeper| janitor.run(keeper)).map_err(refused)?;
+    let mut threads = Vec::new();
+    let started = start_threads(core, janitor, (drain, view), &mut threads);
+    let syncer = started.map_err(|source| {
+        ending::give_up(core, std::mem::take(&mut threads));
+        StartError::System { what: "a thread", source }
+    })?;
+    Ok(Engine { core: Arc::clone(core), threads, syslog, syncer, pid: std::process::id() })
+}
+
+/// Starts the threads; gives the one that syncs, if there is one, and adds the others to `threads`.
+///
+/// # Errors
+/// The system refuses one. Those that run already are all in `threads`.
+fn start_threads(
+    core: &Arc<Core>,
+    janitor: Janitor,
+    (drain, view): (Drain, Option<View>),
+    threads: &mut Vec<JoinHandle<()>>,
+) -> io::Result<Option<JoinHandle<()>>> {
+    threads.push(writer::keep(core, "tapelog-janitor", |keeper| janitor.run(keeper))?);
     let syncer = Syncer::new(core)
         .map(|syncer| writer::keep(core, "tapelog-sync", |keeper| syncer.run(keeper)))
-        .transpose()
-        .map_err(refused)?;
-    // A view that cannot start takes the drain down again.
-    let threads = writer::start_agents(core, drain, view)
-        .inspect_err(|_| core.control.stop())
-        .map_err(refused)?;
-    Ok(Engine {
-        core: Arc::clone(core),
-        threads,
-        janitor: Some(janitor),
-        syslog,
-        syncer,
-        pid: std::process::id(),
-    })
+        .transpose()?;
+    match writer::start_agents(core, drain, view, threads) {
+        Ok(()) => Ok(syncer),
+        Err(error) => {
+            threads.extend(syncer);
+            Err(error)
+        }
+    }
 }
 
 impl Engine {
@@ -435,7 +445,7 @@ impl Engine {
         if std::process::id() != self.pid {
             // A forked child: the threads, the files and the ring are its parent's.
             let threads = std::mem::take(&mut self.threads);
-            std::mem::forget((threads, self.janitor.take(), self.syncer.take()));
+            std::mem::forget((threads, self.syncer.take()));
             std::mem::forget(self.syslog.take());
             return;
         }
@@ -449,7 +459,7 @@ impl Engine {
         if core.control.wait_until(left, |progress| progress.views_ended).is_err() {
             core.control.abandon_views();
         }
-        let threads = self.threads.drain(..).chain(self.janitor.take());
+        let threads = self.threads.drain(..);
         let Joined { all, sound } = ending::join_by(threads, deadline.max(Instant::now()) + GRACE);
         let whole = busy == 0 && sound;
         if let Some(syslog) = self.syslog.take() {

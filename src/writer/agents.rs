@@ -27,19 +27,21 @@ const VIEW: &str = "tapelog-view";
 
 /// Starts the agents on one thread or on two; without views there is only one.
 ///
+/// Adds them to `threads`.
+///
 /// # Errors
-/// The system refuses another thread.
+/// The system refuses another thread. One of them may run.
 pub(crate) fn start_agents(
     core: &Arc<Core>,
     drain: Drain,
     view: Option<View>,
-) -> io::Result<Vec<JoinHandle<()>>> {
+    threads: &mut Vec<JoinHandle<()>>,
+) -> io::Result<()> {
     let configuration = &core.configuration;
     let napper = Napper::new(configuration, core.ticks_per_second);
     let placement = Placement { name: DRAIN, cpu: configuration.writer_cpu };
     let drain = KeptDrain { drain, keeper: Keeper::new(core, DRAIN), failing: false };
     let view = view.map(|view| KeptView { view, keeper: Keeper::new(core, VIEW) });
-    let mut threads = Vec::new();
     match (configuration.threading, view) {
         (Threading::Shared, Some(view)) => {
             threads.push(spawn(placement, move || run_both(drain, view, napper))?);
@@ -52,7 +54,7 @@ pub(crate) fn start_agents(
             }
         }
     }
-    Ok(threads)
+    Ok(())
 }
 
 /// The drain on a thread of its own, until the engine stops.
