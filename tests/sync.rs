@@ -194,7 +194,10 @@ fn row_05_what_was_in_memory_alone_is_not_called_synced() {
         critical!(log, "in memory alone");
         until(&log, |stats| stats.in_memory_records > 0 && stats.journal_in_memory);
         drop(full);
-        until(&log, |stats| !stats.journal_in_memory);
+        // Journal and logs.
+        let logs = support::LOGS.map(|name| desk.logs().join(name));
+        let are_there = || logs.iter().all(|log| log.exists());
+        until(&log, |stats| !stats.journal_in_memory && are_there());
         let wait = || match policy {
             SyncPolicy::None => log.sync(),
             _ => log.wait_synced(PATIENCE),
