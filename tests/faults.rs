@@ -13,7 +13,7 @@ use std::time::Duration;
 use support::{Desk, PATIENCE, child, field, number, role, run, until};
 use tapelog::reading::Journal;
 use tapelog::testing::{FileCall, fail, fail_every};
-use tapelog::{SyncPolicy, critical, info};
+use tapelog::{SyncError, SyncPolicy, critical, info};
 
 /// The tests take turns: a fault strikes all engines of the process.
 static TURN: Mutex<()> = Mutex::new(());
@@ -117,6 +117,41 @@ fn row_06_what_could_not_be_synced_is_written_again_before_it_counts_as_synced()
     until("it is over", || log.stats().file_error.is_some_and(|error| error.until.is_some()));
     drop(guard);
     println!("row 06: 2 failed syncs, {} attempts until the first counted", stats.sync_errors);
+}
+
+#[test]
+fn row_05_what_was_in_memory_alone_is_not_called_synced() {
+    const TEST: &str = "row_05_what_was_in_memory_alone_is_not_called_synced";
+    if role().is_none() {
+        run(child(TEST, "without room"));
+        println!("row 05: 2 ways to wait for the disk told what was in memory alone");
+        return;
+    }
+    for policy in [SyncPolicy::Critical, SyncPolicy::None] {
+        let desk = Desk::new();
+        let full = fail_every(FileCall::Create, libc::ENOSPC, 1);
+        let (log, guard) = desk.builder().sync(policy).build().unwrap();
+        critical!(log, "in memory alone");
+        until("the journal in memory", || {
+            let stats = log.stats();
+            stats.in_memory_records > 0 && stats.journal_in_memory
+        });
+        drop(full);
+        // Journal and logs.
+        let logs = support::LOGS.map(|name| desk.logs().join(name));
+        let are_there = || logs.iter().all(|log| log.exists());
+        until("files", || !log.stats().journal_in_memory && are_there());
+        let wait = || match policy {
+            SyncPolicy::None => log.sync(),
+            _ => log.wait_synced(PATIENCE),
+        };
+        // The journal is in files and on the disk, but not what was logged before.
+        let refused = wait();
+        assert!(matches!(refused, Err(SyncError::NoFile { .. })), "{refused:?}");
+        critical!(log, "in a file");
+        wait().unwrap();
+        drop(guard);
+    }
 }
 
 #[test]

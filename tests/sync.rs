@@ -23,7 +23,6 @@ use loop_disk::Disk;
 use strace::under_strace;
 use support::{Desk, PATIENCE, child, role, run};
 use tapelog::reading::{Format, Journal};
-use tapelog::testing::{FileCall, fail_every};
 use tapelog::{
     Builder, MetaLogger, SyncError, SyncPolicy, context, critical, info, trade, try_info,
 };
@@ -177,38 +176,6 @@ fn a_file_that_cannot_be_synced_is_told_once_by_its_name_and_tried_again() {
     assert!(stats.sync_error.is_some(), "it stays");
     assert!(stats.synced_records >= 2, "{stats:?}");
     drop(guard);
-}
-
-#[test]
-fn row_05_what_was_in_memory_alone_is_not_called_synced() {
-    const TEST: &str = "row_05_what_was_in_memory_alone_is_not_called_synced";
-    if role().is_none() {
-        run(child(TEST, "without room"));
-        println!("row 05: 2 ways to wait for the disk told what was in memory alone");
-        return;
-    }
-    for policy in [SyncPolicy::Critical, SyncPolicy::None] {
-        let desk = Desk::new();
-        let full = fail_every(FileCall::Create, libc::ENOSPC, 1);
-        let (log, guard) = desk.builder().sync(policy).build().unwrap();
-        critical!(log, "in memory alone");
-        until(&log, |stats| stats.in_memory_records > 0 && stats.journal_in_memory);
-        drop(full);
-        // Journal and logs.
-        let logs = support::LOGS.map(|name| desk.logs().join(name));
-        let are_there = || logs.iter().all(|log| log.exists());
-        until(&log, |stats| !stats.journal_in_memory && are_there());
-        let wait = || match policy {
-            SyncPolicy::None => log.sync(),
-            _ => log.wait_synced(PATIENCE),
-        };
-        // The journal is in files and on the disk, but not what was logged before.
-        let refused = wait();
-        assert!(matches!(refused, Err(SyncError::NoFile { .. })), "{refused:?}");
-        critical!(log, "in a file");
-        wait().unwrap();
-        drop(guard);
-    }
 }
 
 /// System calls as strace sees them: the journal is synced by `msync`, logs and names by the others.
