@@ -167,8 +167,8 @@ pub struct Stats {
     /// Whether the journal is kept in memory alone now: because of `log_to_file = false`, or because
     /// the disk gives no file. It comes back by itself; `degraded` says why.
     pub journal_in_memory: bool,
-    /// Records that were written to such a journal, or to a segment that somebody has removed or
-    /// renamed: the views have them, no file of the journal does.
+    /// Records that were written to such a journal, or to a segment that somebody has removed,
+    /// renamed or cut off: the views have them, no file of the journal does.
     pub in_memory_records: u64,
     /// Pages of the journal's files that were gone under a store (a truncated file, a disk that gave
     /// way): the SIGBUS was caught, and the records were written to another segment.

@@ -167,9 +167,7 @@ impl LogFile {
         self.look_at = now + LOOK;
         let Some(handler) = &mut self.handler else { return };
         let moved = handler.reopen_if_moved();
-        if handler.take_vanished() {
-            self.note_vanished();
-        }
+        self.note_vanished();
         self.lines_sure = self.lines;
         if let Err(error) = moved {
             self.fail((&error).into());
@@ -187,9 +185,10 @@ impl LogFile {
         lost > 0
     }
 
-    /// Takes the lines for missing that may have been written to a file without a name.
+    /// Takes the lines for missing that may have been written to a file without a name, if it had none.
     fn note_vanished(&mut self) {
-        if !self.count_vanished() {
+        let vanished = self.handler.as_mut().is_some_and(FileHandler::take_vanished);
+        if !vanished || !self.count_vanished() {
             return;
         }
         let reason = "somebody has removed it".to_owned();
@@ -246,15 +245,12 @@ impl LogFile {
         self.torn = true;
         let outcome = handler.write(batch);
         self.torn = false;
-        let vanished = handler.take_vanished();
         let (written, failure) = match outcome {
             Ok(all) => (all, None),
             Err(error) => (error.written, Some(error.source)),
         };
         self.lines += written.lines as u64;
-        if vanished {
-            self.note_vanished();
-        }
+        self.note_vanished();
         self.note_rotations(written.rotations);
         if let Some(error) = failure {
             self.fail((&error).into());
@@ -313,9 +309,7 @@ impl LogFile {
     pub(crate) fn rotate(&mut self) {
         let Some(handler) = &mut self.handler else { return };
         let rotated = handler.rotate();
-        if handler.take_vanished() {
-            self.note_vanished();
-        }
+        self.note_vanished();
         if let Err(error) = rotated {
             self.fail((&error).into());
         }
