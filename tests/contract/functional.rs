@@ -265,12 +265,14 @@ fn fr_010_a_host_gives_strategies_their_logger() {
 fn assert_quick(what: &str, call: impl Fn()) {
     let per_microsecond = ticks_per_microsecond();
     let mut calls = Calls::new(per_microsecond);
-    let ((), control_max) = beside_empty_calls(|| (0..200).for_each(|_| calls.time(&call).0));
+    let ((), control_max) =
+        beside_empty_calls(|| (0..200).for_each(|_| calls.time_sleeping(&call).0));
     println!(
-        "{what}: the longest {:.0} us, the longest empty call {:.0} us, {} excused",
+        "{what}: the longest {:.0} us, the longest empty call {:.0} us, {} excused, {} late",
         calls.longest as f64 / per_microsecond,
         control_max as f64 / per_microsecond,
-        calls.excused
+        calls.excused,
+        calls.late
     );
     calls.check();
 }
