@@ -32,6 +32,7 @@ mod level;
 mod logger;
 mod macros;
 mod metrics;
+mod one_line;
 #[doc(hidden)]
 pub mod parts;
 pub mod processors;

@@ -1,9 +1,10 @@
 //! What is wrong with a configuration: all of it, not the first finding.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
 
 use super::kinds::{Preset, Words};
+use crate::one_line::OneLine;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -96,17 +97,8 @@ impl fmt::Display for Problem {
         if let Some(suggestion) = suggestion {
             text.push_str(&format!("; did you mean {suggestion}?"));
         }
-        // A key may hold anything: it must stay one line and must not command a terminal.
-        for c in text.chars() {
-            match c {
-                '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    write!(f, "{}", c.escape_unicode())?
-                }
-                c if c.is_control() => write!(f, "{}", c.escape_default())?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
+        // A key may hold anything.
+        write!(f, "{}", OneLine(&text))
     }
 }
 

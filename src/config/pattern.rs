@@ -1,5 +1,7 @@
 //! What a line of text is made of: `text_pattern`.
 
+use crate::one_line::is_dangerous;
+
 /// A pattern that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
@@ -74,7 +76,7 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, and what would be accepted.
     pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
-        if let Some(control) = pattern.chars().find(|c| c.is_control() || is_separator(*c)) {
+        if let Some(control) = pattern.chars().find(|c| is_dangerous(*c)) {
             return Err(format!("it holds {control:?}; accepted is one line of text"));
         }
         let pattern = if pattern.is_empty() { USUAL } else { pattern };
@@ -122,11 +124,6 @@ impl Pattern {
 
 /// What a line looks like unless `text_pattern` says otherwise.
 const USUAL: &str = "[%(time)] [%(level:9)] %(event) %(fields) %(context)";
-
-/// Characters that end a line or turn its direction for who shows it.
-fn is_separator(character: char) -> bool {
-    matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// The part whose name, and perhaps width, stands in the brackets.
 fn part(inner: &str) -> Result<PatternPiece, String> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::one_line::is_dangerous;
+
 /// A value that no parameter has read yet; shown as TOML.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Raw {
@@ -63,18 +65,12 @@ fn quote(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\t' => f.write_str("\\t")?,
             '\r' => f.write_str("\\r")?,
-            // Line and paragraph separators, and what turns the direction of a line.
-            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => code(f, c)?,
-            c if c.is_control() => code(f, c)?,
+            // By its number.
+            c if is_dangerous(c) => write!(f, "\\u{:04X}", u32::from(c))?,
             c => write!(f, "{c}")?,
         }
     }
     f.write_str("\"")
-}
-
-/// A character by its number.
-fn code(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
-    write!(f, "\\u{:04X}", u32::from(c))
 }
 
 #[cfg(test)]

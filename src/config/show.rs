@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::parameters::Configuration;
 use super::units::show_bytes;
+use crate::one_line::OneLine;
 use crate::writer::CURSOR_BYTES;
 
 /// The file that says who owns the log directory: one line, and so one block of the disk.
@@ -19,10 +20,8 @@ impl Configuration {
         let mut out = String::from("# The effective configuration of tapelog.\n");
         for (key, line) in lines {
             let origin = self.origin(key).to_string();
-            let origin: String =
-                origin.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
             // Infallible: a String takes whatever comes.
-            let _written = writeln!(out, "{line:<44} # {origin}");
+            let _written = writeln!(out, "{line:<44} # {}", OneLine(&origin));
         }
         for note in self.bounds() {
             let _written = writeln!(out, "# {note}");

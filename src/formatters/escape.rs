@@ -14,6 +14,8 @@
 //! In structured data of RFC 5424 a backslash may stand before `"`, `\` and `]` only. So it is
 //! doubled there, and who reads the frame gets what the text format shows.
 
+use crate::one_line::is_dangerous;
+
 /// The sign behind what was cut off.
 pub(super) const ELLIPSIS: &str = "…";
 
@@ -38,17 +40,6 @@ fn is_plain_word<const FIRST: u8, const A: u8, const B: u8, const C: u8>(word: u
     // Above 0x7e: the high bit, or what adding one carries into it.
     let above = word | word.wrapping_add(ONES);
     (below(word, FIRST) | equal(A) | equal(B) | equal(C) | above) & HIGH == 0
-}
-
-/// Whether `character` may not reach a file or a terminal as it is.
-pub(crate) fn is_dangerous(character: char) -> bool {
-    matches!(
-        character,
-        '\0'..='\x1f'
-            | '\x7f'..='\u{9f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
 }
 
 /// Appends `text` as the inside of a JSON string.

@@ -20,6 +20,7 @@ use super::time::{LineStamp, STAMP_BYTES};
 use super::values::Values;
 use crate::definition::Piece;
 use crate::entry::Entry;
+use crate::one_line::is_dangerous;
 
 const BEGINNING: &[u8] = b"time=";
 
@@ -95,7 +96,7 @@ fn event(plan: &mut Plan, entry: &Entry<'_>) {
 }
 
 fn key(out: &mut Vec<u8>, names: &mut Names, name: &str) {
-    let allowed = |c: char| !escape::is_special_in_logfmt(c) && !escape::is_dangerous(c);
+    let allowed = |c: char| !escape::is_special_in_logfmt(c) && !is_dangerous(c);
     let name = if RESERVED.contains(&name) {
         names.take(&format!("fields.{name}"), allowed)
     } else {

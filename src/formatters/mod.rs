@@ -32,8 +32,6 @@ mod tests;
 #[cfg(test)]
 mod tests_support;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use escape::is_dangerous;
 pub(crate) use json::{Identity, JsonFormatter};
 pub(crate) use logfmt::LogfmtFormatter;
 pub(crate) use plain::{event_text, value_text};

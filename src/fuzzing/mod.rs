@@ -48,10 +48,7 @@ impl io::Write for Lines {
 /// One entry is one line, in which nothing commands a terminal.
 fn assert_line(line: &[u8]) {
     let Ok(text) = std::str::from_utf8(line) else { panic!("a line is no UTF-8: {line:?}") };
-    assert!(
-        !text.contains(crate::formatters::is_dangerous),
-        "a line commands a terminal: {text:?}"
-    );
+    assert!(!text.contains(crate::one_line::is_dangerous), "a line commands a terminal: {text:?}");
 }
 
 /// The little-endian number at the front of `rest`, which goes on behind it.

@@ -1,5 +1,6 @@
 //! The last resort: lines on stderr, at most 100 a second, whether or not the console is on.
 
+use std::io::Write;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::batch::Batch;
 use super::sink::SharedSink;
+use crate::one_line::OneLine;
 
 /// How many lines are shown in a second, counted from the first.
 const LINES_PER_SECOND_MAX: usize = 100;
@@ -155,7 +157,8 @@ impl StderrNotice {
         self.line.clear();
         self.line.line(|out| {
             out.extend_from_slice(b"tapelog: ");
-            push_escaped(out, text);
+            // Infallible: a vector takes whatever comes. A path may hold anything.
+            let _written = write!(out, "{}", OneLine(text));
         });
         self.sink.lock().is_some_and(|mut sink| sink.write(&self.line, 0, 1) == 1)
     }
@@ -164,18 +167,6 @@ impl StderrNotice {
 impl Drop for StderrNotice {
     fn drop(&mut self) {
         self.finish();
-    }
-}
-
-/// Appends text so that it stays one line and moves no cursor: a path may hold anything.
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut utf8 = [0; 4];
-    for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            out.extend(character.escape_default().map(|escaped| escaped as u8));
-        } else {
-            out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
-        }
     }
 }
 

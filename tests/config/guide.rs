@@ -135,6 +135,15 @@ fn the_effective_configuration_reads_back_as_the_same() {
     let builder = MetaLogger::builder().code_only().log_dir("a \"dir\"\n").mlock(true);
     let configuration = builder.mask_keys(vec!["-token".to_owned()]).configuration().unwrap();
     fs::write(&path, configuration.to_toml()).unwrap();
-    let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
-    assert_eq!(builder.configuration().unwrap(), configuration);
+    let read = |path| {
+        MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(path).configuration().unwrap()
+    };
+    assert_eq!(read(&path), configuration);
+    // Each line tells where its value is from: a file may have any name.
+    let hostile = directory.path().join("a\nlog_dir = \"b\"\u{202e}.toml");
+    fs::copy(&path, &hostile).unwrap();
+    let shown = read(&hostile).to_toml();
+    assert!(shown.contains(r#"a\nlog_dir = "b"\u{202e}.toml, line "#), "{shown}");
+    fs::write(&path, shown).unwrap();
+    assert_eq!(read(&path), configuration);
 }

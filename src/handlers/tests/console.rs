@@ -145,7 +145,7 @@ fn a_file_gets_all_lines_and_a_full_device_counts_them() {
 fn notices_are_limited_escaped_and_prefixed() {
     if is_child() {
         for n in 0..250 {
-            notice(&format!("trouble {n} in a\nb\u{1b}[31m\u{2028}"));
+            notice(&format!("trouble {n} in a\nb\u{1b}[31m\u{2028}\u{202e}"));
         }
         finish_notices();
         return;
@@ -162,7 +162,7 @@ fn notices_are_limited_escaped_and_prefixed() {
         .sum();
     assert!(trouble >= 100 && suppressed > 0);
     assert_eq!(trouble + suppressed, 250);
-    assert_eq!(lines[7], r"tapelog: trouble 7 in a\nb\u{1b}[31m\u{2028}");
+    assert_eq!(lines[7], r"tapelog: trouble 7 in a\nb\u{1b}[31m\u{2028}\u{202e}");
 }
 
 #[test]
