@@ -209,6 +209,23 @@ fn a_rotation_can_be_asked_for() {
 }
 
 #[test]
+fn lines_of_a_log_that_is_removed_right_before_the_end_are_counted_and_told() {
+    let desk = Desk::new();
+    let (log, guard) = desk.builder().build().unwrap();
+    log_numbers(&log, 0..3);
+    error!(log, "in two logs", number = 3);
+    log.flush(PATIENCE).unwrap();
+    fs::remove_file(desk.logs().join("expert.log")).unwrap();
+    drop(guard);
+    let stats = log.stats();
+    assert_eq!(stats.log_lines_missed, 4, "{stats:?}");
+    let lines = desk.lines("expert.log");
+    assert!(lines.len() == 1 && lines[0].contains("] logger.gap "), "{lines:?}");
+    assert_eq!(number(&lines[0], "lost"), 4);
+    assert_eq!(desk.lines("errors.log").len(), 1);
+}
+
+#[test]
 fn a_restart_appends() {
     let desk = Desk::new();
     for run in 0..5 {

@@ -11,6 +11,7 @@ mod support;
 #[path = "support/attempts.rs"]
 mod attempts;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use attempts::Attempts;
 use support::disk::{Disk, Kind, fill};
 use support::{Desk, PATIENCE, child, field, number, role, until};
-use tapelog::{Builder, MetaLogger, Stats, error, info, trade};
+use tapelog::{Builder, Guard, MetaLogger, Stats, error, info, trade};
 
 const WHEN: [&str; 3] = ["start", "running", "allocated"];
 
@@ -267,50 +268,127 @@ fn row_05_a_copy_on_write_disk_is_written_by_write() {
     }
 }
 
+/// Leaves so much room on a disk that a segment would fit, and the reserve would not be kept.
+fn leave_a_mebibyte(ballast: &Path) {
+    fill(ballast);
+    let filled = fs::metadata(ballast).unwrap().len();
+    let file = fs::File::options().write(true).open(ballast).unwrap();
+    file.set_len(filled - (1 << 20)).unwrap();
+}
+
+/// The names of the segments in files.
+fn segments(logs: &Path) -> BTreeSet<String> {
+    let Ok(found) = fs::read_dir(logs.join("journal")) else { return BTreeSet::new() };
+    let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".tape")).collect()
+}
+
+/// Logs past so many segments of a journal.
+fn log_past(log: &MetaLogger, load: &mut Load, segments: u64) {
+    let enough = log.stats().journal_bytes + segments * (512 << 10);
+    until("segments are full", || {
+        load.log(log, 100);
+        log.stats().journal_bytes > enough
+    });
+}
+
+/// In the child: the room runs short while running. What there is of segments is used again.
+fn short_while_running(builder: Builder, disk: &Path, load: &mut Load) -> (MetaLogger, Guard) {
+    let (log, guard) = builder.build().unwrap();
+    load.log(&log, 10);
+    assert_eq!(log.stats().degraded, None);
+    let logs = disk.join("logs");
+    until("segments ahead", || segments(&logs).len() == 3);
+    leave_a_mebibyte(&disk.join("ballast"));
+    until("the shortage", || log.stats().degraded.is_some());
+    let before = log.stats();
+    load.log(&log, 100);
+    assert_eq!(log.stats().log_lines_missed, 500);
+    log_past(&log, load, 6);
+    assert_eq!(log.stats().log_lines, before.log_lines, "the logs go no further");
+    assert!(segments(&logs).len() <= 3, "no segment more: {:?}", segments(&logs));
+    (log, guard)
+}
+
+/// A start on a disk whose room has run short.
+fn start_short(builder: Builder, disk: &Path) -> (MetaLogger, Guard) {
+    leave_a_mebibyte(&disk.join("ballast"));
+    let (log, guard) = builder.build().unwrap();
+    until("the shortage", || log.stats().degraded.is_some());
+    (log, guard)
+}
+
+/// In the child: there is too little room from the start on, for the first segment, too.
+fn short_at_the_start(builder: Builder, disk: &Path, load: &mut Load) -> (MetaLogger, Guard) {
+    let (log, guard) = start_short(builder, disk);
+    log_past(&log, load, 6);
+    let stats = log.stats();
+    assert!(stats.journal_in_memory && stats.in_memory_records > 0, "{stats:?}");
+    assert_eq!(segments(&disk.join("logs")), BTreeSet::new());
+    (log, guard)
+}
+
+/// In the child: the same, and there are segments of an earlier run, smaller ones: none can be made
+/// new without more room than it has, so all of them stay.
+fn short_for_longer_segments(
+    builder: Builder,
+    disk: &Path,
+    load: &mut Load,
+) -> (MetaLogger, Guard) {
+    let logs = disk.join("logs");
+    let (log, guard) = builder.clone().build().unwrap();
+    log_past(&log, load, 3);
+    drop((log, guard));
+    let earlier = segments(&logs);
+    assert!(earlier.len() >= 3, "{earlier:?}");
+    let (log, guard) = start_short(builder.journal_segment_bytes(1_u64 << 20), disk);
+    // The views have passed those of the earlier run then, and the next one is asked for again and again.
+    log_past(&log, load, 12);
+    let stats = log.stats();
+    assert!(stats.journal_in_memory && stats.in_memory_records > 0, "{stats:?}");
+    assert_eq!(segments(&logs), earlier);
+    (log, guard)
+}
 #[test]
 fn row_05_the_reserve_is_left_to_others_and_told_once() {
     const TEST: &str = "row_05_the_reserve_is_left_to_others_and_told_once";
-    if let Some(disk) = role() {
-        let disk = Path::new(&disk);
+    if let Some(role) = role() {
+        let (when, disk) = role.split_once(' ').unwrap();
+        let disk = Path::new(disk);
         // A twentieth of 32 MiB, less what the file system itself takes.
-        let (log, guard) = builder(disk).disk_reserve(64_u64 << 20).build().unwrap();
+        let builder = builder(disk).disk_reserve(64_u64 << 20).journal_segments(8_u32);
         let mut load = Load { calls: 0, lines: 0 };
-        load.log(&log, 10);
-        assert_eq!(log.stats().degraded, None);
-        let ballast = disk.join("ballast");
-        fill(&ballast);
-        let filled = fs::metadata(&ballast).unwrap().len();
-        let file = fs::File::options().write(true).open(&ballast).unwrap();
-        file.set_len(filled - (1 << 20)).unwrap();
-        drop(file);
-        until("the shortage", || log.stats().degraded.is_some());
-        let lines_before = log.stats().log_lines;
-        load.log(&log, 100);
-        let stats = log.stats();
-        assert_eq!(stats.log_lines, lines_before, "the logs go no further");
-        assert_eq!(stats.log_lines_missed, 500);
-        assert!(stats.degraded.unwrap().contains("disk_reserve"));
-        fs::remove_file(&ballast).unwrap();
+        let (log, guard) = match when {
+            "running" => short_while_running(builder, disk, &mut load),
+            "start" => short_at_the_start(builder, disk, &mut load),
+            _ => short_for_longer_segments(builder, disk, &mut load),
+        };
+        assert!(log.stats().degraded.unwrap().contains("disk_reserve"));
+        fs::remove_file(disk.join("ballast")).unwrap();
         let took = back(&log, &disk.join("logs"), &mut load);
         println!("back within {took:?}");
         until("the end of the shortage", || log.stats().degraded.is_none());
+        assert!(!segments(&disk.join("logs")).is_empty());
         assert_eq!(log.stats().lost.total(), 0);
         return drop(guard);
     }
     let desk = Desk::new();
-    let disk = match Disk::mount(Kind::Ext4, desk.path("").as_path(), "disk") {
-        Ok(disk) => disk,
-        Err(reason) => {
-            return support::skip(format_args!(
-                "row 05: no disk can be mounted here ({})",
-                reason.trim()
-            ));
-        }
-    };
-    let output = child(TEST, &disk.path().display().to_string()).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let notes = notices(&stderr);
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{notes:?}");
-    assert_eq!((notes.0.len(), notes.1), (1, 1), "{notes:?}");
+    for when in ["running", "start", "longer"] {
+        let disk = match Disk::mount(Kind::Ext4, desk.path("").as_path(), when) {
+            Ok(disk) => disk,
+            Err(reason) => {
+                return support::skip(format_args!(
+                    "row 05: no disk can be mounted here ({})",
+                    reason.trim()
+                ));
+            }
+        };
+        let output = child(TEST, &format!("{when} {}", disk.path().display())).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let notes = notices(&stderr);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let panic = stderr.split_once("panicked").map_or("", |(_, panic)| panic);
+        assert!(output.status.success(), "{when}: {told}{notes:?}\n{panic:.2000}");
+        assert_eq!((notes.0.len(), notes.1), (1, 1), "{when}: {notes:?}");
+    }
 }

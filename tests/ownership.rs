@@ -6,14 +6,18 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 use support::{Desk, PATIENCE, child, files, number, role, until};
+use tapelog::testing::hold_drain;
 use tapelog::{
-    Guard, Level, MetaLogger, PushError, StartError, context, critical, info, trade, try_info,
+    Builder, Guard, Level, MetaLogger, PushError, StartError, context, critical, info, trade,
+    try_info,
 };
 
 #[test]
@@ -258,4 +262,84 @@ fn row_08_of_many_starters_exactly_one_owns_the_directory_and_the_others_are_tol
         }
     }
     println!("row 08: {starts} starts of 2 to 8 processes, one owner each");
+}
+
+/// The user that has few threads.
+const USER: u32 = 64_986;
+
+/// A ring that takes more than a journal of few segments.
+fn small_journal(logs: &Path, rings: &Path, segments: u32) -> Builder {
+    let builder = support::builder(logs).ring_dir(rings).ring_bytes(8_u64 << 20);
+    let builder = builder.block_bytes(64_u32 << 10).journal_segment_bytes(512_u64 << 10);
+    builder.journal_segments(segments)
+}
+
+/// In the child: dies with a ring full of entries that are in no file.
+fn die_with_a_full_ring(logs: &Path, rings: &Path) {
+    let (log, _guard) = small_journal(logs, rings, 4).build().unwrap();
+    let held = hold_drain(&log);
+    assert!(held.is_still());
+    let count = (0_u64..).take_while(|&number| try_info!(log, "entry", number).is_ok()).count();
+    println!("\nentries {count}");
+    kill_process(getpid(), Signal::KILL).unwrap();
+}
+
+fn limit_threads(threads: u64) {
+    let hard = rustix::process::getrlimit(Resource::Nproc).maximum;
+    setrlimit(Resource::Nproc, Rlimit { current: Some(threads), maximum: hard }).unwrap();
+}
+
+/// In the child: a start that gets no thread for the views.
+fn start_without_views(logs: &Path, rings: &Path, count: u64) {
+    // One fewer than a start needs.
+    let empty = Desk::new();
+    let starts = |&threads: &u64| {
+        limit_threads(threads);
+        empty.builder().build().is_ok()
+    };
+    let threads = (1..).find(starts).unwrap() - 1;
+    limit_threads(threads);
+    let began = Instant::now();
+    let error = small_journal(logs, rings, 4).build().expect_err("a thread less than it needs");
+    assert!(error.to_string().contains("a thread"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(4), "the drain has waited for views");
+    limit_threads(1_000);
+    let (log, guard) = small_journal(logs, rings, 64).build().expect("a free directory");
+    info!(log, "behind them");
+    log.flush(PATIENCE).unwrap();
+    drop(guard);
+    let lines = support::lines(&logs.join("expert.log"));
+    let entries = lines.iter().filter(|line| line.contains("] entry "));
+    let numbers: Vec<_> = entries.map(|line| number(line, "number")).collect();
+    assert!(numbers.into_iter().eq(0..count), "each once and in order");
+}
+
+#[test]
+fn row_14_a_start_that_gets_no_thread_for_the_views_leaves_nobody_in_the_directory() {
+    const TEST: &str =
+        "row_14_a_start_that_gets_no_thread_for_the_views_leaves_nobody_in_the_directory";
+    if let Some(role) = role() {
+        // A user that has no other thread: this one alone counts.
+        let user = rustix::process::Uid::from_raw(USER);
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        let parts: Vec<_> = role.split(' ').collect();
+        let (logs, rings) = (Path::new(parts[0]), Path::new(parts[1]));
+        return match parts.get(2) {
+            None => die_with_a_full_ring(logs, rings),
+            Some(count) => start_without_views(logs, rings, count.parse().unwrap()),
+        };
+    }
+    if !rustix::process::geteuid().is_root() {
+        return support::skip(format_args!("row 14: only root can become a user of its own"));
+    }
+    let desk = Desk::new();
+    for directory in [&*desk.path(""), desk.ring_dir().parent().unwrap()] {
+        std::os::unix::fs::chown(directory, Some(USER), None).unwrap();
+    }
+    let role = format!("{} {}", desk.logs().display(), desk.ring_dir().display());
+    let died = child(TEST, &role).output().unwrap();
+    let told = String::from_utf8(died.stdout).unwrap();
+    let count: u64 = told.split("entries ").nth(1).unwrap().trim().parse().unwrap();
+    support::run(child(TEST, &format!("{role} {count}")));
+    println!("row 14: no thread for the views, {count} entries recovered by the next start");
 }

@@ -30,7 +30,14 @@ const IMMUTABLE: &str = "a live segment immutable";
 const MEDDLING: [(&str, &str); 7] = [
     ("a live segment unlinked", "rm $(ls $J/*.tape | tail -3)"),
     ("a live segment renamed", "for s in $(ls $J/*.tape | tail -3); do mv $s $s.aside; done"),
-    (WITHOUT_PERMISSIONS, "chmod 000 $J/*.tape || true; sleep 0.3; chmod 600 $J/*.tape* || true"),
+    // Until somebody was kept out, and the oldest is made new.
+    (
+        WITHOUT_PERMISSIONS,
+        "chmod 000 $J/*.tape || true; \
+         for n in $(seq 3000); do [ -e $L/kept-out ] && break; sleep 0.01; done; rm -f $L/kept-out; \
+         for n in $(seq 3000); do [ -e $J/00000000000000000001.tape ] || break; sleep 0.01; done; \
+         chmod 600 $J/*.tape* || true",
+    ),
     (IMMUTABLE, "chattr +i $J/*.tape || true; sleep 0.3; chattr -i $J/*.tape* || true"),
     ("the journal removed", "rm -rf $J"),
     ("the lock file removed", "rm $L/.tapelog.lock"),
@@ -129,7 +136,10 @@ fn meddle(what: &str, script: &str) -> Option<Vec<Duration>> {
         while !running.is_finished() {
             info!(log, "entry", number = next, filler = &*filler);
             next += 1;
-            kept_out |= is_kept_out(&logs);
+            if !kept_out && is_kept_out(&logs) {
+                kept_out = true;
+                fs::write(logs.join("kept-out"), "").unwrap();
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
         assert_eq!(kept_out, what == WITHOUT_PERMISSIONS, "{what}");
@@ -187,6 +197,63 @@ fn row_07_the_journal_comes_back_whatever_is_done_to_its_files() {
     }
     println!("row 07: {} times files of the journal taken away, {attempts}", attempts.all);
     attempts.check();
+}
+
+/// How many entries the journal's files have, and how many the engine says are in none.
+fn balance(desk: &Desk, log: &MetaLogger) -> (u64, u64) {
+    let journal = tapelog::reading::Journal::open(desk.logs()).unwrap();
+    let found = journal.verify(&mut |_| {}).unwrap().records();
+    let stats = log.stats();
+    println!(
+        "row 07: {found} entries in files of the journal, {} in none",
+        stats.in_memory_records
+    );
+    assert_eq!(found + stats.in_memory_records, stats.accepted, "{stats:?}");
+    (found, stats.in_memory_records)
+}
+
+#[test]
+fn row_07_a_live_segment_cut_off_costs_what_was_in_it_and_that_is_counted() {
+    for mapped in [true, false] {
+        let desk = Desk::new();
+        let (log, guard) = desk.builder().journal_mapped(mapped).build().unwrap();
+        (0..100_u64).for_each(|number| info!(log, "entry", number));
+        log.flush(PATIENCE).unwrap();
+        let live = desk.logs().join("journal/00000000000000000001.tape");
+        File::options().write(true).open(&live).unwrap().set_len(0).unwrap();
+        (100..200_u64).for_each(|number| info!(log, "entry", number));
+        log.flush(PATIENCE).unwrap();
+        drop(guard);
+        let (found, lost) = balance(&desk, &log);
+        assert!(lost >= 100 && found < 200, "mapped: {mapped}");
+        let logged = desk.lines("expert.log");
+        let entries = logged.iter().filter(|line| line.contains("] entry ")).count();
+        assert_eq!(entries, 200, "the logs have all of them");
+    }
+}
+
+#[test]
+fn row_07_what_is_taken_just_before_the_end_is_counted_and_told() {
+    let Some(root) = support::role() else {
+        let desk = Desk::new();
+        let test = "row_07_what_is_taken_just_before_the_end_is_counted_and_told";
+        let output = support::run(support::child(test, desk.logs().to_str().unwrap()));
+        let told = String::from_utf8_lossy(&output.stderr);
+        // The janitor may have looked in between.
+        let entries = " entries at its end are in no file of the journal";
+        let lines = desk.lines("expert.log").concat();
+        assert!(told.contains(entries) || lines.contains("logger.journal_gap"), "{told}{lines}");
+        return;
+    };
+    let logs = PathBuf::from(root);
+    let ring = logs.with_file_name("rings");
+    let builder = MetaLogger::builder().code_only().log_dir(&*logs).ring_dir(&*ring);
+    let (log, guard) = builder.build().unwrap();
+    (0..100_u64).for_each(|number| info!(log, "entry", number));
+    log.flush(PATIENCE).unwrap();
+    fs::remove_file(logs.join("journal/00000000000000000001.tape")).unwrap();
+    drop(guard);
+    assert!(log.stats().in_memory_records >= 100, "{:?}", log.stats());
 }
 
 #[test]

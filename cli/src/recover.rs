@@ -1,11 +1,13 @@
 //! `tapelog recover`: what a dead process left comes into its journal and its logs.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-use tapelog::recovery::{RecoveredRing, recover};
+use indicatif::{ProgressBar, ProgressState};
+use tapelog::Builder;
+use tapelog::recovery::{RecoveredRing, RingState, recover, rings};
 
 use crate::config::Sources;
 use crate::failure::{Failure, escaped, outln};
@@ -13,7 +15,7 @@ use crate::progress::shown;
 
 /// The exit code when something could not be brought home.
 const INCOMPLETE: u8 = 3;
-const SPINNER: &str = "{spinner} recovering, {elapsed}";
+const SPINNER: &str = "{spinner} recovering, {rings}, {elapsed}";
 
 /// Brings what a killed program left in memory into its journal and its logs, without starting it.
 ///
@@ -35,9 +37,13 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let builder = arguments.sources.builder().log_dir(&arguments.directory);
     let bar = shown(ProgressBar::no_length(), SPINNER);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let recovery = recover(arguments.sources.builder().log_dir(&arguments.directory));
+    if !bar.is_hidden() {
+        show_rings(&bar, left_rings(&builder, &arguments.directory));
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
+    let recovery = recover(builder);
     bar.finish_and_clear();
     let recovery = recovery?;
     for ring in &recovery.rings {
@@ -47,6 +53,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         outln!("nothing to recover: no dead process has left a ring of this directory");
     }
     Ok(if recovery.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+/// The rings that are to be recovered; none if that cannot be told now: the recovery says why.
+fn left_rings(builder: &Builder, directory: &Path) -> Vec<PathBuf> {
+    let Ok(configuration) = builder.configuration() else { return Vec::new() };
+    let owner = directory.canonicalize().ok();
+    let found = rings(&configuration.ring_dir).unwrap_or_default();
+    let ours = found.into_iter().filter(|ring| ring.state == RingState::Dead);
+    ours.filter(|ring| ring.log_dir == owner).map(|ring| ring.path).collect()
+}
+
+/// Has the bar tell how many of the rings are dealt with: their files are gone.
+fn show_rings(bar: &ProgressBar, rings: Vec<PathBuf>) {
+    let told = move |_: &ProgressState, out: &mut dyn Write| {
+        let done = rings.iter().filter(|ring| !ring.exists()).count();
+        let _told = write!(out, "{done} of {} rings", rings.len());
+    };
+    bar.set_style(bar.style().with_key("rings", told));
 }
 
 fn tell(ring: &RecoveredRing) {

@@ -94,7 +94,7 @@ fn tell(verification: &Verification, quiet: bool) {
     if let Some(next) = verification.announced {
         outln!(
             "segment {next}, which the newest one announces, is not there: removed, or in memory alone \
-             when its process died"
+             when its process ended"
         );
     }
     let (records, lost) = (verification.records(), verification.lost());

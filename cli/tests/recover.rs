@@ -181,6 +181,23 @@ fn row_02_recover_goes_on_until_no_ring_is_left() {
 }
 
 #[test]
+fn on_a_terminal_recover_shows_how_many_rings_are_dealt_with() {
+    let root = tempfile::tempdir().unwrap();
+    let (directory, ring_dir) = (root.path(), rings(root.path()));
+    left_ring(directory, &ring_dir);
+    let (program, directory) = (env!("CARGO_BIN_EXE_tapelog"), directory.display());
+    let command = format!("{program} recover {directory} --code ring_dir={ring_dir}");
+    let mut script = Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null());
+    let Ok(run) = script.output() else { return println!("skipped: there is no script(1)") };
+    let shown = stdout(&run);
+    assert_eq!(run.status.code(), Some(0), "{shown}");
+    assert!(shown.contains(" recovering, 0 of 1 rings, "), "{shown:?}");
+    assert!(shown.contains("recovered 100 records of process"), "{shown:?}");
+    std::fs::remove_dir_all(ring_dir).unwrap();
+}
+
+#[test]
 fn row_02_recover_says_by_its_exit_code_that_a_ring_could_not_be_read() {
     let root = tempfile::tempdir().unwrap();
     let (directory, ring_dir) = (root.path(), rings(root.path()));

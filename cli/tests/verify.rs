@@ -7,11 +7,14 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use support::{cat, stderr, stdout, tapelog};
-use tapelog::{MetaLogger, context, info};
+use tapelog::reading::Journal;
+use tapelog::{MetaLogger, context, info, try_info};
 
 /// Runs of a program, each with its own segment.
 fn journal(directory: &Path, runs: u64) {
@@ -193,7 +196,7 @@ fn row_15_a_torn_tail_is_told_although_another_process_has_the_writers_number_by
     let crc = crc32c(&torn[..220]);
     torn[220..224].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, &torn).unwrap();
-    let found = tapelog::reading::Journal::open(root.path()).unwrap();
+    let found = Journal::open(root.path()).unwrap();
     let end = found.verify(&mut |_| ()).unwrap().segments[0].bytes;
     // The last frame was never published.
     torn[512..520].copy_from_slice(&end.to_le_bytes());
@@ -203,8 +206,110 @@ fn row_15_a_torn_tail_is_told_although_another_process_has_the_writers_number_by
     assert!(!text.contains("may be writing"), "{text}");
     fs::remove_file(root.path().join(".tapelog.lock")).unwrap();
     let (code, text) = verify(root.path(), &[]);
-    assert_eq!(code, Some(0), "without a lock the number alone says it: {text}");
-    assert!(text.contains("process 1 may be writing"), "{text}");
+    assert_eq!(code, Some(3), "nor does anybody where there is no lock, as in a copy: {text}");
+    assert!(!text.contains("may be writing"), "{text}");
+    let (code, text) = verify(root.path(), &["--repair", "--force"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("cut off; the original is"), "{text}");
+}
+
+#[test]
+fn a_lock_that_may_not_be_asked_is_taken_for_a_held_one() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = MetaLogger::builder().code_only().log_dir(root.path()).log_to_console(false);
+    let (log, _guard) = builder.dir_mode(0o755_u32).file_mode(0o644_u32).build().unwrap();
+    info!(log, "tick");
+    log.flush(Duration::from_secs(60)).unwrap();
+    let mode = |path: PathBuf, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(root.path().to_owned(), 0o755);
+    mode(root.path().join(".tapelog.lock"), 0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapelog"));
+    command.arg("verify").arg(root.path());
+    if rustix::process::geteuid().is_root() {
+        // For whom every file opens.
+        command.uid(65_534).gid(65_534);
+    }
+    let Ok(run) = command.output() else {
+        return println!("skipped: another user cannot run the program where it lies");
+    };
+    let text = stdout(&run);
+    assert_eq!(run.status.code(), Some(0), "{text}{}", stderr(&run));
+    assert!(text.contains(&format!("process {} may be writing", std::process::id())), "{text}");
+}
+
+#[test]
+fn what_was_lost_before_the_journal_is_told_by_number_and_reason() {
+    const REFUSED: u64 = 7;
+    let root = tempfile::tempdir().unwrap();
+    let builder = MetaLogger::builder().code_only().log_dir(root.path()).log_to_console(false);
+    let builder = builder.ring_bytes(256_u64 << 10).block_bytes(4_u32 << 10);
+    let builder = builder.metrics_interval(Duration::ZERO).latency_warning(Duration::ZERO);
+    let (log, guard) = builder.build().unwrap();
+    log.flush(Duration::from_secs(60)).unwrap();
+    let held = tapelog::testing::hold_drain(&log);
+    assert!(held.is_still());
+    let mut taken = 0_u64;
+    while try_info!(log, "tick", taken).is_ok() {
+        taken += 1;
+    }
+    for sequence in 1..REFUSED {
+        assert!(try_info!(log, "tick", sequence).is_err());
+    }
+    assert!(taken > 0);
+    assert_eq!(log.stats().lost.full, REFUSED);
+    drop(held);
+    drop(guard);
+    let (code, text) = verify(root.path(), &[]);
+    assert_eq!(code, Some(0), "a loss is no damage of the journal: {text}");
+    let line = format!("\n    lost before it: {REFUSED} records (full)\n");
+    assert_eq!(text.matches(&line).count(), 1, "{text}");
+    let total =
+        format!("\n{REFUSED} records were lost before the journal, as its gap records tell\n");
+    assert!(text.contains(&total), "{text}");
+    assert!(text.ends_with(&format!("intact: {taken} records in 1 segments\n")), "{text}");
+    let verification = Journal::open(root.path()).unwrap().verify(&mut |_| ()).unwrap();
+    assert_eq!(verification.lost(), REFUSED);
+    assert_eq!(verification.segments[0].lost, [("full", REFUSED)]);
+    journal(root.path(), 1);
+    let (_, text) = verify(root.path(), &[]);
+    assert_eq!(text.matches("lost before").count(), 2, "the next segment lost nothing: {text}");
+}
+
+#[test]
+fn the_progress_rises_to_its_total() {
+    let root = tempfile::tempdir().unwrap();
+    long_journal(root.path());
+    let journal = Journal::open(root.path()).unwrap();
+    let mut told = Vec::new();
+    journal.verify(&mut |at| told.push((at.bytes, at.total_bytes))).unwrap();
+    let files = fs::read_dir(journal.directory()).unwrap().map(|entry| entry.unwrap());
+    let segments = files.filter(|file| file.path().extension().is_some_and(|it| it == "tape"));
+    let total: u64 = segments.map(|file| file.metadata().unwrap().len()).sum();
+    assert!(told.iter().all(|&(bytes, of)| bytes <= of && of == total), "{told:?}");
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(total, total)));
+    let halfway = |&&(bytes, _): &&(u64, u64)| total / 4 < bytes && bytes < total - total / 4;
+    assert!(told.iter().filter(halfway).count() > 1, "{told:?}");
+}
+
+#[test]
+fn the_bar_is_drawn_on_a_terminal_only() {
+    let root = tempfile::tempdir().unwrap();
+    journal(root.path(), 1);
+    // What `verify` gives is piped: it wants stderr to be empty.
+    let (_, piped) = verify(root.path(), &[]);
+    // `script` runs it on a terminal of its own.
+    let command = format!("{} verify {}", env!("CARGO_BIN_EXE_tapelog"), root.path().display());
+    let mut script = Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null());
+    let Ok(run) = script.output() else { return println!("skipped: there is no script(1)") };
+    let shown = stdout(&run);
+    assert!(shown.contains("verifying [") && shown.contains(" left"), "{shown:?}");
+    let last = shown.rfind("verifying [").unwrap();
+    assert!(shown[last..].contains("\u{1b}[2K"), "it is taken away at the end: {shown:?}");
+    assert!(piped.lines().all(|line| shown.contains(line)), "{shown:?}");
 }
 
 /// The checksum of a header.

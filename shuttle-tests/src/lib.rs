@@ -29,5 +29,5 @@ mod models;
 mod writer;
 
 pub(crate) use channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
-pub(crate) use engine::{journal, record, shared};
+pub(crate) use engine::{handlers, journal, record, shared};
 pub use models::*;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::start::GRACE;
 use crate::handlers::notice;
-use crate::shared::{Core, Progress};
+use crate::shared::{Claim, Core, Progress};
 use crate::writer;
 
 /// Makes entries of what would be told later. A run that is over before it has recovered what it found waits
@@ -56,13 +56,19 @@ pub(super) struct Joined {
     pub(super) sound: bool,
 }
 
-/// Ends what runs of an engine that cannot start: then the directory is free again.
+/// Ends what runs of an engine that cannot start, and gives back what it has, unless a thread that is left
+/// behind may write there yet.
 pub(super) fn give_up(core: &Core, threads: Vec<JoinHandle<()>>) {
     core.control.stop();
+    // A drain that waits for views to let go of a segment would wait for ever.
+    core.control.abandon_views();
     // Those that do not run will not say so.
     core.control.update(true, |now| (now.drain_ended, now.views_ended) = (true, true));
     core.control.wake_syncer();
-    let _joined = join_by(threads.into_iter(), Instant::now() + GRACE);
+    if join_by(threads.into_iter(), Instant::now() + GRACE).all {
+        core.ring.remove_file();
+        core.control.claim().into_iter().for_each(Claim::release);
+    }
 }
 
 /// Waits for the threads of drain, views and janitor. One that the disk does not let go of is left
@@ -85,4 +91,27 @@ pub(super) fn join_by(threads: impl Iterator<Item = JoinHandle<()>>, end: Instan
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::start_closed;
+
+    #[test]
+    fn a_start_that_is_given_up_keeps_the_directory_from_others_while_a_thread_may_write_there() {
+        let root = tempfile::tempdir().unwrap();
+        let core = start_closed().unwrap();
+        let claim = core.control.set_claim(Claim::new(root.path(), 0o700, 0o600));
+        claim.take().unwrap();
+        let (go_on, waits) = std::sync::mpsc::channel::<()>();
+        let stays = std::thread::spawn(move || waits.recv().unwrap());
+        give_up(&core, vec![stays]);
+        assert!(claim.is_held());
+        go_on.send(()).unwrap();
+        let heeds = std::sync::Arc::clone(&core);
+        let heeds = std::thread::spawn(move || while !heeds.control.views_abandoned() {});
+        give_up(&core, vec![heeds]);
+        assert!(!claim.is_held());
+    }
 }

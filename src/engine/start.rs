@@ -102,8 +102,9 @@ pub(crate) fn start(
     if wishes.rotations_untold {
         core.metrics.fast_rotations.mute();
     }
-    let engine = run(&core, (ring_drain, strays), calibrator, (place, wishes.chain))
-        .inspect_err(|_| give_up(&core))?;
+    let mut threads = Vec::new();
+    let engine = run(&core, (ring_drain, strays), calibrator, (place, wishes.chain), &mut threads)
+        .inspect_err(|_| ending::give_up(&core, threads))?;
     watch_process(&core);
     Ok((core, engine))
 }
@@ -176,12 +177,6 @@ fn watch_process(core: &Arc<Core>) {
         notice(&reason);
         core.control.degrade(&reason);
     }
-}
-
-/// Gives back what an engine has that does not start.
-fn give_up(core: &Core) {
-    core.ring.remove_file();
-    core.control.claim().into_iter().for_each(Claim::release);
 }
 
 fn make_ring(
@@ -373,12 +368,13 @@ fn start_syslog(
     started.map_err(|source| StartError::System { what: "a thread", source })
 }
 
-/// Puts the parts together and starts the threads.
+/// Puts the parts together and starts the threads; after a failure, those that run are in `threads`.
 fn run(
     core: &Arc<Core>,
     (ring, strays): (RingDrain, Found),
     calibrator: Calibrator,
     (place, chain): (Place, Option<Box<Chain>>),
+    threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Engine, StartError> {
     let in_files = matches!(place, Place::Directory);
     let mut resume = if in_files { make_journal_directory(core) } else { Resume::default() };
@@ -407,12 +403,9 @@ fn run(
     };
     let mut drain = Drain::new(ring, appender, calibrator, supply, core);
     drain.recover_first(recovery);
-    let mut threads = Vec::new();
-    let started = start_threads(core, janitor, (drain, view), &mut threads);
-    let syncer = started.map_err(|source| {
-        ending::give_up(core, std::mem::take(&mut threads));
-        StartError::System { what: "a thread", source }
-    })?;
+    let syncer = start_threads(core, janitor, (drain, view), threads)
+        .map_err(|source| StartError::System { what: "a thread", source })?;
+    let threads = std::mem::take(threads);
     Ok(Engine { core: Arc::clone(core), threads, syslog, syncer, pid: std::process::id() })
 }
 

@@ -94,7 +94,7 @@ impl Home {
     /// What stands in the journal may make no sense, but its frames are whole, and so are its lines.
     fn check(mut self) {
         let records = self.appender.records();
-        assert!(self.appender.end_pass().is_ok() && self.appender.finish().is_ok());
+        assert!(self.appender.end_pass().is_ok() && self.appender.finish().0.is_ok());
         let Ok(sequences) = self.index.sequences() else { panic!("memory can be listed") };
         let mut verifier = Verifier::new(self.index.clone(), 1, Liveness::Ended);
         let (mut read, mut bad) = (0, 0);

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::Guard;
-use super::layout::SegmentHeader;
+use super::layout::{FIRST_OFFSET, SegmentHeader};
 use super::mapping::Mapping;
 use super::writer::{MappedWriter, PlainWriter, SegmentWriter};
+use crate::files::{self, FileCall};
 
 /// An open segment file and the means to write it.
 #[derive(Debug)]
@@ -18,6 +20,30 @@ pub(super) struct Segment {
     pub(super) mapping: Option<Arc<Mapping>>,
     /// Whether it lies in anonymous memory, and is gone with the process.
     pub(super) in_memory: bool,
+    /// Whether its writer is cutting it.
+    pub(super) cutting: Cutting,
+}
+
+/// Set by a segment's writer before it cuts the file to what is published: a file that is shorter than it
+/// was is nobody else's doing then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cutting(Arc<AtomicBool>);
+
+impl Cutting {
+    pub(super) fn begin(&self) {
+        // ORDERING: Release, in front of the system call that cuts.
+        // PAIRS WITH: the Acquire load in `has_begun`, behind the one that has found the file short.
+        // IF WEAKENED: the writer's own cut might be told as somebody's.
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Asked behind a look at the file's length.
+    pub(super) fn has_begun(&self) -> bool {
+        // ORDERING: Acquire, see `begin`.
+        // PAIRS WITH: the Release store there.
+        // IF WEAKENED: the same.
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Segment {
@@ -36,7 +62,20 @@ impl Segment {
             None if in_memory => Box::new(PlainWriter::in_memory(Arc::clone(&file))),
             None => Box::new(PlainWriter::new(Arc::clone(&file))),
         };
-        Ok(Self { header, file, writer, mapping, in_memory })
+        Ok(Self { header, file, writer, mapping, in_memory, cutting: Cutting::default() })
+    }
+
+    /// Cuts the file to `length` if it is longer; gives what it had in front of that.
+    pub(super) fn cut(&self, length: u64) -> (Option<u64>, io::Result<()>) {
+        let found = match files::call(FileCall::Stat, || self.file.metadata()) {
+            Ok(found) => found.len(),
+            Err(error) => return (None, Err(error)),
+        };
+        if found <= length {
+            return (Some(found), Ok(()));
+        }
+        self.cutting.begin();
+        (Some(found), files::call(FileCall::SetLength, || self.file.set_len(length)))
     }
 
     /// How many pages of its mapping lie in no file.
@@ -97,10 +136,12 @@ impl Populate {
 #[derive(Debug)]
 pub(crate) struct Retired {
     pub(super) segment: Segment,
-    /// Whether anything was published in it.
-    pub(super) published: bool,
+    /// Up to where it was published.
+    pub(super) published: u32,
     /// How many records were.
     pub(super) records: u64,
+    /// How long the file was before its writer cut it, if it did.
+    pub(super) found: Option<u64>,
     /// Why it was given up, if it was.
     pub(super) failure: Option<io::Error>,
 }
@@ -121,6 +162,7 @@ impl Retired {
 impl From<Prepared> for Retired {
     /// A prepared segment that nobody needs any more.
     fn from(prepared: Prepared) -> Self {
-        Retired { segment: prepared.segment, published: false, records: 0, failure: None }
+        let segment = prepared.segment;
+        Retired { segment, published: FIRST_OFFSET, records: 0, found: None, failure: None }
     }
 }

@@ -4,7 +4,7 @@ mod make;
 mod recycle;
 mod scan;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::guard::Guard;
 use super::index::SegmentIndex;
 use super::position::Position;
-use super::segment::{Populate, Prepared, Segment};
+use super::segment::{Cutting, Populate, Prepared, Segment};
 use crate::files;
 use crate::record::UnixNanos;
 
@@ -23,8 +23,9 @@ pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
 /// The largest segment: offsets are 32 bits.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
-/// How many segments are ready at most: one for the drain to take, one in the janitor's hand.
-const PREPARED_MAX: usize = 2;
+/// How many segments are of use while a part of them is unpopulated: the one that is written, one for the
+/// drain to take, one in the janitor's hand.
+const UNPOPULATED_MAX: usize = 3;
 
 /// So many segments a run can have had in memory behind its last file: that is terabytes.
 const AHEAD_MAX: u64 = 1 << 20;
@@ -102,7 +103,7 @@ pub(crate) struct SegmentStore {
     /// Written segments in files, in the order in which they are used again: the oldest first.
     idle: VecDeque<Idle>,
     /// Segments in files that are prepared or being written.
-    outside: BTreeSet<u64>,
+    outside: BTreeMap<u64, Cutting>,
     /// Files of earlier runs in which nothing was written. They keep their names, without their room,
     /// until the number is used again or nobody asks for it any more: whoever dies meanwhile leaves to
     /// the next start that nothing is missing there.
@@ -135,6 +136,7 @@ struct Idle {
 /// A segment whose file somebody has removed, renamed or cut off while it was written.
 #[derive(Debug)]
 pub(crate) struct Taken {
+    pub(crate) sequence: u64,
     /// Where it was.
     pub(crate) path: PathBuf,
     /// When it was prepared.
@@ -196,7 +198,7 @@ impl SegmentStore {
             next_sequence: 1,
             newest_before: 0,
             idle: VecDeque::new(),
-            outside: BTreeSet::new(),
+            outside: BTreeMap::new(),
             empty: BTreeSet::new(),
             memory,
             taken: Vec::new(),
@@ -244,7 +246,7 @@ impl SegmentStore {
         self.trouble = Some(JournalError::io("use", &path)(io::Error::other(why)));
         (self.attached, self.refusing) = (false, true);
         self.empty.clear();
-        self.outside.last().map_or(0, |newest| newest.saturating_add(1))
+        self.outside.last_key_value().map_or(0, |(newest, _)| newest.saturating_add(1))
     }
 
     /// Begins behind the segment of the place at which the views of an earlier run were, which it may
@@ -336,7 +338,7 @@ impl SegmentStore {
         }
     }
 
-    fn hand_out(&mut self, made: Segment, oldest_needed: u64) -> Prepared {
+    fn hand_out(&mut self, mut made: Segment, oldest_needed: u64) -> Prepared {
         self.index.forget_void_before(oldest_needed.min(self.next_sequence));
         let index = &self.index;
         self.orphans.retain(|&orphan| {
@@ -351,14 +353,15 @@ impl SegmentStore {
             // What will be in it is gone with the process: no file is to say that it was nothing.
             self.remove_empty(|empty| empty == made.header.sequence);
         } else {
-            self.outside.insert(self.next_sequence);
+            made.cutting = Cutting::default();
+            self.outside.insert(self.next_sequence, made.cutting.clone());
             self.empty.remove(&self.next_sequence);
         }
         self.remove_empty(|empty| empty < oldest_needed);
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.rest.extend(made.populate(self.options.prepare_bytes));
         // An older one is full already, or will be.
-        while self.rest.len() > PREPARED_MAX {
+        while self.rest.len() > UNPOPULATED_MAX {
             self.rest.pop_front();
         }
         Prepared { segment: made }
@@ -367,7 +370,7 @@ impl SegmentStore {
     /// The newest segment in a file, void ones not counted; 0: there is none.
     fn newest_file(&self) -> u64 {
         let idle = self.idle.iter().filter(|idle| !idle.void).map(|idle| idle.sequence);
-        let outside = self.outside.iter().copied();
+        let outside = self.outside.keys().copied();
         idle.chain(outside).max().unwrap_or_default().max(self.newest_before)
     }
 

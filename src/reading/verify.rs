@@ -109,7 +109,7 @@ pub struct Verification {
     /// Segments that are not there although older ones are: the first and the last of each hole.
     pub missing: Vec<(u64, u64)>,
     /// The segment that the newest one says to follow, if it is not there: it was removed, or was in memory
-    /// alone when its process died.
+    /// alone when its process ended.
     pub announced: Option<u64>,
     /// Segments that were never in a file, or hold nothing, because the disk took none then: the first and
     /// the last of each such time. An entry `logger.journal_gap` behind it says how many records that were.

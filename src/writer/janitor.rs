@@ -11,6 +11,7 @@ use crossbeam_channel::{RecvTimeoutError, TrySendError};
 use super::keeper::Keeper;
 use super::reporter::{Reporter, tell_journal_gap};
 use super::supply::{Desk, Floor, Returned, Supply, connect};
+use crate::handlers::notice;
 use crate::journal::{Prepared, SegmentStore, Taken, shortage};
 use crate::ring::LossReason;
 use crate::shared::{Core, FileError, JournalGap, Part, Refusal, make_parents, utc_now};
@@ -102,10 +103,13 @@ impl Janitor {
         match self.desk.returned.recv_timeout(pause) {
             Ok(Returned::Written(segment)) => self.store.recycle(segment),
             Ok(Returned::Removed(file)) => drop(file),
-            Ok(Returned::Ended(spare)) => {
+            Ok(Returned::Ended { last, spare }) => {
                 self.ending = true;
                 // Nothing is written to it any more.
                 self.core.control.outage().works(Part::Name, 0);
+                self.store.note_if_taken(&last);
+                drop(last);
+                self.tell_last_taken();
                 self.discard_ready();
                 if let Some(segment) = spare {
                     self.store.discard(segment);
@@ -254,26 +258,42 @@ impl Janitor {
     /// Has the drain leave a segment that nobody finds by its name any more.
     fn look_for_misplaced(&mut self) {
         let control = &self.core.control;
-        let Some((misplaced, path)) = self.store.newest_misplaced() else {
+        let mut misplaced = self.store.misplaced().peekable();
+        let Some((newest, path)) = misplaced.peek() else {
             return control.outage().works(Part::Name, 0);
         };
-        let error = FileError::refused("find", &path, TAKEN.to_owned());
+        let error = FileError::refused("find", path, TAKEN.to_owned());
         control.outage().failed(Part::Name, error, "the journal goes on in another segment");
-        // Whoever syncs does not find it either.
-        control.note_segment_taken(misplaced);
-        self.desk.shared.leave_before(misplaced + 1);
+        self.desk.shared.leave_before(newest + 1);
+        // Whoever syncs does not find what was written there, either.
+        let written = control.progress().journal.sequence;
+        if let Some((sequence, _)) = misplaced.find(|(sequence, _)| *sequence <= written) {
+            control.note_segment_taken(sequence);
+        }
         control.wake_drain();
     }
 
     /// Counts what is in segments that were taken away while they were written.
     fn note_taken(&mut self) {
-        for Taken { path, since, records } in self.store.take_taken() {
+        for Taken { sequence, path, since, records } in self.store.take_taken() {
             let reason = format!("{}: {TAKEN}", path.display());
             let gap =
                 JournalGap { reason, in_memory: false, from: since, until: utc_now(), records };
+            self.core.control.note_segment_taken(sequence);
             self.core.control.count_taken(records);
             self.in_memory += records;
             self.gaps.push(gap);
+        }
+    }
+
+    /// Tells on stderr what was taken since the last look: there will be no entry any more.
+    fn tell_last_taken(&mut self) {
+        let told = self.gaps.len();
+        self.note_taken();
+        for JournalGap { reason, records, .. } in &self.gaps[told..] {
+            notice(&format!(
+                "{reason}: {records} entries at its end are in no file of the journal"
+            ));
         }
     }
 

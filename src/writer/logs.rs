@@ -42,12 +42,13 @@ pub(crate) struct LogFile {
     fast_rotation: Option<FastRotation>,
     /// Whether a write has not come to its end.
     torn: bool,
+    /// Whether backups may be there that are too many.
+    surplus: bool,
 }
 
 impl LogFile {
     /// Opens the log, or notes that it does not open: it is tried again later.
     pub(crate) fn open(options: FileOptions, control: &Arc<Control>, part: Part) -> Self {
-        FileHandler::remove_surplus(&options);
         let now = Instant::now();
         let mut log = Self {
             options,
@@ -67,6 +68,7 @@ impl LogFile {
             rotated_at: None,
             fast_rotation: None,
             torn: false,
+            surplus: true,
         };
         log.reopen();
         log
@@ -127,6 +129,10 @@ impl LogFile {
         if !self.control.owns_directory() {
             return self.fail(self.not_ours());
         }
+        // Not before: they may be another engine's.
+        if std::mem::take(&mut self.surplus) {
+            FileHandler::remove_surplus(&self.options);
+        }
         match FileHandler::open(self.options.clone()) {
             Ok(handler) => (self.handler, self.lines_sure) = (Some(handler), self.lines),
             Err(error) => self.fail((&error).into()),
@@ -161,7 +167,8 @@ impl LogFile {
             return;
         }
         let now = Instant::now();
-        if now < self.look_at {
+        // At the end there is no later one.
+        if now < self.look_at && !self.control.stopping() {
             return;
         }
         self.look_at = now + LOOK;
@@ -208,9 +215,11 @@ impl LogFile {
         self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
             let why = self.control.outage().error_of(self.part);
-            tell(self.missing, why.as_ref(), &mut self.gap);
+            let told = self.missing;
+            tell(told, why.as_ref(), &mut self.gap);
             if lent(self, |log| &mut log.gap, |log, gap| log.append(gap)) == self.gap.lines() {
-                self.missing = 0;
+                // Others may have been found missing on the way.
+                self.missing -= told;
             }
             self.gap.clear();
         }
@@ -328,5 +337,81 @@ impl Logs {
     /// All three, for what is done to each.
     pub(crate) fn each(&mut self) -> [&mut LogFile; 3] {
         [&mut self.expert, &mut self.trades, &mut self.errors]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::shared::Claim;
+
+    fn open(path: &Path, max_bytes: u64, control: &Arc<Control>) -> LogFile {
+        let path = path.to_owned();
+        let options = FileOptions { path, max_bytes, backups: 2, mode: 0o600, group: None };
+        LogFile::open(options, control, Part::Log(0))
+    }
+
+    /// Writes so many lines; how many the log told to be missing before them.
+    fn write(log: &mut LogFile, lines: usize) -> Option<u64> {
+        (0..lines).for_each(|_| log.batch().line(|out| out.extend_from_slice(b"line")));
+        let mut told = None;
+        log.write(None, |missing, _, gap| {
+            told = Some(missing);
+            gap.line(|out| out.extend_from_slice(b"missing"));
+        });
+        told
+    }
+
+    #[test]
+    fn lines_found_missing_while_others_are_told_are_told_next() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("expert.log");
+        let mut log = open(&path, 16, &Arc::default());
+        assert_eq!(write(&mut log, 3), None);
+        fs::remove_file(&path).unwrap();
+        log.miss_from_before(5);
+        // It does not fit: the rotation finds no file.
+        assert_eq!(write(&mut log, 0), Some(5));
+        let missed = log.missed();
+        assert!(missed >= 3 && log.missing() == missed, "{missed}");
+        assert_eq!(write(&mut log, 1), Some(missed));
+        assert_eq!((log.missing(), write(&mut log, 1)), (0, None));
+    }
+
+    #[test]
+    fn a_log_is_looked_at_once_more_at_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("expert.log");
+        let control = Arc::default();
+        let mut log = open(&path, 1 << 20, &control);
+        write(&mut log, 3);
+        fs::remove_file(&path).unwrap();
+        control.stop();
+        log.look(true);
+        assert_eq!((log.missed(), write(&mut log, 0)), (3, Some(3)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "missing\n");
+    }
+
+    #[test]
+    fn backups_that_are_too_many_stay_until_the_directory_is_this_engines() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("expert.log");
+        let third = root.path().join("expert.log.3");
+        fs::write(&third, "a live engine's\n").unwrap();
+        let control = Arc::new(Control::default());
+        let claim = control.set_claim(Claim::new(root.path(), 0o700, 0o600));
+        let mut log = open(&path, 1 << 20, &control);
+        assert!(third.exists() && !path.exists());
+        claim.take().unwrap();
+        log.retry_at = Instant::now();
+        write(&mut log, 1);
+        assert!(!third.exists() && path.exists());
+        // Whoever opens it again leaves them.
+        fs::write(&third, "somebody's\n").unwrap();
+        log.reopen();
+        assert!(third.exists());
     }
 }

@@ -61,8 +61,8 @@ impl Shared {
 pub(super) enum Returned {
     /// A segment that may be recycled once the views have passed it.
     Written(Retired),
-    /// Nothing more will be written; a segment that the drain has taken and not written.
-    Ended(Option<Prepared>),
+    /// Nothing more will be written: the last segment, and one that the drain has taken and not written.
+    Ended { last: Retired, spare: Option<Prepared> },
     /// A removed file that is to be closed.
     Removed(File),
 }
@@ -87,14 +87,15 @@ impl Supply {
         let _unheard = self.returned.send(Returned::Written(retired));
     }
 
-    /// Says that nothing more will be written, and gives back what was taken and not written.
+    /// Says that nothing more will be written, and gives back the last segment, and what was taken and not
+    /// written.
     ///
     /// What is still prepared the janitor takes back itself: it alone knows what else it has made
     /// meanwhile.
-    pub(crate) fn close(self, spare: Option<Prepared>) {
+    pub(crate) fn close(self, last: Retired, spare: Option<Prepared>) {
         // Nobody is there to hear it only when the janitor has died: then the next start removes
         // what nobody has written.
-        let _unheard = self.returned.send(Returned::Ended(spare));
+        let _unheard = self.returned.send(Returned::Ended { last, spare });
     }
 
     /// The first segment that need not be left before it is full, in memory or not.

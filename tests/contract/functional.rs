@@ -10,7 +10,7 @@ use tapelog::{
     debug, enabled, error, info, trade, try_info, warning,
 };
 
-use crate::calls::{Calls, beside_empty_calls, ticks_per_microsecond};
+use crate::calls::keep_to_the_rule;
 use crate::common::{child, console, default_of, events, holders, journal};
 use crate::support::{Desk, PATIENCE, field, files, json, role, run};
 
@@ -263,18 +263,7 @@ fn fr_010_a_host_gives_strategies_their_logger() {
 
 /// None of some calls takes 10 ms, by the rule of the fault table.
 fn assert_quick(what: &str, call: impl Fn()) {
-    let per_microsecond = ticks_per_microsecond();
-    let mut calls = Calls::new(per_microsecond);
-    let ((), control_max) =
-        beside_empty_calls(|| (0..200).for_each(|_| calls.time_sleeping(&call).0));
-    println!(
-        "{what}: the longest {:.0} us, the longest empty call {:.0} us, {} excused, {} late",
-        calls.longest as f64 / per_microsecond,
-        control_max as f64 / per_microsecond,
-        calls.excused,
-        calls.late
-    );
-    calls.check();
+    keep_to_the_rule(what, |calls| (0..200).for_each(|_| calls.time_sleeping(&call).0));
 }
 
 #[test]

@@ -11,6 +11,8 @@ use super::finding::{Finding, size};
 
 const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
+/// What part of a file system `disk_reserve` keeps free at most, as the engine has it.
+const RESERVE_PART: u64 = 20;
 
 /// Everything about the places that a program uses.
 pub(super) fn check(configuration: &Configuration, findings: &mut Vec<Finding>) {
@@ -24,8 +26,9 @@ pub(super) fn check(configuration: &Configuration, findings: &mut Vec<Finding>) 
         Ok(found) => {
             findings.push(file_system(kind(&found)));
             let (logs, journal) = configuration.disk_bytes_max();
-            let free = free_bytes(&found);
-            findings.push(room(free, used_bytes(log_dir), logs.saturating_add(journal)));
+            let reserve = reserve(configuration.disk_reserve, total_bytes(&found));
+            let bound = logs.saturating_add(journal);
+            findings.push(room(free_bytes(&found), used_bytes(log_dir), bound, reserve));
         }
         Err(error) => findings.push(Finding::problem(
             "log_dir",
@@ -60,6 +63,10 @@ fn free_bytes(found: &StatFs) -> u64 {
     found.f_bavail.saturating_mul(u64::try_from(found.f_bsize).unwrap_or(0))
 }
 
+fn total_bytes(found: &StatFs) -> u64 {
+    found.f_blocks.saturating_mul(u64::try_from(found.f_bsize).unwrap_or(0))
+}
+
 fn ring_dir(path: &Path, ring_bytes: u64, findings: &mut Vec<Finding>) {
     const CHECK: &str = "ring_dir";
     let existing = nearest(path);
@@ -67,13 +74,12 @@ fn ring_dir(path: &Path, ring_bytes: u64, findings: &mut Vec<Finding>) {
         let what = format!("{} cannot be looked at", existing.display());
         return findings.push(Finding::problem(CHECK, what, "set ring_dir to a tmpfs"));
     };
-    let total = found.f_blocks.saturating_mul(u64::try_from(found.f_bsize).unwrap_or(0));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let options = mount_options(&mounts, &existing).unwrap_or_default();
     findings.push(tmpfs(
         &existing,
         kind(&found),
-        (total, free_bytes(&found)),
+        (total_bytes(&found), free_bytes(&found)),
         ring_bytes,
         &options,
     ));
@@ -172,19 +178,26 @@ pub(super) fn file_system(kind: u64) -> Finding {
     }
 }
 
-/// Whether there is room for all that logs and journal may come to.
-pub(super) fn room(free: u64, used: u64, bound: u64) -> Finding {
+/// What the engine leaves free on a file system of this size.
+pub(super) fn reserve(disk_reserve: u64, total: u64) -> u64 {
+    disk_reserve.min(total / RESERVE_PART)
+}
+
+/// Whether there is room for all that logs and journal may come to, beside what stays free.
+pub(super) fn room(free: u64, used: u64, bound: u64, reserve: u64) -> Finding {
     const CHECK: &str = "free space";
     let left = bound.saturating_sub(used);
     let text = format!(
-        "{} free; logs and journal come to at most {}, of which {} are there",
+        "{} free, {} of it stay so (disk_reserve); logs and journal come to at most {}, of which {} \
+         are there",
         size(free),
+        size(reserve),
         size(bound),
         size(used)
     );
-    if free < left {
-        let advice = "free some space, or lower log_max_file_size, log_backup_count or \
-                      journal_segments (`tapelog config show` prints the bound)";
+    if free < left.saturating_add(reserve) {
+        let advice = "free some space, or lower log_max_file_size, log_backup_count, \
+                      journal_segments or disk_reserve (`tapelog config show` prints the bound)";
         return Finding::problem(CHECK, text, advice);
     }
     Finding::ok(CHECK, text)

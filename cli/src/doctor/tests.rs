@@ -8,7 +8,7 @@ use super::finding::{Finding, Verdict, size};
 use super::machine::{
     clock, cores, file_size, logind_texts, memlock, open_files, remove_ipc, swap,
 };
-use super::places::{directory, file_system, mount_options, room, tmpfs};
+use super::places::{directory, file_system, mount_options, reserve, room, tmpfs};
 
 const MIB: u64 = 1 << 20;
 
@@ -101,9 +101,22 @@ fn file_systems_are_told_apart() {
 
 #[test]
 fn the_room_that_is_left_is_compared_with_the_bound() {
-    assert_eq!(verdict(&room(100 * MIB, 200 * MIB, 300 * MIB)), Verdict::Ok);
-    assert_eq!(verdict(&room(99 * MIB, 200 * MIB, 300 * MIB)), Verdict::Problem);
+    assert_eq!(verdict(&room(100 * MIB, 200 * MIB, 300 * MIB, 0)), Verdict::Ok);
+    assert_eq!(verdict(&room(99 * MIB, 200 * MIB, 300 * MIB, 0)), Verdict::Problem);
     assert_eq!([size(4096), size(5 * MIB), size(3 << 29)], ["4 KiB", "5 MiB", "1.5 GiB"]);
+}
+
+#[test]
+fn the_room_that_the_engine_leaves_free_is_needed_beside_the_bound() {
+    assert_eq!(verdict(&room(164 * MIB, 200 * MIB, 300 * MIB, 64 * MIB)), Verdict::Ok);
+    let short = room(163 * MIB, 200 * MIB, 300 * MIB, 64 * MIB);
+    assert_eq!(verdict(&short), Verdict::Problem);
+    assert!(short.what.contains("64 MiB of it stay so"), "{short:?}");
+    assert!(short.advice.is_some_and(|advice| advice.contains("disk_reserve")));
+    // Logging stops there, even if all that may come is there already.
+    assert_eq!(verdict(&room(63 * MIB, 300 * MIB, 300 * MIB, 64 * MIB)), Verdict::Problem);
+    let reserves = [(64, 10_000), (64, 1_000), (0, 1_000)].map(|(set, total)| reserve(set, total));
+    assert_eq!(reserves, [64, 50, 0], "a twentieth of the file system at most");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn write(index: &Index, supply: Supply, entries: u64) {
         });
     }
     end(index, current);
-    supply.close(None);
+    supply.close(Retired(current), None);
 }
 
 fn end(index: &Index, sequence: u64) {

@@ -284,7 +284,7 @@ fn a_reader_written_from_the_document_agrees_with_ours() {
     println!("{whole} of {} entries are kept, and both readers agree", writing.records + 1);
     assert!(whole < writing.records, "segments were recycled");
 
-    writing.appender.finish().unwrap();
+    writing.appender.finish().0.unwrap();
     assert_eq!(agree(&journal), whole);
     damage(&journal);
     let left = agree(&journal);

@@ -1,9 +1,9 @@
 //! From one segment to the next: what is published, sealed, given up.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::{Appender, Failure};
-use crate::files::{self, FileCall};
 use crate::journal::bytes::put_u64;
 use crate::journal::defined::Defined;
 use crate::journal::error::{AppendError, JournalError};
@@ -13,7 +13,7 @@ use crate::journal::layout::{
     FIRST_OFFSET, FIXED_BYTES, INDEX_ENTRIES, IndexEntry, OpeningLine, SegmentHeader,
 };
 use crate::journal::position::{Position, Progress};
-use crate::journal::segment::{Prepared, Retired, Segment};
+use crate::journal::segment::{Prepared, Retired};
 
 impl Appender {
     /// Ends the segment and goes on in the next one. Everything written so far is published.
@@ -26,7 +26,7 @@ impl Appender {
         next: Prepared,
     ) -> Result<Retired, Box<(Prepared, JournalError)>> {
         match self.seal(next.sequence(), 0) {
-            Ok(()) => Ok(self.switch(next)),
+            Ok(()) => Ok(self.switch(next, None)),
             Err(error) => Err(Box::new((next, error))),
         }
     }
@@ -34,26 +34,17 @@ impl Appender {
     /// Gives the segment up after a failure and goes on in the next one: what the unfinished pass
     /// has appended since the last publication is not in the journal.
     pub(crate) fn abandon(&mut self, next: Prepared) -> Retired {
-        self.cut_unpublished();
-        self.switch(next)
+        // What the unfinished pass has left in the file is written again elsewhere, and a reader of the
+        // whole file would find it twice. A medium that takes neither frames nor this can show it twice,
+        // but loses nothing.
+        let (found, _) = self.segment.cut(self.published.into());
+        self.switch(next, found)
     }
 
-    /// Takes back what the unfinished pass has left in the file: it is written again elsewhere, and
-    /// a reader of the whole file would find it twice.
-    pub(super) fn cut_unpublished(&self) {
-        let file = &self.segment.file;
-        let published = u64::from(self.published);
-        let found = files::call(FileCall::Stat, || file.metadata());
-        if found.is_ok_and(|found| found.len() > published) {
-            // A medium that takes neither frames nor this can show them twice, but loses none.
-            let _ = files::call(FileCall::SetLength, || file.set_len(published));
-        }
-    }
-
-    pub(super) fn switch(&mut self, next: Prepared) -> Retired {
+    fn switch(&mut self, next: Prepared, found: Option<u64>) -> Retired {
         let segment = std::mem::replace(&mut self.segment, next.segment);
-        let published = self.published > FIRST_OFFSET;
-        if !published && !segment.in_memory {
+        let published = self.published;
+        if published == FIRST_OFFSET && !segment.in_memory {
             self.given_up = (segment.header.sequence, segment.header.predecessor());
         }
         let failure = self.failure.map(Failure::again);
@@ -71,7 +62,7 @@ impl Appender {
         self.pass_over_given_up();
         self.open_segment();
         let records = std::mem::take(&mut self.segment_records);
-        Retired { segment, published, records, failure }
+        Retired { segment, published, records, found, failure }
     }
 
     /// Writes the end frame and publishes it.
@@ -104,24 +95,31 @@ impl Appender {
     }
 
     /// Ends the journal cleanly: everything is to be given out, and the segment is cut to what is
-    /// written.
+    /// written. Gives the segment, too.
     ///
     /// # Errors
     /// [`JournalError::Io`] if the end could not be written or the file not cut.
-    pub(crate) fn finish(mut self) -> Result<Progress, JournalError> {
+    pub(crate) fn finish(mut self) -> (Result<Progress, JournalError>, Retired) {
+        let mut found = None;
+        let ended = self.end().and_then(|()| {
+            let cut = self.segment.cut(self.end.into());
+            found = cut.0;
+            let path = PathBuf::from(file_name(self.sequence()));
+            cut.1.map_err(JournalError::io("cut", &path)).map(|()| self.progress())
+        });
+        let (published, records) = (self.published, self.segment_records);
+        let last = Retired { segment: self.segment, published, records, found, failure: None };
+        (ended, last)
+    }
+
+    /// Writes what a journal ends with.
+    fn end(&mut self) -> Result<(), JournalError> {
         if let Err(AppendError::Failed(source)) =
             self.ready_or_due().and_then(|()| self.write_barrier())
         {
             return Err(self.error(source));
         }
-        self.seal(self.sequence() + 1, CLEAN_END)?;
-        let progress = self.progress();
-        let path = std::path::PathBuf::from(file_name(self.sequence()));
-        let Segment { file, writer, mapping, .. } = self.segment;
-        drop((writer, mapping));
-        files::call(FileCall::SetLength, || file.set_len(progress.position.offset))
-            .map_err(JournalError::io("cut", &path))?;
-        Ok(progress)
+        self.seal(self.sequence() + 1, CLEAN_END)
     }
 
     /// How far the journal has come, published or not.
@@ -205,6 +203,6 @@ impl Appender {
 
     pub(super) fn error(&self, source: io::Error) -> JournalError {
         let name = file_name(self.sequence());
-        JournalError::io("write", std::path::Path::new(&name))(source)
+        JournalError::io("write", Path::new(&name))(source)
     }
 }

@@ -66,7 +66,12 @@ pub(super) fn release() {
         return;
     }
     let on_top = action(None).is_ok_and(|now| now.sa_sigaction == our_address());
-    if let Some(before) = installed.before.take_if(|_| on_top) {
+    if let Some(mut before) = installed.before.take_if(|_| on_top) {
+        // One that was for a single signal may have had it.
+        // ORDERING: Acquire, as in `pass_on`.
+        // PAIRS WITH: the stores in `remember` and `pass_on`.
+        // IF WEAKENED: a handler that has had its signal might be put back.
+        before.sa_sigaction = PREVIOUS.load(Ordering::Acquire);
         // It was a valid action, and so it is now.
         let _ours = action(Some(&before));
     }

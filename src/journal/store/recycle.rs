@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use super::{Idle, Place, SegmentStore, Taken};
 use crate::files::{self, FileCall};
 use crate::journal::error::JournalError;
-use crate::journal::segment::{Prepared, Retired, Segment};
+use crate::journal::layout::FIRST_OFFSET;
+use crate::journal::segment::{Cutting, Prepared, Retired, Segment};
 use crate::record::UnixNanos;
 
 impl SegmentStore {
@@ -28,7 +29,9 @@ impl SegmentStore {
     /// not cost what it has taken before. Until [`SegmentStore::prepare_file`] has success, segments
     /// are made in memory then.
     pub(crate) fn recycle(&mut self, retired: impl Into<Retired>) {
-        let Retired { mut segment, published, records, failure } = retired.into();
+        let retired = retired.into();
+        self.note_if_taken(&retired);
+        let Retired { mut segment, published, failure, .. } = retired;
         segment.writer.reset();
         let sequence = segment.header.sequence;
         if segment.in_memory {
@@ -36,19 +39,12 @@ impl SegmentStore {
             self.memory.idle.push_back(segment);
             return;
         }
-        let known = self.outside.remove(&sequence);
-        // One that failed was cut by its writer.
-        let cut = failure.is_none() && self.is_cut(sequence);
-        if records > 0 && (!known || cut || self.is_misplaced(sequence)) {
-            let (path, since) = (self.index.path(sequence), segment.header.created_unix_nanos);
-            self.taken.push(Taken { path, since: UnixNanos(since), records });
-        }
-        if !known {
+        if self.outside.remove(&sequence).is_none() {
             // Its name was another engine's in the meantime.
             return self.orphans.push(sequence);
         }
         let sound = segment.holes() == 0;
-        let void = !published && failure.is_some();
+        let void = published == FIRST_OFFSET && failure.is_some();
         if let Some(source) = failure.filter(|_| sound) {
             self.trouble = Some(JournalError::io("write", &self.index.path(sequence))(source));
             self.refusing = true;
@@ -64,6 +60,28 @@ impl SegmentStore {
         self.idle.make_contiguous().sort_unstable_by_key(|idle| idle.sequence);
     }
 
+    /// Notes that somebody has taken a segment with records while it was written.
+    pub(crate) fn note_if_taken(&mut self, retired: &Retired) {
+        let Retired { segment, published, records, found, .. } = retired;
+        if *records == 0 || segment.in_memory {
+            return;
+        }
+        let sequence = segment.header.sequence;
+        let length = found.or_else(|| segment.file.metadata().ok().map(|found| found.len()));
+        // A write makes a file that somebody has cut off longer again, a store into a mapping does not.
+        let whole = match segment.mapping {
+            Some(_) => u64::from(*published),
+            None => self.options.segment_bytes,
+        };
+        let cut = length.is_some_and(|length| length < whole);
+        // A name that is not known was another engine's in the meantime.
+        if cut || !self.outside.contains_key(&sequence) || self.is_misplaced(sequence) {
+            let (path, since) = (self.index.path(sequence), segment.header.created_unix_nanos);
+            let since = UnixNanos(since);
+            self.taken.push(Taken { sequence, path, since, records: *records });
+        }
+    }
+
     /// Removes a prepared segment that will not be written.
     pub(crate) fn discard(&mut self, prepared: Prepared) {
         let sequence = prepared.sequence();
@@ -71,7 +89,7 @@ impl SegmentStore {
             self.memory.outside = self.memory.outside.saturating_sub(1);
             true
         } else {
-            self.outside.remove(&sequence) && !self.is_misplaced(sequence)
+            self.outside.remove(&sequence).is_some() && !self.is_misplaced(sequence)
         };
         drop(prepared);
         self.index.set_void(sequence);
@@ -83,19 +101,22 @@ impl SegmentStore {
         let _ = self.remove(sequence);
     }
 
-    /// The newest segment that is prepared or being written whose name leads to another file by now,
-    /// or to none, or which somebody has cut off, and where it should be: what is written there is found
-    /// by nobody.
-    pub(crate) fn newest_misplaced(&self) -> Option<(u64, PathBuf)> {
-        let is_taken = |sequence| self.is_misplaced(sequence) || self.is_cut(sequence);
-        let taken = self.outside.iter().copied().rev().find(|&sequence| is_taken(sequence));
-        taken.map(|sequence| (sequence, self.index.path(sequence)))
+    /// Segments that are prepared or being written whose names lead to other files by now, or to none,
+    /// or which somebody has cut off, and where they should be, the newest first: what is written there is
+    /// found by nobody.
+    pub(crate) fn misplaced(&self) -> impl Iterator<Item = (u64, PathBuf)> {
+        let outside = self.outside.iter().rev();
+        let taken = outside.filter(|(sequence, cutting)| {
+            self.is_misplaced(**sequence) || self.is_cut(**sequence, cutting)
+        });
+        taken.map(|(&sequence, _)| (sequence, self.index.path(sequence)))
     }
 
     /// Whether somebody has cut an open segment off.
-    fn is_cut(&self, sequence: u64) -> bool {
+    fn is_cut(&self, sequence: u64, cutting: &Cutting) -> bool {
         let found = self.index.held(sequence).and_then(|file| file.metadata().ok());
-        found.is_some_and(|found| found.len() < self.options.segment_bytes)
+        let short = found.is_some_and(|found| found.len() < self.options.segment_bytes);
+        short && !cutting.has_begun()
     }
 
     /// Whether an open segment's name leads to another file, or to none.

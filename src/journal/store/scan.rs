@@ -28,9 +28,11 @@ impl SegmentStore {
         let mut newest = 0;
         // On the way back, those in use may be there, too.
         let misplaced: Vec<_> =
-            self.outside.iter().copied().filter(|&it| self.is_misplaced(it)).collect();
-        self.outside.retain(|sequence| !misplaced.contains(sequence));
-        for sequence in directory.sequences()?.into_iter().filter(|it| !self.outside.contains(it)) {
+            self.outside.keys().copied().filter(|&it| self.is_misplaced(it)).collect();
+        self.outside.retain(|sequence, _| !misplaced.contains(sequence));
+        for sequence in
+            directory.sequences()?.into_iter().filter(|it| !self.outside.contains_key(it))
+        {
             match inspect(directory, sequence) {
                 Content::Data => {
                     newest = sequence;

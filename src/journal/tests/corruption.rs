@@ -1,9 +1,11 @@
 //! Files that were cut, flipped, or made up.
 
+use std::cell::Cell;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::damages;
 use super::support::*;
@@ -30,7 +32,7 @@ fn small_journal(home: &Path) -> Vec<String> {
         writer.appender.end_pass().unwrap();
     }
     let lines = read_all(&writer.index);
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     // The first segment is as large as it was made; only its head is of interest.
     let first = std::fs::OpenOptions::new().write(true).open(writer.index.path(1)).unwrap();
     first.set_len(end_of_data(&writer.index.path(1))).unwrap();
@@ -88,7 +90,7 @@ fn row_15_a_flipped_byte_never_makes_a_wrong_entry_and_costs_at_most_its_frame()
             file.write_all_at(&[byte], at as u64).unwrap();
         }
     }
-    println!("{flips} flips, {lost} of them cost an entry");
+    println!("row 15: {flips} flips, {lost} of them cost an entry");
     assert_eq!(read_all(&index), expected);
 }
 
@@ -97,14 +99,17 @@ fn row_15_a_cut_file_never_makes_a_wrong_entry() {
     let home = tempfile::tempdir().unwrap();
     let expected = small_journal(home.path());
     let index = SegmentIndex::directory(home.path().join("journal"));
+    let mut cuts = 0;
     for path in segments(home.path()) {
         let bytes = std::fs::read(&path).unwrap();
         for length in 0..bytes.len() {
+            cuts += 1;
             std::fs::write(&path, &bytes[..length]).unwrap();
             check(&read_all(&index), &expected, &format!("{} cut at {length}", path.display()));
         }
         std::fs::write(&path, &bytes).unwrap();
     }
+    println!("row 15: {cuts} cuts of a journal");
 }
 
 #[test]
@@ -114,6 +119,7 @@ fn row_15_a_reader_that_resumes_in_a_damaged_file_stays_sane() {
     let index = SegmentIndex::directory(home.path().join("journal"));
     let [path, _] = segments(home.path());
     let length = std::fs::metadata(&path).unwrap().len();
+    println!("row 15: {} places to resume at", (length + 64).div_ceil(4));
     for offset in (0..length + 64).step_by(4) {
         let from = Some(Position { sequence: 1, offset });
         let mut reader = EntryReader::new(index.clone(), from, Liveness::Ended);
@@ -133,13 +139,24 @@ fn files_of_noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..20_000)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(damages(60)))]
+/// Tries so many cases, and gives their number: [`proptest!`] would keep it to itself.
+fn try_cases<S: Strategy>(strategy: &S, case: impl Fn(S::Value)) -> u32 {
+    let cases = damages(60);
+    let (tried, file) = (Cell::new(0), Some(file!()));
+    let config = ProptestConfig { source_file: file, ..ProptestConfig::with_cases(cases) };
+    let outcome = TestRunner::new(config).run(strategy, |value| {
+        tried.set(tried.get() + 1);
+        case(value);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    tried.get()
+}
 
-    #[test]
-    fn row_15_several_damages_at_once_never_panic_or_hang(
-        damages in prop::collection::vec(damage(), 1..20),
-    ) {
+#[test]
+fn row_15_several_damages_at_once_never_panic_or_hang() {
+    let lost = Cell::new(0);
+    let journals = try_cases(&prop::collection::vec(damage(), 1..20), |damages| {
         let home = tempfile::tempdir().unwrap();
         let expected = small_journal(home.path());
         for (place, value, length) in damages {
@@ -151,11 +168,14 @@ proptest! {
             std::fs::write(path, bytes).unwrap();
         }
         let index = SegmentIndex::directory(home.path().join("journal"));
-        check(&read_all(&index), &expected, "many");
-    }
+        lost.set(lost.get() + u32::from(check(&read_all(&index), &expected, "many")));
+    });
+    println!("row 15: {journals} journals of many damages, {} of them lost an entry", lost.get());
+}
 
-    #[test]
-    fn row_15_noise_is_no_journal(noise in files_of_noise(), with_header in any::<bool>()) {
+#[test]
+fn row_15_noise_is_no_journal() {
+    let journals = try_cases(&(files_of_noise(), any::<bool>()), |(noise, with_header)| {
         let home = tempfile::tempdir().unwrap();
         small_journal(home.path());
         let [path, _] = segments(home.path());
@@ -164,5 +184,6 @@ proptest! {
         bytes.extend(noise);
         std::fs::write(&path, bytes).unwrap();
         read_all(&SegmentIndex::directory(home.path().join("journal")));
-    }
+    });
+    println!("row 15: {journals} journals of noise");
 }

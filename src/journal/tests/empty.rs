@@ -37,7 +37,7 @@ fn row_02_a_segment_in_which_nothing_was_written_before_a_death_is_missed_by_nob
     let next = writer.store.prepare(u64::MAX).unwrap().unwrap();
     writer.store.recycle(writer.appender.abandon(next));
     let lines = fill(&mut writer, &known, 2);
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     drop(writer.store);
     for (offset, told) in [(start.offset, false), (inside.offset, true)] {
         let (mut store, index) = SegmentStore::open(options()).unwrap();
@@ -100,7 +100,7 @@ fn row_06_an_empty_segment_does_not_say_that_a_number_in_front_of_it_is_missing(
     writer.appender.end_pass().unwrap_err();
     drop(writer.appender.abandon(fourth));
     fill(&mut writer, &known(), 2);
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     let journal = crate::reading::Journal::open(home.path()).unwrap();
     let found = journal.verify(&mut |_| {}).unwrap();
     assert_eq!((&*found.missing, &*found.in_memory), (&[][..], &[(2, 2)][..]), "{found:?}");
@@ -159,7 +159,7 @@ fn a_segment_without_a_header_is_removed_or_used_again_in_its_turn() {
     let options = || options(directory(home.path()), false);
     let mut writer = Writer::new(options());
     fill(&mut writer, &known(), 1);
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     drop(writer.store);
     // A power cut took the header of one that had frames, of one that had none, and all of a third.
     let path = |number| SegmentIndex::directory(home.path().join("journal")).path(number);
@@ -177,7 +177,7 @@ fn a_segment_without_a_header_is_removed_or_used_again_in_its_turn() {
     assert_eq!(files(home.path()), names(&[1, 2, 3]));
     (1..=60).for_each(|pass| drop(fill(&mut writer, &known(), pass)));
     let newest = writer.appender.sequence();
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     assert!(newest > 6);
     assert_eq!(files(home.path()), names(&[newest - 3, newest - 2, newest - 1, newest]));
     let read = read_all(&SegmentIndex::directory(home.path().join("journal")));

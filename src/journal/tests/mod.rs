@@ -13,6 +13,7 @@ mod order;
 mod round_trip;
 pub(crate) mod seeds;
 mod segments;
+mod taken;
 mod verify;
 
 /// How many damages are tried: CI's number, or what `TEST_DAMAGES` says.

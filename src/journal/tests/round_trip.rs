@@ -27,7 +27,7 @@ fn what_is_appended_is_read_back_through_every_writer() {
             writer.pass(pass * 100 + 50, 1, &run, &known);
         }
         assert_eq!(read_all(&writer.index), expected, "before the end");
-        writer.appender.finish().unwrap();
+        writer.appender.finish().0.unwrap();
         assert_eq!(read_all(&writer.index), expected, "after it");
     }
 }
@@ -47,7 +47,7 @@ fn what_a_segment_does_not_use_is_not_decoded_anew_in_the_next() {
             writer.roll();
         }
     }
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
 
     let mut reader = EntryReader::new(writer.index.clone(), None, Liveness::Ended);
     let mut given = Vec::new();

@@ -114,7 +114,7 @@ fn a_full_segment_has_room_for_one_early_barrier_which_lets_everything_out() {
             assert!(writer.appender.append_early_barrier().unwrap(), "each segment has its own");
             records += 40;
         }
-        writer.appender.finish().unwrap();
+        writer.appender.finish().0.unwrap();
         assert_eq!(read_all(&writer.index).len(), records, "the end found room, too");
     }
 }
@@ -135,7 +135,7 @@ fn a_restart_goes_on_behind_the_last_segment_and_keeps_foreign_files() {
         assert_eq!(spare.sequence(), run + 2);
         // Ticks start anew: the machine was booted.
         expected.extend(fill(&mut writer, &known, 3 - run));
-        writer.appender.finish().unwrap();
+        writer.appender.finish().0.unwrap();
     }
     assert_eq!(read_all(&SegmentIndex::directory(home.path().join("journal"))), expected);
 
@@ -220,7 +220,7 @@ fn row_17_the_highest_numbers_are_nobodys_and_a_taken_name_is_passed_by() {
         fill(&mut writer, &known, pass);
     }
     assert!(writer.rolls > 9 && !writer.appender.is_in_memory(), "{} rolls", writer.rolls);
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     for sequence in [u64::MAX, u64::MAX - 1, SEQUENCE_MAX + 1, 3, 9] {
         assert_eq!(std::fs::read(place(sequence)).unwrap(), b"precious", "{sequence}");
     }
@@ -254,7 +254,7 @@ fn reading_can_begin_at_a_time_and_finds_the_definitions_of_before() {
         Writer::new(JournalOptions { segments: 20, ..options(directory(home.path()), true) });
     let known = known();
     let lines: Vec<_> = (1..=100).map(|pass| fill(&mut writer, &known, pass)).collect();
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     for pass in [1, 2, 7, 30, 31, 32, 33, 64, 99, 100] {
         let since = LINE.unix_nanos + pass * 10_000;
         let from = JournalReader::seek(&writer.index, since).unwrap();
@@ -326,7 +326,7 @@ fn row_05_segments_in_memory_take_the_place_of_files_and_are_no_damage_afterward
     writer.roll();
     assert!(!writer.appender.is_in_memory());
     lines.extend(fill(&mut writer, &known, 13));
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     assert!(lines.starts_with(&drain(&mut slow)), "views read on");
     let index = SegmentIndex::directory(&journal);
     let sequences = index.sequences().unwrap();
@@ -358,7 +358,7 @@ fn row_05_one_segment_of_an_earlier_run_at_most_goes_where_no_other_can_be_made(
     let known = known();
     let mut writer = Writer::new(options(directory(home.path()), true));
     (1..=60).for_each(|pass| drop(fill(&mut writer, &known, pass)));
-    writer.appender.finish().unwrap();
+    writer.appender.finish().0.unwrap();
     drop(writer.store);
     let before = files(home.path());
     assert_eq!(before.len(), 4);

@@ -34,8 +34,8 @@ impl Drain {
     /// The journal's medium failed.
     pub(crate) fn finish(self) -> Result<(), JournalError> {
         let drained = self.is_finished();
-        let ended = self.appender.finish();
-        self.supply.close(self.spare);
+        let (ended, last) = self.appender.finish();
+        self.supply.close(last, self.spare);
         let end = ended.as_ref().ok().map(|done| done.position);
         Self::note_end(&self.control, end, drained);
         ended.map(|_| ())
