@@ -59,7 +59,7 @@ pub fn capture() -> (MetaLogger, Capture) {
 /// its ring is full can then be tested.
 ///
 /// When this returns, the drain stands still. One that is busy with a file that does not answer is waited
-/// for no longer than a second: [`DrainHold::is_still`] tells.
+/// for no longer than a minute: [`DrainHold::is_still`] tells.
 #[must_use = "the drain goes on when this is dropped"]
 pub fn hold_drain(log: &MetaLogger) -> DrainHold {
     let still = log.core().control.hold_drain();
@@ -75,7 +75,7 @@ pub struct DrainHold {
 
 impl DrainHold {
     /// Whether the drain stood still by the time that it was asked to; not if it was busy for longer than
-    /// a second, or had ended.
+    /// a minute, or had ended.
     #[must_use]
     pub fn is_still(&self) -> bool {
         self.still

@@ -216,10 +216,16 @@ fn a_call_with_a_backtrace_takes_far_less_than_ten_milliseconds() {
     if let Some(directory) = role() {
         return time_calls(&directory);
     }
-    // A busy machine may stop the first call: then it is another process's turn.
+    // A busy machine may stop the first call, and two processes altogether: then it is another's turn.
+    let mut slow = 0;
     let timed = (0..20).any(|_| {
         let desk = Desk::new();
-        let output = run(child(test, &desk.logs().display().to_string()));
+        let output = child(test, &desk.logs().display().to_string()).output().unwrap();
+        if !output.status.success() {
+            slow += 1;
+            assert!(slow <= 2, "{output:?}");
+            return false;
+        }
         let stdout = String::from_utf8_lossy(&output.stdout);
         let told = stdout.lines().find(|line| line.contains("first ")).unwrap();
         println!("{told}");

@@ -305,7 +305,7 @@ fn an_installed_bridge_follows_the_levels_and_outlives_the_engine() {
     log::info!(category = "trade"; "held up");
     log::logger().flush();
     let waited = begun.elapsed();
-    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    assert!(waited < Duration::from_secs(30), "{waited:?}");
     drop(held);
     log.flush(PATIENCE).unwrap();
 

@@ -118,6 +118,8 @@ fn row_12_a_counter_that_does_not_run_evenly_is_not_used() {
             });
         }
     });
+    let today = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output().unwrap();
+    let today = String::from_utf8(today.stdout).unwrap();
     let at = now();
     info!(log, at: at, "stamped by the caller");
     log.flush(PATIENCE).unwrap();
@@ -136,8 +138,6 @@ fn row_12_a_counter_that_does_not_run_evenly_is_not_used() {
         *next += 1;
     }
     assert_eq!(next, [ENTRIES; THREADS as usize]);
-    let today = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output().unwrap();
-    let today = String::from_utf8(today.stdout).unwrap();
     assert!(stamps.last().unwrap() >= &today.trim(), "the time of day is right: {today}");
     let verified = Journal::open(desk.logs()).unwrap().verify(&mut |_| {}).unwrap();
     assert!(verified.is_intact(), "{verified:?}");

@@ -58,6 +58,7 @@ fn the_console_alone_makes_no_file() {
             .log_to_file(false)
             .ring_dir(format!("{root}/ring"))
             .use_colors(UseColors::Always)
+            .latency_warning(Duration::ZERO)
             .build()
             .unwrap();
         log_some(&log);
@@ -85,6 +86,8 @@ fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     const LINES: u64 = 200_000;
     if let Some(directory) = role() {
         let builder = MetaLogger::builder().log_dir(directory).latency_warning(Duration::ZERO);
+        // An end that waited for the reader would take as long.
+        let builder = builder.shutdown_timeout(PATIENCE);
         let (log, guard) = builder.build().unwrap();
         for number in 0..LINES {
             while tapelog::try_info!(log, "unread", number).is_err() {
@@ -110,7 +113,7 @@ fn row_13_a_console_that_nobody_reads_holds_nothing_up() {
     let told = told.lines().find(|line| line.contains("shutdown_ms")).unwrap();
     println!("{told}");
     assert!(support::number(told, "dropped") > LINES / 2, "a pipe holds 64 KiB");
-    assert!(support::number(told, "shutdown_ms") < 5_000);
+    assert!(support::number(told, "shutdown_ms") < 30_000);
     let lines = desk.lines("expert.log");
     assert_eq!(lines.len() as u64, LINES, "the file has them all");
 }
@@ -313,6 +316,7 @@ fn a_directory_that_cannot_be_made_leaves_the_console() {
     const NOWHERE: &str = "/sys/tapelog-test/logs";
     if role().is_some() {
         let builder = MetaLogger::builder().log_dir(NOWHERE).log_to_console(false);
+        let builder = builder.latency_warning(Duration::ZERO);
         let (log, guard) = builder.build().expect("an unwritable disk is no failure");
         log_some(&log);
         log.flush(PATIENCE).unwrap();

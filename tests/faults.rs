@@ -96,8 +96,11 @@ fn row_06_what_could_not_be_synced_is_written_again_before_it_counts_as_synced()
     critical!(log, "not synced");
     until("the sync fails", || unsynced.failed() == 1);
     let failed_before = log.stats().sync_errors;
-    let refused = log.wait_synced(Duration::from_millis(800)).unwrap_err();
-    assert!(refused.to_string().contains("os error 5"), "{refused}");
+    // Of a busy machine it says only that it is not finished.
+    until("a refusal that tells why", || {
+        let refused = log.wait_synced(Duration::from_millis(800)).unwrap_err();
+        refused.to_string().contains("os error 5")
+    });
     until("another attempt", || log.stats().sync_errors > failed_before.max(1));
     let stats = log.stats();
     assert_eq!(stats.synced_records, 1, "{stats:?}");

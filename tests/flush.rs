@@ -91,7 +91,7 @@ fn a_flush_that_runs_out_of_time_says_how_much_is_missing() {
     let begun = Instant::now();
     let unfinished = log.flush(Duration::from_millis(30)).expect_err("the drain is held");
     let took = begun.elapsed();
-    assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(30), "{took:?}");
     assert!(unfinished.to_string().contains("wait longer"), "{unfinished}");
     drop(held);
     log.flush(PATIENCE).unwrap();
@@ -112,7 +112,7 @@ fn a_sync_brings_everything_onto_the_disk() {
     drop(guard);
     let begun = Instant::now();
     assert!(matches!(log.sync(), Err(SyncError::Closed)));
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_flush_after_the_end_does_not_hang() {
     drop(guard);
     let begun = Instant::now();
     log.flush(PATIENCE).expect("everything is written");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(log.stats().shown, 1);
 }
 

@@ -216,7 +216,7 @@ fn assert_plausible(entry: &Value, stats: &Stats) {
     assert!(of(entry, "rotations") <= stats.rotations);
     assert!(of(entry, "call_p50_ns") <= of(entry, "call_p999_ns"));
     assert!(of(entry, "call_p999_ns") <= of(entry, "call_max_ns"));
-    assert!(of(entry, "drain_lag_us_max") < 10_000_000, "{entry}");
+    assert!(of(entry, "drain_lag_us_max") < 60_000_000, "{entry}");
     assert!(stats.drain_lag_max >= stats.drain_lag);
 }
 
@@ -225,22 +225,24 @@ fn an_entry_tells_regularly_how_the_logger_is_doing() {
     const INTERVAL: Duration = Duration::from_millis(200);
     let desk = Desk::new();
     let builder = desk.builder().structured_logging(true).metrics_interval(INTERVAL);
+    let begun = Instant::now();
     let (log, guard) = builder.build().unwrap();
     let producer = log.producer();
-    let begun = Instant::now();
-    let mut pushed = 0_u64;
-    while begun.elapsed() < 8 * INTERVAL {
+    let metrics =
+        || -> Vec<Value> { desk.json("expert.log").into_iter().filter(is_metrics).collect() };
+    let (mut pushed, mut stats) = (0_u64, log.stats());
+    // Eight intervals; more where a busy machine has kept the entries back.
+    while begun.elapsed() < 8 * INTERVAL || stats.records_per_s == 0 || metrics().len() < 4 {
+        assert!(begun.elapsed() < PATIENCE, "{stats:?}");
         for _ in 0..100 {
             info!(producer, "tick", pushed, price = 7.5);
             pushed += 1;
         }
         thread::sleep(Duration::from_millis(1));
+        stats = log.stats();
     }
-    let stats = log.stats();
-    assert!(stats.records_per_s > 0 && stats.bytes_per_s > stats.records_per_s, "{stats:?}");
+    assert!(stats.bytes_per_s > stats.records_per_s, "{stats:?}");
     // One more, with what is still missing.
-    let metrics =
-        || -> Vec<Value> { desk.json("expert.log").into_iter().filter(is_metrics).collect() };
     let records_of = |entry: &Value| of(entry, "records_per_s") * of(entry, "interval_ms") / 1000;
     until("the last records in an entry", || {
         thread::sleep(INTERVAL / 2);
@@ -249,7 +251,8 @@ fn an_entry_tells_regularly_how_the_logger_is_doing() {
     });
     let (stats, metrics) = (log.stats(), metrics());
     drop(guard);
-    assert!((4..=60).contains(&metrics.len()), "{} entries", metrics.len());
+    let most = begun.elapsed().as_millis() / INTERVAL.as_millis() + 1;
+    assert!(metrics.len() as u128 <= most, "{} entries, at most {most}", metrics.len());
     let told: u64 = metrics.iter().map(records_of).sum();
     let accepted = pushed + metrics.len() as u64;
     assert!((told * 100).abs_diff(accepted * 100) <= accepted * 2, "{told} of {accepted}");
@@ -301,15 +304,16 @@ fn the_entry_is_in_the_journal_whatever_the_levels_are_and_never_on_the_console(
         let builder =
             MetaLogger::builder().log_dir(directory).log_level(level.parse::<Level>().unwrap());
         let builder = builder.metrics_interval(Duration::from_millis(100));
-        let (log, _guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
+        let begun = Instant::now();
+        let (log, guard) = builder.latency_warning(Duration::ZERO).build().unwrap();
         info!(log, "shown");
         // Three intervals, and until the janitor has come to it.
-        let begun = Instant::now();
         thread::sleep(Duration::from_millis(350));
         until("metrics in the journal", || {
             log.flush(PATIENCE).unwrap();
             in_journal(directory.as_ref()) > 0
         });
+        drop(guard);
         return println!("\nintervals={}", begun.elapsed().as_millis() / 100);
     }
     for (level, in_log) in [("info", true), ("error", false)] {

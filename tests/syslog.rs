@@ -317,7 +317,7 @@ fn a_receiver_that_never_reads_holds_up_neither_the_logs_nor_the_end() {
     let began = Instant::now();
     drop(guard);
     let took = began.elapsed();
-    assert!(took < timeout + Duration::from_secs(2), "the end took {took:?}");
+    assert!(took < timeout + Duration::from_secs(30), "the end took {took:?}");
     let stats = log.stats();
     assert_eq!(stats.syslog_sent + stats.syslog_dropped, ENTRIES);
     println!("{} sent into the socket's buffers, the end took {took:?}", stats.syslog_sent);

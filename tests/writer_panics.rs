@@ -18,7 +18,7 @@ mod three_times;
 use std::net::UdpSocket;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,14 +122,19 @@ fn account(desk: &Desk, log: &MetaLogger, load: &Load, point: CrashPoint, thread
     assert_eq!(told.len() as u64, panics(), "{point:?}: {told:?}");
     assert_eq!(stats.accepted, accepted + panics(), "{point:?}: {stats:?}");
     assert_eq!((stats.journaled, stats.shown), (stats.accepted, stats.accepted), "{point:?}");
-    for (at, line) in told.iter().enumerate() {
+    // A segment that a panic has left is cut by the drain, and by nobody else.
+    assert_eq!((stats.in_memory_records, stats.file_errors), (0, 0), "{point:?}: {stats:?}");
+    for line in &told {
         assert!(
             line.contains("[CRITICAL ]") && line.contains(&format!("at {point:?}\"")),
             "{line}"
         );
         assert!(line.contains(&format!(" thread={thread} ")), "{line}");
-        assert_eq!(number(line, "panics"), at as u64 + 1);
     }
+    // In a drain that is behind by more than the order window, one may be late.
+    let mut numbers: Vec<_> = told.iter().map(|line| number(line, "panics")).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(1..=panics()), "{point:?}: {told:?}");
 }
 
 /// The entries that tell panics of the writer.
@@ -238,12 +243,15 @@ fn row_09_every_message_goes_to_syslog_although_its_thread_panics() {
     let desk = Desk::new();
     let (socket, builder) = with_receiver(&desk);
     let (log, guard) = builder.build().unwrap();
-    // Read at once: the system keeps a hundred of them or so for a reader that is late.
+    // The system keeps a hundred of them or so for a reader that is late: no more are under way.
     let (read, messages) = std::sync::mpsc::channel();
+    let came = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&came);
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(bytes) = socket.recv(&mut buffer) {
             let text = String::from_utf8_lossy(&buffer[..bytes]).into_owned();
+            count.fetch_add(1, Ordering::Relaxed);
             if read.send(text).is_err() {
                 return;
             }
@@ -252,11 +260,13 @@ fn row_09_every_message_goes_to_syslog_although_its_thread_panics() {
     let mut sent = 0;
     for done in 0..panics() {
         panic_at(CrashPoint::MessagesTaken, 1);
-        while log.stats().writer_panics == done {
-            info!(log, "message", sent);
-            sent += 1;
-            thread::sleep(Duration::from_millis(1));
-        }
+        until("a panic", || {
+            if sent + done < came.load(Ordering::Relaxed) + 50 {
+                info!(log, "message", sent);
+                sent += 1;
+            }
+            log.stats().writer_panics > done
+        });
         until("messages behind a panic", || log.stats().syslog_sent > sent);
     }
     log.flush(PATIENCE).unwrap();
@@ -380,7 +390,7 @@ fn row_09_the_hosts_hook_comes_first_and_a_panic_is_told_once() {
             log.stats().writer_panics > done as u64
         });
         log.flush(PATIENCE).unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for nobody");
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody waits for nobody");
     }
     drop(guard);
     let lines = desk.lines("errors.log");

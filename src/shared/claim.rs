@@ -217,6 +217,8 @@ fn refusal(path: &Path, action: &'static str, error: &io::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn claim(directory: &Path) -> Claim {
@@ -265,14 +267,25 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let claim = claim(root.path());
         claim.take().unwrap();
-        claim.release();
-        let looking = File::open(root.path().join(LOCK_FILE)).unwrap();
-        flock(&looking, FlockOperation::LockShared).unwrap();
-        let looks = std::thread::spawn(move || {
-            std::thread::sleep(LOCK_PAUSE);
-            drop(looking);
-        });
-        claim.take().unwrap();
-        looks.join().unwrap();
+        // Counted is a round in which somebody looked when the lock was asked for, and not for long: a busy
+        // machine may stop either.
+        let patience = LOCK_PAUSE * (LOCK_TRIES - 1);
+        let counts = |_: &u32| {
+            claim.release();
+            let looking = File::open(root.path().join(LOCK_FILE)).unwrap();
+            flock(&looking, FlockOperation::LockShared).unwrap();
+            let looks = std::thread::spawn(move || {
+                std::thread::sleep(LOCK_PAUSE);
+                drop(looking);
+                Instant::now()
+            });
+            let asked = Instant::now();
+            let taken = claim.take();
+            let looked = looks.join().unwrap().checked_duration_since(asked);
+            let counts = looked.is_some_and(|looked| looked < patience);
+            assert!(taken.is_ok() || !counts, "{taken:?}: {looked:?}");
+            counts
+        };
+        assert_eq!((0..100).filter(counts).take(3).count(), 3);
     }
 }

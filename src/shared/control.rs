@@ -418,7 +418,7 @@ impl Control {
         &self.outage
     }
 
-    /// Stops the drain between two polls, and waits until it stands still, for a second at most; whether
+    /// Stops the drain between two polls, and waits until it stands still, for a minute at most; whether
     /// it does. For tests.
     pub(crate) fn hold_drain(&self) -> bool {
         let number = self.hold.begin();

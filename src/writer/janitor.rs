@@ -108,7 +108,6 @@ impl Janitor {
                 // Nothing is written to it any more.
                 self.core.control.outage().works(Part::Name, 0);
                 self.store.note_if_taken(&last);
-                drop(last);
                 self.tell_last_taken();
                 self.discard_ready();
                 if let Some(segment) = spare {

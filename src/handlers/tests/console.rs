@@ -22,15 +22,21 @@ fn numbered(from: usize, count: usize) -> Batch {
 /// Fills a console that nobody reads, then reads it to its end.
 fn fill_then_read(console: Console, writer: impl AsFd, mut reader: impl Read + Send) {
     let mut console = console;
-    let started = Instant::now();
+    let mut times = Vec::new();
     let mut pushed = 0;
     for turn in 0..200 {
         // The second large one is longer than the room that is left, so that a line is begun only.
         let count = 1 + turn * 211 % 400;
-        console.write(&numbered(pushed, count));
+        let lines = numbered(pushed, count);
+        let started = Instant::now();
+        console.write(&lines);
+        times.push(started.elapsed());
         pushed += count;
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "it waited: {:?}", started.elapsed());
+    // A busy machine may stop anybody, but not most of the time.
+    times.sort_unstable();
+    assert!(times[100] < Duration::from_millis(10), "it waited: {times:?}");
+    assert!(times[199] < Duration::from_secs(30), "it waited: {times:?}");
     assert!(console.dropped() > 0 && !console.is_dead());
     let flags = fcntl_getfl(&writer).expect("the flags");
     assert!(!flags.contains(OFlags::NONBLOCK), "the host's flags were changed");

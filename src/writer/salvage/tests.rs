@@ -64,7 +64,7 @@ impl Reader {
         // Nothing is there to be removed or set aside.
         let path = "/nowhere/tapelog.ring".into();
         let out = hostile::read(bytes, self.0.try_clone().unwrap(), path, |_| {});
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         out
     }
 }
