@@ -53,24 +53,30 @@ struct Refused {
     per_microsecond: f64,
     /// Of the calls that were made last.
     ticks: Vec<u64>,
-    /// The highest p99.9, in nanoseconds, that was quick; how many were not, and the highest of those.
-    p999: f64,
+    /// What is judged, in nanoseconds: the p99.9 of 10,000 calls, in the median of the hundred of a
+    /// million. The highest that was quick; how many were not, and the highest of those.
+    judged: f64,
     late: u64,
     worst: f64,
+    /// The true p99.9 of each million, for who reads it: a thousandth of the calls is soon slow where
+    /// others take the processor.
+    p999: Vec<f64>,
 }
 
 impl Refused {
     fn new() -> Self {
         let per_microsecond = ticks_per_microsecond();
         let (calls, ticks) = (Calls::new(per_microsecond), Vec::with_capacity(CALLS));
-        Self { calls, control_max: 0, per_microsecond, ticks, p999: 0.0, late: 0, worst: 0.0 }
+        let (judged, late, worst, p999) = (0.0, 0, 0.0, Vec::new());
+        Self { calls, control_max: 0, per_microsecond, ticks, judged, late, worst, p999 }
     }
 
     fn nanos(&self, ticks: u64) -> f64 {
         ticks as f64 / self.per_microsecond * 1_000.0
     }
 
-    /// Makes them: what all but a thousandth took less than, in the median of a hundred stretches.
+    /// Makes them: what all but a thousandth of 10,000 took less than, in the median of a hundred such
+    /// stretches.
     fn make(&mut self, log: &MetaLogger) -> f64 {
         let Self { calls, ticks, .. } = self;
         ticks.clear();
@@ -91,28 +97,37 @@ impl Refused {
             .collect();
         stretches.sort_unstable();
         ticks.sort_unstable();
-        let p999 = self.nanos(stretches[stretches.len() / 2]);
+        let judged = self.nanos(stretches[stretches.len() / 2]);
+        let p999 = self.nanos(self.ticks[CALLS * 999 / 1000]);
+        self.p999.push(p999);
         println!(
-            "refused calls: p50 {:.0} ns, p99.9 {p999:.0} ns (of the median hundredth), longest {:.0} ns; \
-             an empty call at the same time: longest {:.0} ns",
+            "refused calls: p50 {:.0} ns, p99.9 {p999:.0} ns, of the median 10,000 {judged:.0} ns, \
+             longest {:.0} ns; an empty call at the same time: longest {:.0} ns",
             self.nanos(self.ticks[CALLS / 2]),
             self.nanos(self.ticks[CALLS - 1]),
             self.nanos(control_max),
         );
-        p999
+        judged
+    }
+
+    /// The true p99.9 of a million: of the median one, and of the worst.
+    fn p999(&self) -> [f64; 2] {
+        let mut p999 = self.p999.clone();
+        p999.sort_unstable_by(f64::total_cmp);
+        [p999[p999.len() / 2], p999[p999.len() - 1]]
     }
 
     /// Makes them again until they are quick: others share the machine, so it gets a few chances.
     fn make_quickly(&mut self, log: &MetaLogger) {
         for _ in 0..10 {
-            let p999 = self.make(log);
-            if p999 < 1_000.0 {
-                self.p999 = p999.max(self.p999);
+            let judged = self.make(log);
+            if judged < 1_000.0 {
+                self.judged = judged.max(self.judged);
                 return;
             }
-            (self.late, self.worst) = (self.late + 1, p999.max(self.worst));
+            (self.late, self.worst) = (self.late + 1, judged.max(self.worst));
         }
-        panic!("p99.9 of refused calls is not below 1 us, ten times");
+        panic!("p99.9 of the median 10,000 refused calls is not below 1 us, ten times");
     }
 }
 
@@ -130,15 +145,17 @@ fn row_09_refused_calls_are_quick_and_counted_to_the_last() {
     while began.elapsed() < lasts {
         refused.make_quickly(&log);
     }
-    let Refused { calls, control_max, p999, late, worst, .. } = &refused;
+    let Refused { calls, control_max, judged, late, worst, .. } = &refused;
+    let [p999, p999_max] = refused.p999();
     drop(held);
     log.flush(PATIENCE).unwrap();
     let stats = log.stats();
     drop(guard);
     println!(
-        "row 09: {} refused calls, p99.9 of a million {p999:.0}ns at most, in {late} of {} more, the \
-         worst {worst:.0}ns; longest call {:.0}ns, longest empty call at the same time {:.0}ns, {} \
-         excused, {} slow",
+        "row 09: {} refused calls, p99.9 of the median ten thousand of a million {judged:.0}ns at \
+         most, in {late} of {} more, the worst {worst:.0}ns; p99.9 of a million {p999:.0}ns in the \
+         median one, {p999_max:.0}ns in the worst; longest call {:.0}ns, longest empty call at the \
+         same time {:.0}ns, {} excused, {} slow",
         calls.timed,
         calls.timed / CALLS as u64,
         refused.nanos(calls.longest),

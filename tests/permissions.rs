@@ -74,9 +74,13 @@ fn row_18_modes_do_not_depend_on_the_umask() {
     if let Some(role) = role() {
         return log_under(&role);
     }
-    for (umask, file_mode, dir_mode) in
-        [("000", "600", "700"), ("077", "600", "700"), ("077", "640", "750"), ("022", "666", "777")]
-    {
+    let wanted = [
+        ("000", "600", "700"),
+        ("077", "600", "700"),
+        ("077", "640", "750"),
+        ("022", "666", "777"),
+    ];
+    for (umask, file_mode, dir_mode) in wanted {
         let root = tmpfs();
         let root = root.path().display();
         run(child(
@@ -84,6 +88,7 @@ fn row_18_modes_do_not_depend_on_the_umask() {
             &format!("{umask} {file_mode} {dir_mode} {root}"),
         ));
     }
+    println!("row 18: {} umasks and modes, every file and directory looked at", wanted.len());
 }
 
 #[test]
@@ -107,6 +112,7 @@ fn refusal(desk: &Desk) -> String {
 #[test]
 fn row_17_links_pipes_and_directories_at_our_paths_are_refused_and_left_alone() {
     let own = [".tapelog.lock", "journal/views.cursor"];
+    let mut traps = 0;
     for log in support::LOGS.into_iter().chain(own) {
         let desk = Desk::new();
         fs::create_dir(desk.logs()).unwrap();
@@ -133,6 +139,8 @@ fn row_17_links_pipes_and_directories_at_our_paths_are_refused_and_left_alone() 
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
         assert!(refusal(&desk).contains("pipe"));
         fs::remove_file(&path).unwrap();
+        // A link, a hard link, a directory, a pipe.
+        traps += 4;
 
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
@@ -140,6 +148,7 @@ fn row_17_links_pipes_and_directories_at_our_paths_are_refused_and_left_alone() 
         info!(log, "entry");
         drop(guard);
     }
+    println!("row 17: {traps} traps at our paths, each refused and left alone");
 }
 
 #[test]
@@ -162,12 +171,14 @@ fn row_17_what_stands_in_the_place_of_a_directory_is_refused_and_left_alone() {
     let reason = refusal(&journal);
     assert!(reason.contains("journal"), "{reason}");
     assert!(fs::read_dir(journal.path("")).unwrap().count() == 1, "nothing was written through it");
+    println!("row 17: 3 traps at our directories, each refused and left alone");
 }
 
 #[test]
 fn row_17_another_users_files_are_refused_and_left_alone() {
     let foreign = Some(4_242);
     let owned = ["expert.log", "trades.log", "errors.log", ".tapelog.lock", "journal"];
+    let mut refused = 0;
     for name in owned.into_iter().chain(["journal/views.cursor"]) {
         let desk = Desk::new();
         let path = desk.logs().join(name);
@@ -184,7 +195,9 @@ fn row_17_another_users_files_are_refused_and_left_alone() {
         if name != "journal" {
             assert_eq!(fs::read_to_string(&path).unwrap(), "precious\n");
         }
+        refused += 1;
     }
+    println!("row 17: {refused} paths of another user, each refused and left alone");
 }
 
 /// A link in the chain of backups keeps a log from being rotated: it ends at its size limit, and what it
@@ -193,6 +206,7 @@ fn row_17_another_users_files_are_refused_and_left_alone() {
 fn row_17_traps_among_backups_and_segments_are_left_alone_and_lines_that_they_cost_are_told() {
     const LIMIT: u64 = 500;
     let trapped = ["expert.log.1", "journal/00000000000000000001.tape", "journal/next.tape.new"];
+    println!("row 17: {} traps among backups and segments", 2 * trapped.len());
     for (name, linked) in trapped.iter().flat_map(|name| [(*name, true), (*name, false)]) {
         let desk = Desk::new();
         fs::create_dir_all(desk.logs().join("journal")).unwrap();
@@ -261,6 +275,7 @@ fn row_17_another_users_segment_is_neither_read_nor_made_new() {
     assert_eq!(log.stats().shown, 20_000);
     drop(guard);
     assert!(fs::read(&segment).unwrap() == before, "it is left alone");
+    println!("row 17: 1 segment of another user, left alone");
 }
 
 #[test]
@@ -279,6 +294,7 @@ fn row_17_a_segment_that_has_another_name_is_not_written_over() {
     let bytes = fs::read(&kept).unwrap();
     assert_eq!(bytes[32..40], 1_u64.to_le_bytes(), "it still is the first one");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    println!("row 17: 1 segment with a second name, left alone");
 }
 
 #[test]
@@ -297,6 +313,7 @@ fn row_17_a_segment_with_a_number_that_nobody_gives_is_left_alone_and_harms_noth
         drop(guard);
         assert_eq!((stats.accepted, stats.shown, stats.file_errors), (20_000, 20_000, 0));
     }
+    println!("row 17: {} segments with numbers that nobody gives, left alone", traps.len());
     for trap in traps {
         assert_eq!(fs::read_to_string(trap).unwrap(), "precious\n");
     }
@@ -333,6 +350,7 @@ fn row_17_a_ring_directory_that_is_not_ours_alone_is_not_used() {
     let reason = degraded(&desk);
     assert!(reason.contains("belongs to user 4242"), "{reason}");
     assert_eq!(desk.rings(), 0, "nothing was made there");
+    println!("row 17: 3 directories of rings that are not ours alone, none used");
 }
 
 #[test]
@@ -383,4 +401,5 @@ fn row_17_links_pipes_and_others_files_among_the_rings_are_told_and_left_alone()
     };
     assert_eq!(found.iter().filter(refused).count(), traps.len(), "{found:?}");
     assert!(fs::read(&target).unwrap() == bytes, "what they lead to is as it was");
+    println!("row 17: {} traps among the rings, each told and left alone", traps.len());
 }

@@ -121,15 +121,27 @@ impl FileHandler {
     }
 
     /// Appends all lines of a batch.
-    ///
-    /// # Errors
-    /// See [`FileHandler::write_from`].
+    #[cfg(test)]
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<Written, WriteError> {
-        self.write_from(batch, 0)
+        let mut all = Written::default();
+        while all.lines < batch.lines() {
+            let (written, failure) = match self.write_from(batch, all.lines) {
+                Ok(written) => (written, None),
+                Err(error) => (error.written, Some(error.source)),
+            };
+            all.lines += written.lines;
+            all.bytes += written.bytes;
+            all.rotations += written.rotations;
+            if let Some(source) = failure {
+                return Err(WriteError { written: all, source });
+            }
+        }
+        Ok(all)
     }
 
-    /// Appends the lines from number `first` on: one `write` for what fits into the file, then a
-    /// rotation, then the rest.
+    /// Appends the lines from number `first` on: one `write` for what fits into the file. Where there is
+    /// more, the log is rotated, and the rest is the next call's: in between it can be noted which
+    /// file the log is in.
     ///
     /// # Errors
     /// [`WriteError`] says how many whole lines were written, and why no more were. Nothing of the
@@ -140,7 +152,7 @@ impl FileHandler {
         first: usize,
     ) -> Result<Written, WriteError> {
         self.written = Written::default();
-        while first + self.written.lines < batch.lines() {
+        while self.written.rotations == 0 && first + self.written.lines < batch.lines() {
             if let Err(source) = self.step(batch, first) {
                 return Err(WriteError { written: self.written, source });
             }

@@ -1,7 +1,7 @@
 //! Where the views are, on disk: so that every entry stands in its log once, crash or not.
 //!
-//! Before a batch is written, the cursor notes the place in the journal that the batch begins at
-//! and each log's file and length. After a crash the lines behind that length are counted, and as
+//! Before a batch is written, and behind each rotation inside it, the cursor notes the place in the
+//! journal that the batch begins at, each log's file and length, and how much of the batch it has. After a crash the lines behind that length are counted, and as
 //! many entries of the run before are skipped for that log: one entry is one line. A torn last line
 //! is taken back, and its entry rendered again.
 //!

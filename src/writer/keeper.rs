@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A panic after so long a time is the first of another row.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// So many panics wait for their entries at most; what comes then takes the place of the oldest.
+const UNTOLD_MAX: usize = 100;
 
 static WRITER_PANIC: Site = Site::new(
     Level::Critical,
@@ -81,7 +85,7 @@ pub(crate) struct Keeper {
     pause: Duration,
     last: Option<Instant>,
     resume_at: Option<Instant>,
-    untold: Option<Panic>,
+    untold: VecDeque<Panic>,
 }
 
 /// Starts a thread that is kept at work.
@@ -115,7 +119,7 @@ impl Keeper {
             pause: PAUSE_MIN,
             last: None,
             resume_at: None,
-            untold: None,
+            untold: VecDeque::new(),
         }
     }
 
@@ -128,7 +132,7 @@ impl Keeper {
     ///
     /// What the work changes may be torn then: who calls sees to that before the next piece.
     pub(crate) fn keep<T>(&mut self, work: impl FnOnce() -> T) -> Option<T> {
-        if self.untold.is_some() {
+        if !self.untold.is_empty() {
             self.tell();
         }
         KEPT.set(true);
@@ -173,16 +177,44 @@ impl Keeper {
         self.pause = (2 * self.pause).min(PAUSE_MAX);
         self.panics += 1;
         self.core.metrics.note_writer_panic();
-        self.untold = Some(Panic { message, location, number: self.panics });
+        if self.untold.len() == UNTOLD_MAX {
+            self.untold.pop_front();
+        }
+        self.untold.push_back(Panic { message, location, number: self.panics });
         self.tell();
     }
 
-    /// Makes the entry; where there is no room for it, before the next piece of work.
+    /// Makes the entries; where there is no room for them, before the next piece of work.
     fn tell(&mut self) {
-        let Some(Panic { message, location, number }) = &self.untold else { return };
-        let args = (((((), self.thread), message.as_str()), location.as_str()), *number);
-        if self.core.push_own(&WRITER_PANIC, &args).is_ok() {
-            self.untold = None;
+        while let Some(Panic { message, location, number }) = self.untold.front() {
+            let args = (((((), self.thread), message.as_str()), location.as_str()), *number);
+            if self.core.push_own(&WRITER_PANIC, &args).is_err() {
+                return;
+            }
+            self.untold.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::start_closed;
+
+    #[test]
+    fn panics_wait_for_their_entries_and_the_oldest_make_room() {
+        let core = start_closed().unwrap();
+        let mut keeper = Keeper::new(&core, "a thread");
+        let untold = |keeper: &Keeper| -> Vec<_> {
+            keeper.untold.iter().map(|panic| (panic.number, panic.message.clone())).collect()
+        };
+        let fail = |number: u64| panic!("{number}");
+        let told = |number: u64| (number, number.to_string());
+        // None is taken: the gate is closed.
+        (1..=3).for_each(|number| assert_eq!(keeper.keep(|| fail(number)), None::<()>));
+        assert_eq!(untold(&keeper), [1, 2, 3].map(told));
+        (4..=102).for_each(|number| assert_eq!(keeper.keep(|| fail(number)), None::<()>));
+        assert!(untold(&keeper).into_iter().eq((3..=102).map(told)));
+        assert_eq!(core.metrics.writer_panics(), 102);
     }
 }

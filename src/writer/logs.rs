@@ -15,6 +15,17 @@ const RETRY: Duration = Duration::from_millis(250);
 /// How often a log's path is compared with the open file.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// What a log did with its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of it is in the file.
+    Written,
+    /// The log was rotated on the way: the rest is the next call's.
+    Rotated,
+    /// Some of it is in no file.
+    Missed,
+}
+
 /// One of the three logs.
 #[derive(Debug)]
 pub(crate) struct LogFile {
@@ -23,6 +34,8 @@ pub(crate) struct LogFile {
     part: Part,
     handler: Option<FileHandler>,
     batch: Batch,
+    /// Which lines of the batch are of no entry of the journal.
+    told: Vec<usize>,
     /// The line that tells what is missing.
     gap: Batch,
     /// While the log does not work: how many lines it had missed before.
@@ -31,6 +44,8 @@ pub(crate) struct LogFile {
     missing: u64,
     retry_at: Instant,
     look_at: Instant,
+    /// Lines of the file that are entries of the journal, and all of them.
+    entries: u64,
     lines: u64,
     /// How many these were when the file was last known to be where it belongs.
     lines_sure: u64,
@@ -56,11 +71,13 @@ impl LogFile {
             part,
             handler: None,
             batch: Batch::new(),
+            told: Vec::new(),
             gap: Batch::new(),
             missed_before: None,
             missing: 0,
             retry_at: now,
             look_at: now + LOOK,
+            entries: 0,
             lines: 0,
             lines_sure: 0,
             missed: 0,
@@ -87,6 +104,16 @@ impl LogFile {
     /// Lines in the file so far.
     pub(crate) fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// How many of these are entries of the journal.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Notes that the last line of the batch is none of these.
+    pub(crate) fn note_told(&mut self) {
+        self.told.push(self.batch.lines() - 1);
     }
 
     /// Lines that the file missed.
@@ -204,45 +231,64 @@ impl LogFile {
         self.control.outage().failed(self.part, error, meanwhile);
     }
 
-    /// Writes the batch; whether all of it is in the file. While the log does not work, its lines go to
-    /// `fallback`, if there is one; when it works again, the line that `tell` makes of the number of
-    /// missing ones comes first.
+    /// Writes the batch, or a part of it. While the log does not work, its lines go to `fallback`, if there
+    /// is one; when it works again, the line that `tell` makes of the number of missing ones comes
+    /// first.
     pub(crate) fn write(
         &mut self,
         fallback: Option<&mut StderrNotice>,
         tell: impl FnOnce(u64, Option<&FileError>, &mut Batch),
-    ) -> bool {
+    ) -> Outcome {
         self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
             let why = self.control.outage().error_of(self.part);
             let told = self.missing;
             tell(told, why.as_ref(), &mut self.gap);
-            if lent(self, |log| &mut log.gap, |log, gap| log.append(gap)) == self.gap.lines() {
+            let whole =
+                lent(self, |log| &mut log.gap, |log, gap| log.append(gap)) == self.gap.lines();
+            self.gap.clear();
+            if whole {
                 // Others may have been found missing on the way.
                 self.missing -= told;
+            } else if self.handler.is_some() {
+                return Outcome::Rotated;
             }
-            self.gap.clear();
         }
         let taken = lent(self, |log| &mut log.batch, |log, batch| log.append(batch));
-        let rest = (self.batch.lines() - taken) as u64;
+        self.forget_first(taken);
+        let rest = self.batch.lines() as u64;
         if rest > 0 {
+            if self.handler.is_some() {
+                return Outcome::Rotated;
+            }
             if let Some(fallback) = fallback {
-                fallback.write_from(&self.batch, taken);
+                fallback.write(&self.batch);
             }
             self.missing += rest;
             self.missed += rest;
         }
         self.batch.clear();
+        self.told.clear();
         if self.handler.is_some()
             && self.missing == 0
             && let Some(before) = self.missed_before.take()
         {
             self.control.outage().works(self.part, self.missed - before);
         }
-        rest == 0
+        if rest == 0 { Outcome::Written } else { Outcome::Missed }
     }
 
-    /// Appends lines to the file: how many of them it took.
+    /// Forgets lines of the batch that are in the file.
+    fn forget_first(&mut self, lines: usize) {
+        let told = self.told.iter().filter(|at| **at < lines).count();
+        self.told.drain(..told);
+        self.told.iter_mut().for_each(|at| *at -= lines);
+        self.entries += (lines - told) as u64;
+        self.batch.forget_first(lines);
+    }
+
+    /// Appends lines to the file: how many of them it took. If it works and has not taken all, it was
+    /// rotated.
     fn append(&mut self, batch: &Batch) -> usize {
         if batch.is_empty() {
             return 0;
@@ -252,7 +298,7 @@ impl LogFile {
         }
         let Some(handler) = &mut self.handler else { return 0 };
         self.torn = true;
-        let outcome = handler.write(batch);
+        let outcome = handler.write_from(batch, 0);
         self.torn = false;
         let (written, failure) = match outcome {
             Ok(all) => (all, None),
@@ -260,7 +306,9 @@ impl LogFile {
         };
         self.lines += written.lines as u64;
         self.note_vanished();
-        self.note_rotations(written.rotations);
+        if written.rotations > 0 {
+            self.note_rotation();
+        }
         if let Some(error) = failure {
             self.fail((&error).into());
         }
@@ -274,7 +322,7 @@ impl LogFile {
             self.lines += lines as u64;
             // What is told of missing lines comes first, and is told again if it is not whole.
             if self.gap.is_empty() {
-                self.batch.forget_first(lines);
+                self.forget_first(lines);
             } else if self.gap.lines() == lines {
                 self.missing = 0;
             }
@@ -283,13 +331,9 @@ impl LogFile {
         self.torn = false;
     }
 
-    fn note_rotations(&mut self, rotated: u32) {
-        if rotated == 0 {
-            return;
-        }
+    fn note_rotation(&mut self) {
         let now = Instant::now();
-        let last = self.rotated_at.replace(now);
-        let apart = if rotated > 1 { Some(Duration::ZERO) } else { last.map(|last| now - last) };
+        let apart = self.rotated_at.replace(now).map(|last| now - last);
         if let Some(apart) = apart.filter(|apart| *apart < APART_MIN) {
             self.fast_rotation = Some(FastRotation { log: self.options.path.clone(), apart });
         }

@@ -18,7 +18,7 @@ use crate::stack::Shower;
 use super::capture::CaptureSink;
 use super::forms::{Form, Forms};
 use super::keeper::{for_the_host, lent};
-use super::logs::{LogFile, Logs};
+use super::logs::{LogFile, Logs, Outcome};
 use super::reporter;
 use super::symbols::SymbolThread;
 use super::syslog::SyslogOutlet;
@@ -128,6 +128,19 @@ impl Outlets {
                 }
             },
         );
+    }
+
+    /// The same of a line that is no entry of the journal: no log has it already.
+    pub(crate) fn tell(&mut self, entry: &Entry<'_>) {
+        let lines = |log: &mut LogFile| log.batch().lines();
+        let before = self.logs.as_mut().map(|logs| logs.each().map(lines));
+        self.entry(entry, false, &mut Skips::default());
+        let logs = self.logs.iter_mut().flat_map(Logs::each);
+        for (log, before) in logs.zip(before.into_iter().flatten()) {
+            if log.batch().lines() > before {
+                log.note_told();
+            }
+        }
     }
 
     /// After a panic: what is written is not written again.
@@ -249,10 +262,10 @@ impl Outlets {
         self.logs.as_ref()
     }
 
-    /// The lines that each log has.
-    pub(crate) fn log_lines(&self) -> [u64; 3] {
+    /// How many entries of the journal each log has got.
+    pub(crate) fn log_entries(&self) -> [u64; 3] {
         self.logs.as_ref().map_or([0; 3], |Logs { expert, trades, errors }| {
-            [expert, trades, errors].map(LogFile::lines)
+            [expert, trades, errors].map(LogFile::entries)
         })
     }
 
@@ -263,8 +276,10 @@ impl Outlets {
             .is_some_and(|logs| logs.each().into_iter().any(|log| !log.batch().is_empty()))
     }
 
-    /// Writes what has gathered.
-    pub(crate) fn write(&mut self) {
+    /// Writes what has gathered, or, where a log was rotated on the way, a part of it; whether that was
+    /// all.
+    pub(crate) fn write(&mut self) -> bool {
+        let mut all = true;
         if let Some(logs) = &mut self.logs {
             let form = self.forms.log();
             let ours = self.core.control.owns_directory();
@@ -278,12 +293,13 @@ impl Outlets {
                 }
                 let forms = &mut self.forms;
                 let fallback = (at < 2 || !shown).then_some(&mut self.fallback);
-                let whole = log.write(fallback, |missing, why, lines| {
+                let outcome = log.write(fallback, |missing, why, lines| {
                     if let Some(gap) = missed_lines(missing, why) {
                         lines.line(|out| forms.line(form, &gap.entry(), out));
                     }
                 });
-                shown |= at == 0 && !whole;
+                shown |= at == 0 && outcome == Outcome::Missed;
+                all &= outcome != Outcome::Rotated;
                 if let Some(fast) = log.take_fast_rotation() {
                     self.core.metrics.fast_rotations.note(fast);
                 }
@@ -299,7 +315,10 @@ impl Outlets {
         }
         self.fallback.settle();
         settle_notices();
-        self.rotate_if_asked();
+        if all {
+            self.rotate_if_asked();
+        }
+        all
     }
 
     fn rotate_if_asked(&mut self) {
@@ -417,7 +436,7 @@ impl Had {
 }
 
 impl Skips {
-    /// With the lines that were added since there were so many `before`.
+    /// With the entries that were added since there were so many `before`.
     pub(crate) fn and(self, before: [u64; 3], now: [u64; 3]) -> Self {
         let with = |skip: u64, at: usize| skip.saturating_add(now[at] - before[at]);
         Self {

@@ -88,9 +88,9 @@ pub(crate) struct View {
     checkpoint: Vec<u8>,
     batch_segment: u64,
     skips: Skips,
-    /// The skips at the beginning of the batch, and the logs' lines.
+    /// The skips at the beginning of the batch, and how many entries the logs had.
     skips_before: Skips,
-    lines_before: [u64; 3],
+    entries_before: [u64; 3],
     /// Entries that every outlet has, in all; and when the batch began.
     shown: u64,
     shown_before: u64,
@@ -139,7 +139,7 @@ impl View {
             batch_segment: checkpoint_sequence,
             skips: resume.skips,
             skips_before: resume.skips,
-            lines_before: [0; 3],
+            entries_before: [0; 3],
             shown: 0,
             shown_before: 0,
             at: At::Else,
@@ -312,7 +312,7 @@ impl View {
     /// Such a line is none of the entries that a log may have already.
     fn tell_gap(&mut self, gap: Option<OwnEntry>) {
         if let Some(gap) = gap {
-            self.outlets.entry(&gap.entry(), false, &mut Skips::default());
+            self.outlets.tell(&gap.entry());
         }
     }
 
@@ -364,21 +364,28 @@ impl View {
         self.checkpoint.clear();
         checkpoint.encode(&mut self.checkpoint);
         self.skips_before = self.skips;
-        self.lines_before = self.outlets.log_lines();
+        self.entries_before = self.outlets.log_entries();
         self.shown_before = self.shown;
     }
 
     /// Writes the batch, with the place where it begins noted before.
     fn write(&mut self) {
-        if self.outlets.has_lines() {
-            self.note_cursor();
-            crash::pass(CrashPoint::BatchNoted);
-            self.outlets.write();
-            crash::pass(CrashPoint::BatchWritten);
-        } else {
-            self.outlets.write();
+        loop {
+            let has_lines = self.outlets.has_lines();
+            if has_lines {
+                // Behind a rotation again: the file that was noted may be among those that the next removes.
+                self.note_cursor();
+                crash::pass(CrashPoint::BatchNoted);
+            }
+            let all = self.outlets.write();
+            if has_lines {
+                crash::pass(CrashPoint::BatchWritten);
+            }
+            self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
+            if all {
+                break;
+            }
         }
-        self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
         self.begin_batch();
     }
 
@@ -396,7 +403,7 @@ impl View {
             return;
         }
         let outage = self.core.control.outage();
-        let skips = self.skips_before.and(self.lines_before, self.outlets.log_lines());
+        let skips = self.skips_before.and(self.entries_before, self.outlets.log_entries());
         match cursor.note(&self.checkpoint, logs, skips) {
             Ok(()) => {
                 if std::mem::take(&mut self.cursor_failed) {

@@ -151,18 +151,59 @@ pub(crate) fn in_order<'a>(
     counts
 }
 
-/// The numbers of a log's entries of one thread, which follow each other without a hole up to the last
-/// one that is to be there; what was oldest is gone.
+/// The same where the oldest parts of journal and logs are gone: what is left of each thread has no hole,
+/// and its end is there. Gives how many records the journal has.
+#[allow(dead_code, reason = "not every scenario has few backups")]
+pub(crate) fn check_what_is_left(desk: &Desk, acknowledged: &[u64], kind: fn(u64) -> Kind) -> u64 {
+    let logs = desk.logs();
+    let lines = journal(&logs);
+    let (count, ends) = newest("the journal", &lines, acknowledged.len(), |_| true);
+    assert!(ends.iter().any(Option::is_some), "the journal holds something");
+    for ((thread, sure), found) in acknowledged.iter().enumerate().zip(&ends) {
+        // A thread that did not run lately has nothing in what is left.
+        let is_there = |found: &u64| (*sure..=sure + 1).contains(found);
+        assert!(found.iter().all(is_there), "thread {thread}: {found:?} of {sure}");
+    }
+    for (log, its) in
+        [("expert.log", None), ("trades.log", Some(Kind::Trade)), ("errors.log", Some(Kind::Error))]
+    {
+        let is_there = |sequence| its.is_none_or(|its| kind(sequence) == its);
+        let (_, found) = newest(log, &texts(&logs, log), acknowledged.len(), is_there);
+        assert!(found.iter().any(Option::is_some), "{log} holds something");
+        for (thread, (found, end)) in found.iter().zip(&ends).enumerate() {
+            let (Some(found), Some(end)) = (found, end) else { continue };
+            assert_eq!(*found, next_of(*end, is_there), "{log}: the end of thread {thread}");
+        }
+    }
+    assert_eq!(desk.rings(), 0, "rings are left");
+    count
+}
+
+/// The numbers of one thread's entries in a log, which follow each other without a hole up to the last one
+/// that is to be there; what was oldest is gone.
 #[allow(dead_code, reason = "not every scenario has few backups")]
 pub(crate) fn newest_in_order(logs: &Path, log: &str, is_there: impl Fn(u64) -> bool, end: u64) {
-    let lines = texts(logs, log);
-    let entries: Vec<_> = lines.iter().filter_map(|line| entry(log, line)).collect();
-    let mut next = entries.first().map_or(0, |[sequence, ..]| *sequence);
-    for [sequence, ..] in entries {
-        assert_eq!(sequence, next, "{log}");
-        next = next_of(sequence + 1, &is_there);
+    let (_, next) = newest(log, &texts(logs, log), 1, &is_there);
+    assert_eq!(next[0], Some(next_of(end, &is_there)), "{log}: its end is there");
+}
+
+/// How many entries these are, and behind which of each thread they end. None is missing in between.
+fn newest(
+    place: &str,
+    lines: &[String],
+    threads: usize,
+    is_there: impl Fn(u64) -> bool,
+) -> (u64, Vec<Option<u64>>) {
+    let (mut count, mut ends) = (0, vec![None; threads]);
+    for [sequence, found, thread] in lines.iter().filter_map(|line| entry(place, line)) {
+        let end = &mut ends[thread as usize];
+        assert_eq!(sequence, end.unwrap_or(sequence), "{place}: thread {thread}");
+        assert_eq!(found, mark(thread, sequence), "{place}: thread {thread}");
+        assert!(is_there(sequence), "{place}: thread {thread}: {sequence} does not belong there");
+        *end = Some(next_of(sequence + 1, &is_there));
+        count += 1;
     }
-    assert_eq!(next, next_of(end, &is_there), "{log}: its end is there");
+    (count, ends)
 }
 
 /// Number, mark and thread of an entry, if the line is one of ours; as text or as JSON.

@@ -202,8 +202,9 @@ fn row_03_with_the_guard_exit_and_sigterm_leave_nothing_to_the_next_start() {
             records += check(&desk, THREADS, &sure, kind).iter().sum::<u64>();
         }
         println!(
-            "row 03: {times} ends by {how}, {records} records, all in the logs; {left} rings were left"
+            "row 03: {times} ends by {how}, {records} records, all in the logs; {left} rings were left \
+             where a thread stood inside a push"
         );
-        assert!(left <= times / 4, "{how}: {left} rings were left");
+        assert!(left <= 2.max(times / 20), "{how}: {left} rings were left");
     }
 }

@@ -1,6 +1,6 @@
 //! Rows 1 and 2: children that are killed while they log at full speed, or while they recover.
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::acknowledged::{Acknowledged, THREADS_MAX};
-use crate::check::{check, kind, mark, start_again, try_entry};
+use crate::check::{check, check_what_is_left, kind, mark, start_again, try_entry};
 use crate::panics::panic_again;
 use crate::support::{self, Desk, PATIENCE, child, role, wait};
 use tapelog::testing::{CrashPoint, die_at, hold_drain, panic_at};
@@ -19,6 +19,13 @@ use tapelog::{Builder, MetaLogger, SyncPolicy, Threading, context};
 
 /// How often each kind of death is died in a long run.
 pub(crate) const TIMES: &str = "TEST_KILLS";
+
+/// What children do that live long, in journals and logs of which the oldest parts go soon.
+const LIVE_LONG: &str = "log_long";
+
+/// Each so manieth child of row 1 lives long, in CI and in a long run; odd, so that each number of threads
+/// comes by.
+const EACH_LONG: [u64; 2] = [101, 21];
 
 /// A ring that is much smaller than a segment.
 const SMALL_RING: u64 = 256 << 10;
@@ -112,8 +119,10 @@ pub(crate) fn is_child() -> bool {
         None => {}
     }
     match work {
-        "log" | "fill" | "recycle" | "rotate" => {
+        "log" | LIVE_LONG | "fill" | "recycle" | "rotate" => {
             let builder = match work {
+                // A batch of lines fills more files than there are: its beginning is looked for afterwards.
+                LIVE_LONG => few_backups(builder.journal_segments(8_u32)),
                 // Few segments are used again soon.
                 "recycle" => builder.journal_segments(3_u32),
                 "rotate" => few_backups(builder),
@@ -250,11 +259,27 @@ pub(crate) fn kill(
         thread::yield_now();
     }
     // Short, since each record is to be checked; now and then long enough for segments and rotations.
-    let micros_max = if random.below(10) == 0 { 6_000 } else { 600 };
-    thread::sleep(random.micros(micros_max));
+    let life = match random.below(10) {
+        _ if work == LIVE_LONG => {
+            until_the_oldest_go(desk);
+            Duration::from_millis(50) + random.micros(450_000)
+        }
+        0 => random.micros(6_000),
+        _ => random.micros(600),
+    };
+    thread::sleep(life);
     child.kill().unwrap();
     child.wait().unwrap();
     (0..threads).map(|thread| acknowledged.of(thread)).collect()
+}
+
+/// Waits until the first segment was made new, and a rotation has removed a file.
+fn until_the_oldest_go(desk: &Desk) {
+    let oldest = desk.logs().join("expert.log.2");
+    let oldest = || std::fs::metadata(&oldest).ok().map(|file| file.ino());
+    support::until("backups", || oldest().is_some());
+    let (before, first) = (oldest(), desk.logs().join("journal/00000000000000000001.tape"));
+    support::until("the oldest go", || !first.exists() && oldest() != before);
 }
 
 #[test]
@@ -265,21 +290,32 @@ fn row_01_every_acknowledged_record_is_recovered_once_after_a_kill() {
     let test = "kills::row_01_every_acknowledged_record_is_recovered_once_after_a_kill";
     let times = support::times(TIMES, 500);
     let mut random = Random::new();
+    let each_long = EACH_LONG[usize::from(std::env::var_os(TIMES).is_some())];
     let (mut records, mut recovered, mut runs, mut near_end) = (0, 0, 0, 0);
+    let (mut long, mut left) = (0, 0);
     for round in 0..times {
         let (threads, way) = (1 + (round % 8) as usize, Way::of(round));
         let desk = Desk::new();
-        let acknowledged = kill((test, "log"), way, &desk, threads, &mut random);
+        let lives_long = round % each_long == each_long - 1;
+        let work = if lives_long { LIVE_LONG } else { "log" };
+        let acknowledged = kill((test, work), way, &desk, threads, &mut random);
         near_end += u64::from(way.has_small_ring() && published(&desk) > 2 * SMALL_RING);
+        // With more segments and backups, so that nothing more goes.
         let stats = start_again(way.next().builder_of(&desk));
-        records += check(&desk, threads, &acknowledged, kind).iter().sum::<u64>();
+        if lives_long {
+            left += check_what_is_left(&desk, &acknowledged, kind);
+            long += 1;
+        } else {
+            records += check(&desk, threads, &acknowledged, kind).iter().sum::<u64>();
+        }
         recovered += stats.recovered;
         runs += u64::from(stats.recovered > 0);
     }
     println!(
         "row 01: {times} kills of 1 to 8 producers, {records} records, each there once and in \
          order; {recovered} of them from the ring, in {runs} runs; {near_end} whose segment was read \
-         near its end only"
+         near its end only; {long} that had lived long, {left} records in what was left of their \
+         journals"
     );
     assert!(near_end >= times / 100, "recovery has read {near_end} segments near their end only");
     assert!(runs >= times / 8, "children left something in the ring in {runs} of {times} runs");

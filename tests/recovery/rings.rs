@@ -2,11 +2,12 @@
 //! read, and rings that make no sense.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::check::{journal, start_again};
 use crate::support::{self, Desk, PATIENCE, child, holders, number, role, wait};
@@ -290,6 +291,64 @@ fn rings_of_another_version_user_or_boot_are_set_aside_and_never_read() {
     }
 }
 
+/// Two log directories may have one directory for their rings.
+#[test]
+fn a_ring_of_another_log_directory_waits_for_the_next_start_there() {
+    if is_child() {
+        return;
+    }
+    let (desk, other) = (Desk::new(), Desk::new());
+    die("rings::a_ring_of_another_log_directory_waits_for_the_next_start_there", &desk, "log");
+    let ring = ring_of(&desk);
+    let bytes = fs::read(&ring).unwrap();
+    for _ in 0..2 {
+        let stats = start_again(builder(&other.logs(), &desk.ring_dir()));
+        assert_eq!((stats.recovered, stats.degraded), (0, None));
+        assert!(fs::read(&ring).unwrap() == bytes, "it stays as it was");
+    }
+    for log in support::LOGS {
+        assert_eq!(other.lines(log), [""; 0], "{log}");
+    }
+    assert_eq!(start_again(builder_of(&desk)).recovered, HELD + 2);
+    assert_whole(&desk);
+}
+
+#[test]
+fn a_ring_that_was_never_finished_goes_at_the_next_start_unless_somebody_makes_it() {
+    let desk = Desk::new();
+    start_again(builder_of(&desk));
+    let place =
+        |number: u32| desk.ring_dir().join(format!("{number}-000000000000000{number}.ring.new"));
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    let make = |number| {
+        let file = fs::File::create(place(number)).unwrap();
+        file.set_modified(long_ago).unwrap();
+        file
+    };
+    let [_abandoned, locked, young] = [1, 2, 3].map(make);
+    rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    young.set_modified(SystemTime::now()).unwrap();
+    let target = desk.path("target");
+    fs::write(&target, "precious").unwrap();
+    fs::File::options().write(true).open(&target).unwrap().set_modified(long_ago).unwrap();
+    symlink(&target, place(4)).unwrap();
+
+    let left =
+        || (1..=4).filter(|&number| place(number).symlink_metadata().is_ok()).collect::<Vec<_>>();
+    start_again(builder_of(&desk));
+    assert_eq!(left(), [2, 3, 4]);
+    drop(locked);
+    young.set_modified(long_ago).unwrap();
+    // A child of another test may have the lock until it becomes another program.
+    support::until("both are gone", || {
+        start_again(builder_of(&desk));
+        left() == [4]
+    });
+    assert_eq!(desk.rings(), 1);
+    assert_eq!(fs::read_to_string(target).unwrap(), "precious");
+    assert_eq!(desk.lines("expert.log"), [""; 0], "no record was ever in it, so nothing is told");
+}
+
 #[test]
 fn row_02_what_stands_behind_the_last_whole_record_is_not_believed() {
     if is_child() {
@@ -384,5 +443,5 @@ fn row_15_a_ring_that_makes_no_sense_harms_nothing() {
             assert!(ring.remove().unwrap());
         }
     }
-    println!("{rounds} damaged rings, {recovered} records recovered from them");
+    println!("row 15: {rounds} damaged rings, {recovered} records recovered from them");
 }

@@ -81,6 +81,12 @@ const JOURNAL_MEDDLING: [Meddling; 7] = [
     Meddling::Locked,
 ];
 
+/// Whether a log goes on for a moment without a name.
+fn takes_the_name(what: Meddling) -> bool {
+    use Meddling::{DirectoryRemoved, Renamed, RenamedAndCreated, Unlinked};
+    matches!(what, Unlinked | Renamed | RenamedAndCreated | DirectoryRemoved)
+}
+
 /// Makes trouble, and keeps the books.
 #[derive(Debug)]
 pub(crate) struct Troubles {
@@ -94,6 +100,10 @@ pub(crate) struct Troubles {
     /// How often each trouble was made.
     pub(crate) made: BTreeMap<String, u64>,
     pub(crate) skipped: BTreeSet<String>,
+    /// All of them, with those of the beginning.
+    pub(crate) all: u64,
+    /// How often a log that was written had no name.
+    pub(crate) nameless: u64,
     /// What the calls of bursts came to.
     pub(crate) pushed: Pushed,
 }
@@ -112,6 +122,8 @@ impl Troubles {
             random: seed,
             made: BTreeMap::new(),
             skipped: BTreeSet::new(),
+            all: 0,
+            nameless: 0,
             pushed: Pushed::default(),
         }
     }
@@ -159,6 +171,7 @@ impl Troubles {
 
     /// Makes one kind of trouble, and ends it; gives its name.
     fn make(&mut self, trouble: Trouble) -> String {
+        self.all += 1;
         let lasts = self.millis(20, 400);
         match trouble {
             Trouble::Meddled => return self.meddle(lasts),
@@ -218,6 +231,7 @@ impl Troubles {
             if !done {
                 self.skipped.insert(format!("a log {what:?}"));
             }
+            self.nameless += u64::from(done && takes_the_name(what));
             done
         };
         if done { format!("{what:?}") } else { "nothing".to_owned() }

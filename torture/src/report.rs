@@ -44,6 +44,8 @@ pub(crate) fn table(results: &[Result]) -> String {
         };
         let done = match (result.figures.done(), result.outcome) {
             (Some(done), _) => done.to_string(),
+            // It may have done less than it was asked for, or nothing.
+            (None, Outcome::Passed) if result.sized => "**not told**".to_owned(),
             (None, Outcome::Passed) => "once".to_owned(),
             (None, _) => "–".to_owned(),
         };
@@ -63,6 +65,12 @@ pub(crate) fn table(results: &[Result]) -> String {
     let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
     let [passed, failed, skipped] = [Outcome::Passed, Outcome::Failed, Outcome::Skipped].map(count);
     let _ = writeln!(out, "\n{passed} passed, {failed} failed, {skipped} skipped");
+    let untold = |result: &&Result| {
+        result.sized && result.outcome == Outcome::Passed && result.figures.done().is_none()
+    };
+    for result in results.iter().filter(untold) {
+        let _ = writeln!(out, "{} does not tell how often it was done", result.test);
+    }
     out
 }
 
@@ -81,18 +89,23 @@ mod tests {
             let took = Duration::from_millis(1_500);
             let asked = "10".to_owned();
             let test = "row_04_x".to_owned();
-            Result { row: 4, fault: "power cut", test, asked, outcome, took, figures }
+            Result { row: 4, fault: "power cut", test, sized: true, asked, outcome, took, figures }
         };
         let table = table(&[
             result(Outcome::Passed, "row 04: 10 power cuts"),
             result(Outcome::Skipped, "skipped: not root"),
             result(Outcome::Failed, ""),
+            result(Outcome::Passed, "10 power cuts"),
+            Result { sized: false, asked: "once".to_owned(), ..result(Outcome::Passed, "") },
         ]);
         let lines: Vec<_> = table.lines().collect();
         let start = "| 4 | power cut | `row_04_x` | 10 ";
         assert_eq!(lines[3], format!("{start}| 10 | passed | 1.5 s | 10 power cuts |"));
         assert_eq!(lines[4], format!("{start}| – | skipped | 1.5 s | skipped: not root |"));
         assert_eq!(lines[5], format!("{start}| – | FAILED | 1.5 s |  |"));
-        assert_eq!(lines[7], "1 passed, 1 failed, 1 skipped");
+        assert_eq!(lines[6], format!("{start}| **not told** | passed | 1.5 s |  |"));
+        assert!(lines[7].contains("| once | once | passed "), "{}", lines[7]);
+        assert_eq!(lines[9], "3 passed, 1 failed, 1 skipped");
+        assert_eq!(lines[10..], ["row_04_x does not tell how often it was done"]);
     }
 }

@@ -38,7 +38,8 @@ pub(crate) struct Result {
     pub(crate) row: u32,
     pub(crate) fault: &'static str,
     pub(crate) test: String,
-    /// How much was asked for, in words.
+    /// Whether so much can be asked for, and how much was, in words.
+    pub(crate) sized: bool,
     pub(crate) asked: String,
     pub(crate) outcome: Outcome,
     pub(crate) took: Duration,
@@ -76,6 +77,7 @@ fn run_one(test: &Test, program: &Path, wanted: Wanted) -> Result {
         row: test.row.number,
         fault: test.row.fault,
         test: test.name.clone(),
+        sized: test.size() != Size::Once,
         asked: asked(test.size(), wanted),
         outcome: Outcome::Passed,
         took: Duration::ZERO,

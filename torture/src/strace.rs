@@ -114,6 +114,7 @@ pub(crate) fn run(wanted: Wanted) -> Result {
         row: ROW,
         fault: FAULT,
         test: "torture/src/strace.rs".to_owned(),
+        sized: true,
         asked: format!("{} x {} x {rounds}", CALLS.len(), ERRORS.len()),
         outcome: Outcome::Passed,
         took: Duration::ZERO,

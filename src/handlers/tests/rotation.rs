@@ -162,7 +162,10 @@ fn a_trap_in_the_chain_is_refused_by_name_and_nothing_moves() {
     fs::create_dir(&trap).unwrap();
     assert!(log.rotate().is_err());
     fs::remove_dir(&trap).unwrap();
-    log.write_from(&batch(["one", "two"]), error.written.lines).unwrap();
+    let rest = batch(["one", "two"]);
+    let rotated = log.write_from(&rest, error.written.lines).unwrap();
+    assert_eq!((rotated.lines, rotated.rotations), (0, 1), "the rest is the next call's");
+    log.write_from(&rest, error.written.lines).unwrap();
     assert_eq!(chain(&path, 2), ["1\n", "one\n", "two\n"]);
 }
 
