@@ -26,3 +26,7 @@ mod panics;
 mod points;
 #[path = "recovery/rings.rs"]
 mod rings;
+#[path = "support/strace.rs"]
+mod strace;
+#[path = "recovery/unreadable.rs"]
+mod unreadable;

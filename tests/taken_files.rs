@@ -240,7 +240,7 @@ fn row_07_what_is_taken_just_before_the_end_is_counted_and_told() {
         let output = support::run(support::child(test, desk.logs().to_str().unwrap()));
         let told = String::from_utf8_lossy(&output.stderr);
         // The janitor may have looked in between.
-        let entries = " entries at its end are in no file of the journal";
+        let entries = " entries are in no file of the journal";
         let lines = desk.lines("expert.log").concat();
         assert!(told.contains(entries) || lines.contains("logger.journal_gap"), "{told}{lines}");
         return;

@@ -43,6 +43,8 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
     /// Rotations on the way.
     pub(crate) rotations: u32,
+    /// Whether a rotation found that somebody has moved the file away: the log was opened anew.
+    pub(crate) moved: bool,
 }
 
 /// A size-rotated log file.
@@ -132,6 +134,7 @@ impl FileHandler {
             all.lines += written.lines;
             all.bytes += written.bytes;
             all.rotations += written.rotations;
+            all.moved |= written.moved;
             if let Some(source) = failure {
                 return Err(WriteError { written: all, source });
             }
@@ -152,7 +155,10 @@ impl FileHandler {
         first: usize,
     ) -> Result<Written, WriteError> {
         self.written = Written::default();
-        while self.written.rotations == 0 && first + self.written.lines < batch.lines() {
+        while first + self.written.lines < batch.lines() {
+            if self.written.rotations > 0 || self.written.moved {
+                break;
+            }
             if let Err(source) = self.step(batch, first) {
                 return Err(WriteError { written: self.written, source });
             }
@@ -174,7 +180,9 @@ impl FileHandler {
         if fitting == 0 && live.at.len > 0 {
             let before = self.rotations;
             let outcome = self.rotate();
-            self.written.rotations += u32::from(self.rotations > before);
+            let rotated = self.rotations > before;
+            self.written.rotations += u32::from(rotated);
+            self.written.moved = !rotated;
             return outcome;
         }
         let appended = live.append(batch, next, next + fitting.max(1));

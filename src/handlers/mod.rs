@@ -39,7 +39,7 @@ mod tests;
 pub(crate) use batch::Batch;
 pub(crate) use console::Console;
 pub(crate) use error::{HandlerError, Refusal, advice};
-pub(crate) use file::{FileHandler, FileOptions, refuse_foreign, sync_log};
+pub(crate) use file::{FileHandler, FileOptions, Written, refuse_foreign, sync_log};
 pub(crate) use rotation::refuse_log;
 pub(crate) use stderr::{StderrNotice, find_stderr, finish_notices, notice, settle_notices};
 pub(crate) use syslog::{Courier, Feed, Stop, SyslogCounts, WAITING_BYTES_MAX, feed};

@@ -39,9 +39,13 @@ pub(super) fn writer(journal: &Path, origin: &SegmentHeader) -> Option<u32> {
     }
     let mut lock = match open_regular(&lock_path(journal)?, OpenOptions::new().read(true)) {
         Ok(lock) => lock,
+        // There is none, or something that is no lock.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+            return None;
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return None,
         // It is there and does not tell.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Some(origin.pid),
-        Err(_) => return None,
+        Err(_) => return Some(origin.pid),
     };
     match flock(&lock, FlockOperation::NonBlockingLockShared) {
         Err(rustix::io::Errno::WOULDBLOCK) => Some(noted_owner(&mut lock).unwrap_or(origin.pid)),
@@ -51,7 +55,8 @@ pub(super) fn writer(journal: &Path, origin: &SegmentHeader) -> Option<u32> {
             None
         }
         // Where there are no locks, no engine owns a directory.
-        Err(_) => None,
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => None,
+        Err(_) => Some(origin.pid),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where the views are, on disk: so that every entry stands in its log once, crash or not.
 //!
-//! Before a batch is written, and behind each rotation inside it, the cursor notes the place in the
-//! journal that the batch begins at, each log's file and length, and how much of the batch it has. After a crash the lines behind that length are counted, and as
-//! many entries of the run before are skipped for that log: one entry is one line. A torn last line
-//! is taken back, and its entry rendered again.
+//! Before a batch is written, and inside it before a file that was noted can go, the cursor notes the
+//! place in the journal that the batch begins at, each log's file and length, and how much of the batch
+//! it has. After a crash the lines behind that length are counted, and as many entries of the run before
+//! are skipped for that log: one entry is one line. A torn last line is taken back, and its entry
+//! rendered again.
 //!
 //! After a power cut the cursor may be newer on the disk than the logs, or older, or not there. So
 //! whoever syncs the logs [keeps](keep::Place) a place that they have for good in two more slots,

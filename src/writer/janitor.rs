@@ -285,14 +285,11 @@ impl Janitor {
         }
     }
 
-    /// Tells on stderr what was taken since the last look: there will be no entry any more.
+    /// Tells on stderr what was taken and is in no entry: there will be none any more.
     fn tell_last_taken(&mut self) {
-        let told = self.gaps.len();
         self.note_taken();
-        for JournalGap { reason, records, .. } in &self.gaps[told..] {
-            notice(&format!(
-                "{reason}: {records} entries at its end are in no file of the journal"
-            ));
+        for JournalGap { reason, records, .. } in self.gaps.iter().filter(|gap| !gap.in_memory) {
+            notice(&format!("{reason}: up to {records} entries are in no file of the journal"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::keeper::lent;
-use crate::handlers::{Batch, FileHandler, FileOptions, StderrNotice};
+use crate::handlers::{Batch, FileHandler, FileOptions, StderrNotice, Written};
 use crate::metrics::{APART_MIN, FastRotation};
 use crate::shared::{Control, FileError, Part};
 
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) enum Outcome {
     /// All of it is in the file.
     Written,
-    /// The log was rotated on the way: the rest is the next call's.
+    /// The log goes on in another file: the rest is the next call's.
     Rotated,
     /// Some of it is in no file.
     Missed,
@@ -44,7 +44,7 @@ pub(crate) struct LogFile {
     missing: u64,
     retry_at: Instant,
     look_at: Instant,
-    /// Lines of the file that are entries of the journal, and all of them.
+    /// Entries of the journal that the file got or missed, and lines in it.
     entries: u64,
     lines: u64,
     /// How many these were when the file was last known to be where it belongs.
@@ -59,6 +59,9 @@ pub(crate) struct LogFile {
     torn: bool,
     /// Whether backups may be there that are too many.
     surplus: bool,
+    /// Since the cursor was noted: how often the file was rotated, and whether another was opened.
+    rotated: u32,
+    reopened: bool,
 }
 
 impl LogFile {
@@ -86,6 +89,8 @@ impl LogFile {
             fast_rotation: None,
             torn: false,
             surplus: true,
+            rotated: 0,
+            reopened: false,
         };
         log.reopen();
         log
@@ -106,7 +111,7 @@ impl LogFile {
         self.lines
     }
 
-    /// How many of these are entries of the journal.
+    /// How many entries of the journal the file has got or missed so far.
     pub(crate) fn entries(&self) -> u64 {
         self.entries
     }
@@ -132,6 +137,17 @@ impl LogFile {
             self.missing = self.missing.saturating_add(lines);
             self.missed_before.get_or_insert(self.missed);
         }
+    }
+
+    /// Whether the file that the cursor has noted is not the log's any more, or will not be found after the
+    /// next rotation.
+    pub(crate) fn is_beyond_note(&self) -> bool {
+        self.reopened || self.rotated > 0 && self.rotated >= self.options.backups
+    }
+
+    /// The cursor has noted where it is.
+    pub(crate) fn note_noted(&mut self) {
+        (self.rotated, self.reopened) = (0, false);
     }
 
     /// Rotations so far.
@@ -161,7 +177,10 @@ impl LogFile {
             FileHandler::remove_surplus(&self.options);
         }
         match FileHandler::open(self.options.clone()) {
-            Ok(handler) => (self.handler, self.lines_sure) = (Some(handler), self.lines),
+            Ok(handler) => {
+                (self.handler, self.lines_sure) = (Some(handler), self.lines);
+                self.reopened = true;
+            }
             Err(error) => self.fail((&error).into()),
         }
     }
@@ -184,9 +203,17 @@ impl LogFile {
         self.retry_at = Instant::now() + RETRY;
     }
 
-    /// Looks now and then whether the path still names the open file. A directory that is not `ours`
-    /// any more may hold another engine's by that name.
+    /// Looks now and then whether the path still names the open file, and opens one that failed, if there is
+    /// something to be written. A directory that is not `ours` any more may hold another engine's by that
+    /// name.
     pub(crate) fn look(&mut self, ours: bool) {
+        self.follow(ours);
+        if self.is_due() {
+            self.reopen_if_due();
+        }
+    }
+
+    fn follow(&mut self, ours: bool) {
         if !ours {
             if self.handler.is_some() {
                 self.fail(self.not_ours());
@@ -203,8 +230,9 @@ impl LogFile {
         let moved = handler.reopen_if_moved();
         self.note_vanished();
         self.lines_sure = self.lines;
-        if let Err(error) = moved {
-            self.fail((&error).into());
+        match moved {
+            Ok(moved) => self.reopened |= moved,
+            Err(error) => self.fail((&error).into()),
         }
     }
 
@@ -232,14 +260,13 @@ impl LogFile {
     }
 
     /// Writes the batch, or a part of it. While the log does not work, its lines go to `fallback`, if there
-    /// is one; when it works again, the line that `tell` makes of the number of missing ones comes
-    /// first.
+    /// is one; when it works again, which [`LogFile::look`] sees, the line that `tell` makes of the number
+    /// of missing ones comes first.
     pub(crate) fn write(
         &mut self,
         fallback: Option<&mut StderrNotice>,
         tell: impl FnOnce(u64, Option<&FileError>, &mut Batch),
     ) -> Outcome {
-        self.reopen_if_due();
         if self.missing > 0 && self.handler.is_some() {
             let why = self.control.outage().error_of(self.part);
             let told = self.missing;
@@ -248,7 +275,6 @@ impl LogFile {
                 lent(self, |log| &mut log.gap, |log, gap| log.append(gap)) == self.gap.lines();
             self.gap.clear();
             if whole {
-                // Others may have been found missing on the way.
                 self.missing -= told;
             } else if self.handler.is_some() {
                 return Outcome::Rotated;
@@ -266,9 +292,9 @@ impl LogFile {
             }
             self.missing += rest;
             self.missed += rest;
+            self.forget_first(self.batch.lines());
         }
         self.batch.clear();
-        self.told.clear();
         if self.handler.is_some()
             && self.missing == 0
             && let Some(before) = self.missed_before.take()
@@ -278,7 +304,7 @@ impl LogFile {
         if rest == 0 { Outcome::Written } else { Outcome::Missed }
     }
 
-    /// Forgets lines of the batch that are in the file.
+    /// Forgets lines of the batch that are in the file, or missed.
     fn forget_first(&mut self, lines: usize) {
         let told = self.told.iter().filter(|at| **at < lines).count();
         self.told.drain(..told);
@@ -306,6 +332,8 @@ impl LogFile {
         };
         self.lines += written.lines as u64;
         self.note_vanished();
+        self.rotated += written.rotations;
+        self.reopened |= written.moved;
         if written.rotations > 0 {
             self.note_rotation();
         }
@@ -318,8 +346,10 @@ impl LogFile {
     /// After a panic: what the file got of the batch is not written again.
     pub(crate) fn mend(&mut self) {
         if let Some(handler) = self.handler.as_ref().filter(|_| self.torn) {
-            let lines = handler.written().lines;
+            let Written { lines, rotations, moved, .. } = handler.written();
             self.lines += lines as u64;
+            self.rotated += rotations;
+            self.reopened |= moved;
             // What is told of missing lines comes first, and is told again if it is not whole.
             if self.gap.is_empty() {
                 self.forget_first(lines);
@@ -401,6 +431,7 @@ mod tests {
     /// Writes so many lines; how many the log told to be missing before them.
     fn write(log: &mut LogFile, lines: usize) -> Option<u64> {
         (0..lines).for_each(|_| log.batch().line(|out| out.extend_from_slice(b"line")));
+        log.look(log.control.owns_directory());
         let mut told = None;
         log.write(None, |missing, _, gap| {
             told = Some(missing);
@@ -410,18 +441,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_found_missing_while_others_are_told_are_told_next() {
+    fn lines_found_missing_while_others_are_to_be_told_are_told_with_them() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("expert.log");
         let mut log = open(&path, 16, &Arc::default());
         assert_eq!(write(&mut log, 3), None);
         fs::remove_file(&path).unwrap();
         log.miss_from_before(5);
-        // It does not fit: the rotation finds no file.
+        // It does not fit: the rotation finds no file, and the log goes on in another.
         assert_eq!(write(&mut log, 0), Some(5));
-        let missed = log.missed();
-        assert!(missed >= 3 && log.missing() == missed, "{missed}");
-        assert_eq!(write(&mut log, 1), Some(missed));
+        assert_eq!((log.missed(), log.missing()), (3, 8));
+        assert!(log.is_beyond_note());
+        assert_eq!(write(&mut log, 1), Some(8));
         assert_eq!((log.missing(), write(&mut log, 1)), (0, None));
     }
 

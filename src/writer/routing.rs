@@ -40,6 +40,8 @@ pub(crate) struct Outlets {
     fallback: StderrNotice,
     counts: ViewCounts,
     rotations_done: u64,
+    /// Whether the lines of the batch that expert.log missed were shown on stderr.
+    shown: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Outlets {
             fallback: StderrNotice::stderr(),
             counts: ViewCounts::default(),
             rotations_done: 0,
+            shown: false,
             core,
         }
     }
@@ -271,9 +274,34 @@ impl Outlets {
 
     /// Whether a line waits to be written to a log.
     pub(crate) fn has_lines(&mut self) -> bool {
-        self.logs
-            .as_mut()
-            .is_some_and(|logs| logs.each().into_iter().any(|log| !log.batch().is_empty()))
+        let mut logs = self.logs.iter_mut().flat_map(Logs::each);
+        logs.any(|log| !log.batch().is_empty())
+    }
+
+    /// Whether a log may get a line now: of an entry, or of what it missed.
+    pub(crate) fn is_due(&mut self) -> bool {
+        self.logs.iter_mut().flat_map(Logs::each).any(|log| log.is_due())
+    }
+
+    /// Looks where the logs are.
+    pub(crate) fn look(&mut self) {
+        let ours = self.core.control.owns_directory();
+        self.logs.iter_mut().flat_map(Logs::each).for_each(|log| log.look(ours));
+    }
+
+    /// As [`LogFile::is_beyond_note`], of any log.
+    pub(crate) fn is_beyond_note(&mut self) -> bool {
+        self.logs.iter_mut().flat_map(Logs::each).any(|log| log.is_beyond_note())
+    }
+
+    /// The cursor has noted where they are.
+    pub(crate) fn note_noted(&mut self) {
+        self.logs.iter_mut().flat_map(Logs::each).for_each(LogFile::note_noted);
+    }
+
+    /// How often the logs were rotated.
+    pub(crate) fn rotations(&mut self) -> u64 {
+        self.logs.iter_mut().flat_map(Logs::each).map(|log| log.rotations()).sum()
     }
 
     /// Writes what has gathered, or, where a log was rotated on the way, a part of it; whether that was
@@ -282,23 +310,20 @@ impl Outlets {
         let mut all = true;
         if let Some(logs) = &mut self.logs {
             let form = self.forms.log();
-            let ours = self.core.control.owns_directory();
-            // What errors.log holds was in the batch of expert.log, too: it is shown once.
-            let mut shown = false;
             let logs = logs.each().into_iter();
             for (at, (log, form)) in logs.zip([form, Form::Json, form]).enumerate() {
-                log.look(ours);
                 if !log.is_due() {
                     continue;
                 }
                 let forms = &mut self.forms;
-                let fallback = (at < 2 || !shown).then_some(&mut self.fallback);
+                // What errors.log holds was in the batch of expert.log, too: it is shown once.
+                let fallback = (at < 2 || !self.shown).then_some(&mut self.fallback);
                 let outcome = log.write(fallback, |missing, why, lines| {
                     if let Some(gap) = missed_lines(missing, why) {
                         lines.line(|out| forms.line(form, &gap.entry(), out));
                     }
                 });
-                shown |= at == 0 && outcome == Outcome::Missed;
+                self.shown |= at == 0 && outcome == Outcome::Missed;
                 all &= outcome != Outcome::Rotated;
                 if let Some(fast) = log.take_fast_rotation() {
                     self.core.metrics.fast_rotations.note(fast);
@@ -316,6 +341,7 @@ impl Outlets {
         self.fallback.settle();
         settle_notices();
         if all {
+            self.shown = false;
             self.rotate_if_asked();
         }
         all

@@ -370,15 +370,20 @@ impl View {
 
     /// Writes the batch, with the place where it begins noted before.
     fn write(&mut self) {
+        let mut begins = true;
         loop {
-            let has_lines = self.outlets.has_lines();
-            if has_lines {
-                // Behind a rotation again: the file that was noted may be among those that the next removes.
+            // Before it is noted, so that the files are those that the lines go to.
+            self.outlets.look();
+            let is_due = self.outlets.is_due();
+            if is_due && (std::mem::take(&mut begins) || self.outlets.is_beyond_note()) {
+                // Who syncs a place is to see the rotations in front of it.
+                let rotations = self.outlets.rotations();
+                self.core.control.update(false, |now| now.views.rotations = rotations);
                 self.note_cursor();
                 crash::pass(CrashPoint::BatchNoted);
             }
             let all = self.outlets.write();
-            if has_lines {
+            if is_due {
                 crash::pass(CrashPoint::BatchWritten);
             }
             self.outlets.take_removed().for_each(|removed| self.floor.close(removed));
@@ -406,6 +411,7 @@ impl View {
         let skips = self.skips_before.and(self.entries_before, self.outlets.log_entries());
         match cursor.note(&self.checkpoint, logs, skips) {
             Ok(()) => {
+                self.outlets.note_noted();
                 if std::mem::take(&mut self.cursor_failed) {
                     outage.works(Part::Cursor, 0);
                 }
@@ -476,8 +482,11 @@ impl View {
 
     /// Notes where the next start goes on, and tells that the views have ended.
     pub(crate) fn finish(mut self) {
-        self.begin_batch();
-        self.note_cursor();
+        // Lines that a panic has kept from the logs are the next start's, from where their batch begins.
+        if !self.torn && !self.outlets.has_lines() {
+            self.begin_batch();
+            self.note_cursor();
+        }
         let counts = self.counts();
         self.core.control.update(true, |now| {
             now.views = counts;

@@ -20,7 +20,7 @@ pub(crate) const ROW: u32 = 6;
 pub(crate) const FAULT: &str = "system calls made to fail by strace";
 
 /// The calls by which a logger meets the file system; kinds of one thing are alternatives.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 15] = [
     "openat,openat2",
     "write,writev",
     "pwrite64,pwritev",
@@ -30,6 +30,11 @@ const CALLS: [&str; 10] = [
     "rename,renameat,renameat2",
     "unlink,unlinkat",
     "statx,fstat,newfstatat",
+    "fchmod,fchmodat,fchown",
+    "statfs,fstatfs",
+    "lseek",
+    "getdents64",
+    "mkdir,mkdirat",
     "flock",
 ];
 const ERRORS: [&str; 7] = ["ENOSPC", "EDQUOT", "EIO", "EINTR", "EMFILE", "EROFS", "EACCES"];
@@ -126,15 +131,20 @@ pub(crate) fn run(wanted: Wanted) -> Result {
         result.outcome = Outcome::Skipped;
         return result;
     }
-    let mut slowest = 0;
+    let (mut slowest, mut unmet) = (0, 0);
     let combinations = CALLS.iter().flat_map(|calls| ERRORS.map(|error| (*calls, error)));
     for (at, (calls, error)) in (0..rounds).flat_map(|_| combinations.clone()).enumerate() {
         // All of them, or every second or third one.
         let which = 1 + at % 3;
         match inject(calls, error, which) {
-            Ok(told) => {
+            // Some are made at a start only, or when something is missing.
+            Ok((told, 0)) => {
+                println!("  {calls} {error} 1+{which}: not made in that time; {told}");
+                unmet += 1;
+            }
+            Ok((told, failed)) => {
                 let (pushed, back) = told.split_once("; ").unwrap_or((&told, ""));
-                println!("  {calls} {error} 1+{which}: {told}");
+                println!("  {calls} {error} 1+{which}: {failed} failed; {told}");
                 result.figures.hear(ROW, &format!("row 06: 1 outage by strace, {pushed}"));
                 slowest = slowest.max(millis(back));
             }
@@ -146,6 +156,7 @@ pub(crate) fn run(wanted: Wanted) -> Result {
     }
     result.took = began.elapsed();
     result.figures.hear(ROW, &format!("row 06: back within {slowest}ms at most"));
+    result.figures.hear(ROW, &format!("row 06: {unmet} combinations whose calls were not made"));
     result
 }
 
@@ -154,15 +165,17 @@ fn millis(told: &str) -> u64 {
     told.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0)
 }
 
-/// Has calls fail for a while under a living logger; gives what it tells of itself afterwards.
-fn inject(calls: &str, error: &str, which: usize) -> std::result::Result<String, String> {
+/// Has calls fail for a while under a living logger; gives what it tells of itself afterwards, and how many
+/// calls have failed.
+fn inject(calls: &str, error: &str, which: usize) -> std::result::Result<(String, usize), String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.arg("--child").arg(directory.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let told = under_strace(&mut child, calls, error, which);
+    let trace = directory.path().join("trace");
+    let told = under_strace(&mut child, calls, error, which, &trace);
     if told.is_err() {
         // It may have ended by itself.
         let _dead = child.kill();
@@ -176,7 +189,11 @@ fn inject(calls: &str, error: &str, which: usize) -> std::result::Result<String,
     let journal =
         Journal::open(directory.path().join("logs")).map_err(|error| error.to_string())?;
     let verified = journal.verify(&mut |_| {}).map_err(|error| error.to_string())?;
-    if verified.is_intact() { Ok(told) } else { Err(format!("{verified:?}")) }
+    if !verified.is_intact() {
+        return Err(format!("{verified:?}"));
+    }
+    let trace = fs::read_to_string(&trace).map_err(|error| error.to_string())?;
+    Ok((told, trace.matches("(INJECTED)").count()))
 }
 
 fn under_strace(
@@ -184,12 +201,14 @@ fn under_strace(
     calls: &str,
     error: &str,
     which: usize,
+    trace: &Path,
 ) -> std::result::Result<String, String> {
     let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
     let mut line = || lines.next().and_then(|line| line.ok()).ok_or("the child ended");
     while line()? != "ready" {}
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-o", "/dev/null", "-p", &child.id().to_string(), "-e"]);
+    strace.args(["-f", "-p", &child.id().to_string(), "-o"]).arg(trace);
+    strace.args(["-e", &format!("trace={calls}"), "-e"]);
     strace.arg(format!("inject={calls}:error={error}:when=1+{which}"));
     strace.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut strace = strace.spawn().map_err(|error| format!("strace: {error}"))?;

@@ -171,7 +171,7 @@ fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, code
         handler => {
             if flags & libc::SA_RESETHAND != 0 {
                 // ORDERING: Release, the flags do not change with it.
-                // PAIRS WITH: the load above, in the next signal.
+                // PAIRS WITH: the load above, in the next signal, and the one in `release`.
                 // IF WEAKENED: nothing, the flags stay.
                 PREVIOUS.store(libc::SIG_DFL, Ordering::Release);
             }

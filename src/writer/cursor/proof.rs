@@ -48,7 +48,7 @@ impl Mark {
         if self.inode == 0 {
             return Ok(true);
         }
-        let (mut live, mut is_empty) = (None, true);
+        let (mut live, mut is_empty, mut is_next) = (None, true, false);
         let found = newest_first(path, |number, file, found| {
             let its_own = id(found) == self.id();
             if number == 0 {
@@ -68,8 +68,13 @@ impl Mark {
             {
                 return Ok(Some(false));
             }
-            Ok(its_own.then_some(true))
+            // Entries that it had got behind the checkpoint, and none in this file: they are in the next one.
+            is_next |= its_own && !is_rotated && self.length == 0 && self.skip > 0;
+            Ok((its_own && !is_next || is_next && is_rotated).then_some(true))
         })?;
+        if is_next {
+            return Ok(found.unwrap_or(true));
+        }
         // Somebody else moved it, so nothing behind an older place can be counted; or its rotation is
         // undone, and the log is as it was before.
         Ok(found.unwrap_or_else(|| is_newest && !before.any(|mark| Some(mark.id()) == live)))

@@ -135,6 +135,21 @@ fn lines_behind_a_rotation_are_not_counted_where_something_newer_was_lost() {
 }
 
 #[test]
+fn entries_that_a_log_had_in_front_of_an_empty_file_are_looked_for_in_the_one_before() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, [live, _]) = rotated_log(root.path());
+    let inside = Mark { length: 0, skip: 2, ..live };
+    assert!(bears_out(&path, &[inside]));
+    for torn in ["c\nd", "", "c\n\0\n"] {
+        fs::write(root.path().join("e.1"), torn).unwrap();
+        assert!(!bears_out(&path, &[inside]), "{torn:?}");
+        assert!(bears_out(&path, &[Mark { skip: 0, ..inside }]), "{torn:?}: nothing is looked for");
+    }
+    fs::remove_file(root.path().join("e.1")).unwrap();
+    assert!(bears_out(&path, &[inside]), "the log keeps no other");
+}
+
+#[test]
 fn a_rotation_that_is_undone_is_told_from_a_log_that_was_moved() {
     let root = tempfile::tempdir().unwrap();
     let (path, marks) = rotated_log(root.path());

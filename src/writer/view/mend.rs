@@ -48,6 +48,8 @@ impl View {
 
     /// Gives up what waits and what is left of the segment.
     fn go_over_segment(&mut self, here: Option<Position>) {
+        // What was rendered is written with the place where its batch began.
+        self.write();
         let sequence = here.map_or(self.first, |here| here.sequence);
         self.resume(Checkpoint::at(Position::start_of(sequence.saturating_add(1))));
         let gap = self.unreadable.indigestible(sequence);
