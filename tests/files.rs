@@ -124,7 +124,7 @@ fn row_17_paths_that_climb_or_clash_are_refused() {
     let relative = std::env::current_dir().unwrap();
     let up = "../".repeat(relative.components().count() - 1);
     let relative = format!("{up}{}", desk.logs().strip_prefix("/").unwrap().display());
-    for builder in [
+    let builders = [
         desk.builder().trade_log_file("./expert.log"),
         desk.builder().trade_log_file("expert.log.3"),
         desk.builder().trade_log_file("./expert.log.3"),
@@ -142,7 +142,9 @@ fn row_17_paths_that_climb_or_clash_are_refused() {
         desk.builder().trade_log_file("expert.log"),
         desk.builder().error_log_file(desk.logs().join("trades.log")),
         desk.builder().log_file("a/.."),
-    ] {
+    ];
+    let count = builders.len();
+    for builder in builders {
         let error = builder.build().expect_err("a refusal");
         assert!(matches!(error, StartError::Configuration(_)), "{error:?}");
     }
@@ -150,6 +152,7 @@ fn row_17_paths_that_climb_or_clash_are_refused() {
     let apart = desk.builder().log_file("a/one.log").error_log_file("b/one.log");
     let apart = apart.trade_log_file("a/one.log.gz");
     assert_eq!(apart.configuration().unwrap().log_paths().len(), 3);
+    println!("row 17: {count} paths that climb or clash are refused");
 }
 
 #[test]

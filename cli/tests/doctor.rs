@@ -164,6 +164,7 @@ fn row_17_what_is_no_plain_file_among_the_rings_is_told_and_left_alone() {
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
     let text = stdout(&place.doctor(&[]));
     assert!(text.contains("a symbolic link stands there; it is neither read"), "{text}");
+    println!("row 17: {} things that are no plain files are left alone", states(&report).len());
 }
 
 fn only_file(directory: &Path) -> PathBuf {

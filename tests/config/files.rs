@@ -31,9 +31,11 @@ fn row_17_what_is_no_plain_configuration_file_is_refused_at_once_and_left_alone(
     let desk = Desk::new();
     let path = desk.path("desk.toml");
     let told = format!("configuration file = \"{}\" (from the program's code): ", path.display());
+    let count = std::cell::Cell::new(0);
     let refused = |what: &str| {
         let reason = refusal(&path);
         assert!(reason.contains(&told) && reason.contains(what), "{what}: {reason}");
+        count.set(count.get() + 1);
     };
     mkfifoat(CWD, &path, Mode::RUSR).unwrap();
     refused("it is a named pipe: a configuration is a plain file; name one, or remove this");
@@ -61,6 +63,7 @@ fn row_17_what_is_no_plain_configuration_file_is_refused_at_once_and_left_alone(
     fs::write(&path, "#".repeat(LONGEST)).unwrap();
     let builder = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
     builder.configuration().unwrap();
+    println!("row 17: {} things in the place of the configuration file are refused", count.get());
 }
 
 #[test]
@@ -78,6 +81,7 @@ fn row_17_a_pipe_in_the_place_of_the_file_is_refused_by_a_reload() {
     let outcome = told.recv_timeout(PATIENCE).expect("an answer at once");
     let Err(ReloadError::Configuration(error)) = outcome else { panic!("{outcome:?}") };
     assert!(error.to_string().contains("it is a named pipe"), "{error}");
+    println!("row 17: 1 reload is refused");
 }
 
 #[test]
@@ -116,4 +120,5 @@ fn row_17_a_file_that_nobody_named_is_not_another_users() {
     let named = MetaLogger::builder().env_prefix("TAPELOG_NONE_").config_file(&path);
     let origin = named.configuration().unwrap().origin("log_level");
     assert_eq!(origin, Origin::File { path, line: Some(1) }, "who names it wants it");
+    println!("row 17: 1 file of another user is refused where nobody has named it");
 }
